@@ -1,0 +1,48 @@
+#pragma once
+
+// The loop that joins the rest: queue → plan → batch → submit → collect → events. One thread owns
+// all engine state; the functions marked so may be called from any thread.
+
+#include <functional>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "engine/event.h"
+#include "engine/model_runner.h"
+#include "engine/request.h"
+#include "engine/stats.h"
+#include "scheduler/limits.h"
+
+namespace glint {
+
+class Engine {
+ public:
+  Engine(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner, const Clock& clock);
+  ~Engine();
+
+  // Any thread. Refused at once: a request that can never fit (kInvalidRequest, with the sum), a
+  // full queue (kOverloaded). Otherwise `sink` gets events until one has `finish`.
+  Result<RequestId> submit(GenerateRequest request, EventSink sink);
+  // Any thread. Takes effect at the next step; the sink then gets kAbort, unless it had finished.
+  // Unknown ids are ignored.
+  void cancel(RequestId id);
+  // Any thread. Drops all cached prefixes; kInvalidRequest while requests run or wait. `done` is called on the
+  // engine thread.
+  void flush_cache(std::function<void(Result<void>)> done);
+  // Any thread: a consistent copy as of the last step.
+  EngineStats stats() const;
+
+  // The engine thread. One turn; false when there was nothing to do.
+  bool step();
+  // Steps until stop(); sleeps while idle.
+  void run();
+  // Any thread. Ends run(); every open request gets kAbort.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace glint

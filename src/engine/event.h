@@ -1,0 +1,54 @@
+#pragma once
+
+// What the engine answers: one event per request and step in which something happened.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/token_id.h"
+
+namespace glint {
+
+struct TokenLogprobs {
+  float chosen = 0;                                // natural logarithm
+  std::vector<std::pair<TokenId, float>> top;      // most likely first
+};
+
+struct OutputToken {
+  TokenId id = 0;
+  std::optional<TokenLogprobs> logprobs;
+};
+
+enum class FinishReason {
+  kStop,    // a stop id; it is the last of `tokens` and is not text
+  kLength,  // max_tokens, or the end of context or pool
+  kAbort,   // cancelled, or the server shuts down
+  kError,   // numbers went bad; `message` says so
+};
+
+struct Finish {
+  FinishReason reason = FinishReason::kStop;
+  std::optional<TokenId> matched_stop;
+  std::string message;
+};
+
+struct Usage {
+  int prompt_tokens = 0;
+  int cached_tokens = 0;      // of the prompt, taken from the prefix cache
+  int completion_tokens = 0;  // so far, a stop id included
+  int num_retractions = 0;
+};
+
+struct TokenEvent {
+  std::vector<OutputToken> tokens;
+  Usage usage;
+  std::optional<Finish> finish;  // set on the request's last event
+};
+
+// Called on the engine thread; must not block, nor call the engine except submit() and cancel().
+using EventSink = std::function<void(TokenEvent&&)>;
+
+}  // namespace glint

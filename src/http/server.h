@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "http/http.h"
+#include "http/router.h"
+
+namespace glint {
+
+struct HttpServerOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 30000;  // 0: any free one, see port()
+  int num_threads = 2;
+  HttpLimits limits;
+};
+
+class HttpServer {
+ public:
+  // Binds and listens. The Error names host, port and the reason.
+  static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options, Router router);
+  ~HttpServer();
+
+  uint16_t port() const;
+  void start();  // starts the threads and returns
+  // No new connections or requests; answers that are under way go on, until `grace_s` is over; then
+  // what is left is cut. Returns when all threads have ended.
+  void shutdown(double grace_s);
+  int num_connections() const;
+
+ private:
+  HttpServer();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace glint

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace glint {
+
+enum class SchedulePolicy {
+  kFcfs,      // first come, first served
+  kLpm,       // longest cached prefix first
+  kPriority,  // larger priority first, then first come
+};
+
+// How long a step takes, fixed at start-up: no live timing in decisions, so that a schedule can be
+// replayed. Time of a step = base + sum over its sequences of per_token * extend_len +
+// per_context_token * extend_len * (cached_len + extend_len / 2), in microseconds.
+struct CostTable {
+  double base_us = 0;
+  double per_token_us = 0;
+  double per_context_token_us = 0;
+};
+
+struct SchedulerLimits {
+  int page_size = 64;              // tokens
+  int num_pages = 0;
+  int max_running_requests = 256;  // sequences in one step
+  int max_queued_requests = -1;    // -1: no limit
+  int chunked_prefill_size = 8192; // prompt tokens in one step; -1: whole prompts
+  int context_length = 0;          // prompt + output tokens of one request
+  bool prefix_cache = true;
+  bool mixed_chunks = true;        // decode and prefill in one step
+  SchedulePolicy policy = SchedulePolicy::kFcfs;
+  // Beside decodes, prompt chunks are cut so that the step stays within this time by `cost`; 0: no
+  // budget.
+  double step_budget_us = 0;
+  CostTable cost;
+};
+
+}  // namespace glint
