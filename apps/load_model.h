@@ -1,0 +1,66 @@
+#pragma once
+
+// From a MODEL argument to a running engine: what serve, generate and chat share.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "model/config.h"
+#include "scheduler/limits.h"
+#include "tokenizer/tokenizer.h"
+
+namespace glint {
+
+// What the flags said; "auto", 0 and nothing leave the choice to load_model.
+struct LoadOptions {
+  std::string model;                        // a Hugging Face folder, or an id in the local cache
+  std::string tokenizer_path;               // empty: the model's folder
+  std::string chat_template;                // empty: the folder's own
+  std::string device = "auto";              // auto, cpu, cuda
+  std::string dtype = "auto";               // auto (the checkpoint's), bfloat16, float32
+  std::string load_format = "auto";         // auto, safetensors, dummy (random weights)
+  bool skip_tokenizer_init = false;         // no text, only ids
+  int num_threads = 0;                      // of the CPU backend; 0: all cores
+  uint64_t random_seed = 0;                 // of dummy weights
+  std::optional<int> context_length;        // tokens of one request, at most the model's own
+  std::optional<int64_t> max_total_tokens;  // KV rows in the pool
+  SchedulerLimits limits;  // context_length and num_pages are filled in by load_model
+};
+
+struct LoadedModel {
+  std::filesystem::path folder;
+  ModelConfig config;
+  GenerationConfig generation_config;
+  std::optional<Tokenizer> tokenizer;   // nothing with skip_tokenizer_init
+  std::vector<TokenId> stop_token_ids;  // of config.json and generation_config.json together
+  SchedulerLimits limits;               // as the engine has them
+  std::unique_ptr<Clock> clock;
+  std::unique_ptr<Engine> engine;  // nobody runs it yet: see EngineThread
+};
+
+// Resolves the folder, checks and loads config, tokenizer and weights, and builds the engine.
+// Progress and warnings go to stderr. The Error (kStartup) is for the person who typed the command.
+Result<LoadedModel> load_model(const LoadOptions& options);
+
+// Runs the engine as long as this lives. Ends every open request with kAbort.
+class EngineThread {
+ public:
+  explicit EngineThread(Engine& engine);
+  ~EngineThread();
+  EngineThread(const EngineThread&) = delete;
+  EngineThread& operator=(const EngineThread&) = delete;
+
+ private:
+  Engine& engine_;
+  std::thread thread_;
+};
+
+}  // namespace glint
