@@ -25,7 +25,8 @@ constexpr Command kCommands[] = {
     {"serve", "serve a model over HTTP: OpenAI's API and SGLang's /generate", run_serve},
     {"generate", "continue one prompt on the terminal", run_generate},
     {"chat", "talk to a model on the terminal", run_chat},
-    {"doctor", "check GPU, libraries, model files and memory before anything is loaded", run_doctor},
+    {"doctor", "check GPU, libraries, model files and memory before anything is loaded",
+     run_doctor},
 };
 
 void print_usage(std::FILE* out) {
@@ -35,9 +36,10 @@ void print_usage(std::FILE* out) {
   for (const Command& command : kCommands) {
     std::fprintf(out, "  %-10s%s\n", command.name.data(), command.summary);
   }
-  std::fprintf(out,
-               "\nMODEL is a Hugging Face folder, or an id that is in the local cache.\n"
-               "glint COMMAND --help lists a command's flags; glint --version prints the version.\n");
+  std::fprintf(
+      out,
+      "\nMODEL is a Hugging Face folder, or an id that is in the local cache.\n"
+      "glint COMMAND --help lists a command's flags; glint --version prints the version.\n");
 }
 
 int dispatch(int argc, char** argv) {
