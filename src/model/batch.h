@@ -20,9 +20,9 @@ enum class RowForm { kPrompt, kDecode };
 // extend_len new tokens at positions cached_len ... cached_len + extend_len - 1 of one sequence.
 // 1 when decoding, 1 + drafts when verifying, a chunk when prefilling.
 struct BatchSequence {
-  int slot = 0;        // sampling state, ModelRunner's SlotState
-  int cached_len = 0;  // rows already in the KV cache
-  int extend_len = 0;  // >= 1
+  int slot = 0;         // sampling state, ModelRunner's SlotState
+  int cached_len = 0;   // rows already in the KV cache
+  int extend_len = 0;   // >= 1
   int token_begin = 0;  // its tokens are token_ids[token_begin, token_begin + extend_len)
   int page_begin = 0;   // its pages are pages[page_begin, page_begin + num_pages)
   int num_pages = 0;    // enough for cached_len + extend_len rows
@@ -34,8 +34,8 @@ struct BatchSequence {
 struct Batch {
   std::vector<BatchSequence> sequences;
   std::vector<TokenId> token_ids;  // [T], sequence after sequence
-  std::vector<PageId> pages;       // position p of a sequence lies in pages[page_begin + p / page_size],
-                                   // row p % page_size
+  std::vector<PageId> pages;  // position p of a sequence lies in pages[page_begin + p / page_size],
+                              // row p % page_size
 };
 
 }  // namespace glint

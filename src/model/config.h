@@ -15,21 +15,22 @@
 
 namespace glint {
 
+// Every size has a range (config.cpp), so that no product of them overflows int64_t.
 struct ModelConfig {
   int hidden_size = 0;
   int intermediate_size = 0;      // of the dense MLP in the first layers
   int moe_intermediate_size = 0;  // of one expert
   int num_hidden_layers = 0;
-  int first_k_dense_replace = 1;  // how many layers at the start are dense
-  int num_nextn_predict_layers = 0;
+  int first_k_dense_replace = 1;     // how many layers at the start are dense
+  int num_nextn_predict_layers = 0;  // MTP layers in the files, 0 or 1: layer num_hidden_layers
   int num_attention_heads = 0;
   int q_lora_rank = 0;
   int kv_lora_rank = 0;
   int qk_nope_head_dim = 0;
-  int qk_rope_head_dim = 0;
+  int qk_rope_head_dim = 0;  // even: the rotation turns pairs
   int v_head_dim = 0;
   int n_routed_experts = 0;
-  int n_shared_experts = 0;
+  int n_shared_experts = 0;  // side by side in one MLP of this many times moe_intermediate_size
   int num_experts_per_tok = 0;
   bool norm_topk_prob = true;
   float routed_scaling_factor = 1.0f;
@@ -39,12 +40,12 @@ struct ModelConfig {
   int max_position_embeddings = 0;
   int vocab_size = 0;
   bool tie_word_embeddings = false;
-  std::vector<TokenId> eos_token_id;
-  std::optional<TokenId> pad_token_id;
+  std::vector<TokenId> eos_token_id{};
+  std::optional<TokenId> pad_token_id{};
   std::string dtype;  // "bfloat16", "float16" or "float32": of the checkpoint
 
   int qk_head_dim() const { return qk_nope_head_dim + qk_rope_head_dim; }  // the scale's root
-  int kv_row() const { return kv_lora_rank + qk_rope_head_dim; }           // numbers per cached token and layer
+  int kv_row() const { return kv_lora_rank + qk_rope_head_dim; }  // numbers per cached token, layer
   bool is_moe_layer(int layer) const { return layer >= first_k_dense_replace; }
 };
 
@@ -54,10 +55,16 @@ struct GenerationConfig {
   std::optional<int> top_k;
 };
 
-// The Error names file, key, found, expected. kStartup.
+// The Error (kStartup) names file, key, found, expected. Refused, because computing it otherwise
+// would be silently wrong: another architecture, a quantized checkpoint, and every setting that
+// changes the arithmetic and that GLM-4.7-Flash does not use (q_lora_rank null, expert groups, rope
+// scaling, attention biases, another activation or router).
 Result<ModelConfig> load_config(const std::filesystem::path& config_json);
+// `name` stands for the file in errors.
 Result<ModelConfig> parse_config(std::string_view json_text, std::string_view name);
 // A missing file is an empty GenerationConfig.
-Result<GenerationConfig> load_generation_config(const std::filesystem::path& generation_config_json);
+Result<GenerationConfig> load_generation_config(
+    const std::filesystem::path& generation_config_json);
+Result<GenerationConfig> parse_generation_config(std::string_view json_text, std::string_view name);
 
 }  // namespace glint
