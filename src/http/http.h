@@ -18,10 +18,12 @@
 
 namespace glint {
 
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+
 struct HttpRequest {
-  std::string method;  // as sent: GET, POST …
-  std::string path;    // decoded, without the query
-  std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
+  std::string method;                                        // as sent: GET, POST …
+  std::string path;                                          // decoded, without the query
+  std::vector<std::pair<std::string, std::string>> query;    // decoded, in order
   std::vector<std::pair<std::string, std::string>> headers;  // as sent, in order
   std::string body;
   std::string peer;  // address:port
@@ -38,7 +40,9 @@ struct HttpResponse {
 };
 
 // One request and its answer. All functions but post() are called on the connection's strand (in a
-// handler or in what post() runs). After a disconnect they do nothing.
+// handler, or in what post() runs). After a disconnect they do nothing. Whoever means to answer
+// keeps the Exchange: when the last holder drops it unanswered, the client gets a 500. So does one
+// whose handler throws; if the stream had begun, it is cut.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -46,20 +50,24 @@ class Exchange {
   virtual const HttpRequest& request() const = 0;
   virtual void respond(HttpResponse response) = 0;
 
-  // A streamed answer (chunked; for SSE and NDJSON): begin_stream, write…, end_stream.
+  // A streamed answer (chunked; for SSE and NDJSON): begin_stream, write…, end_stream. What is
+  // written in one turn of the strand, or while the socket takes no more, is sent together.
   virtual void begin_stream(int status, std::string content_type,
                             std::vector<std::pair<std::string, std::string>> headers = {}) = 0;
   virtual void write(std::string bytes) = 0;
   virtual void end_stream() = 0;
 
   // False while more bytes are unsent than HttpLimits::max_unsent_bytes: stop writing until
-  // on_writable. A reader that stays so for HttpLimits::slow_reader_timeout_s is cut.
+  // on_writable, which is called each time that ends. A reader that stays so for
+  // HttpLimits::slow_reader_timeout_s is cut.
   virtual bool writable() const = 0;
   virtual void on_writable(std::function<void()> callback) = 0;
-  // Called once, on the strand, if the client goes away or is cut before the answer was complete.
+  // Called once, on the strand, if the client goes away or is cut before the answer was complete;
+  // soon, if that has happened already.
   virtual void on_disconnect(std::function<void()> callback) = 0;
 
-  // Any thread: runs `work` on the connection's strand, soon, in order.
+  // Any thread: runs `work` on the connection's strand, soon, in order; also after a disconnect.
+  // Once the server has shut down, `work` is dropped.
   virtual void post(std::function<void()> work) = 0;
 };
 
@@ -67,14 +75,14 @@ using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
 // One table, documented in docs/api.md, tested at and over.
 struct HttpLimits {
-  size_t max_body_bytes = size_t{32} << 20;    // more: 413
-  size_t max_header_bytes = 64 << 10;          // more: 431
-  size_t max_unsent_bytes = size_t{1} << 20;   // per connection, before writing pauses
-  double slow_reader_timeout_s = 30;           // paused this long: cut
-  double header_timeout_s = 30;                // from the first byte of a request to its last header
-  double idle_timeout_s = 120;                 // keep-alive without a request
+  size_t max_body_bytes = size_t{32} << 20;   // more: 413
+  size_t max_header_bytes = 64 << 10;         // more: 431
+  size_t max_unsent_bytes = size_t{1} << 20;  // per connection, before writing pauses
+  double slow_reader_timeout_s = 30;          // paused this long: cut
+  double header_timeout_s = 30;               // from the first byte of a request to its last header
+  double idle_timeout_s = 120;                // keep-alive without a request
   double body_timeout_s = 120;
-  int max_connections = 10000;                 // more: accepted and answered 503
+  int max_connections = 10000;  // more: accepted and answered 503
 };
 
 }  // namespace glint

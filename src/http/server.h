@@ -20,7 +20,8 @@ struct HttpServerOptions {
 class HttpServer {
  public:
   // Binds and listens. The Error names host, port and the reason.
-  static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options, Router router);
+  static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options,
+                                                    Router router);
   ~HttpServer();
 
   uint16_t port() const;

@@ -1,0 +1,162 @@
+#pragma once
+
+// One client's connection: bytes in, requests to the router, answers out. Internal to http/.
+//
+// Everything but post() happens on the connection's strand. Events (bytes came, the socket takes
+// bytes again, a deadline passed, posted work ran) only change the state; settle() then decides
+// what to do next, always in the same way.
+//
+// An Exchange outlives its connection, and both may outlive the server: the ServerCore goes with
+// the last of them.
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/strand.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+
+#include "http/http.h"
+#include "http/request_parser.h"
+#include "http/response_head.h"
+#include "http/router.h"
+
+namespace glint {
+
+class Connection;
+class ConnectionExchange;
+
+using Strand = boost::asio::strand<boost::asio::io_context::executor_type>;
+using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Strand>;
+using Timer =
+    boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                      boost::asio::wait_traits<std::chrono::steady_clock>, Strand>;
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// What the connections of one server share.
+struct ServerCore {
+  ServerCore(const HttpLimits& http_limits, Router http_router, int num_threads)
+      : limits(http_limits), router(std::move(http_router)), io(num_threads) {}
+
+  const HttpLimits limits;
+  const Router router;
+  boost::asio::io_context io;
+
+  std::mutex mutex;  // of the next four
+  std::condition_variable all_gone;
+  std::unordered_map<Connection*, std::weak_ptr<Connection>> connections;
+  int num_overloaded = 0;  // of these: there only to be answered 503
+  bool draining = false;   // no new connections or requests
+
+  std::shared_mutex ending;  // of the next
+  bool ended = false;        // no thread runs `io` any more: nothing may be posted
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // An overloaded connection answers its first request with 503.
+  Connection(std::shared_ptr<ServerCore> core, Socket socket, bool overloaded);
+
+  // Any thread.
+  void start();
+  void drain();  // ends it when the answer under way, if there is one, has been sent
+  void stop();   // ends it now, as cut()
+  void post(std::function<void()> work);
+
+  // For the exchange, on the strand:
+  std::string& output() { return out_; }
+  bool writable() const { return unsent() <= core_->limits.max_unsent_bytes; }
+  bool may_keep_alive() const { return keep_alive_ && !draining_ && !peer_closed_; }
+  const Router& router() const { return core_->router; }
+  void close_after_answer() { keep_alive_ = false; }
+  void answered();
+  // The exchange was dropped before its answer was complete; `begun`: a part of it was sent.
+  void abandoned(uint64_t exchange_id, bool begun);
+  // Ends the connection now. An answer under way is lost, and its on_disconnect called.
+  void cut();
+
+ private:
+  enum class Phase {
+    kIdle,       // between requests
+    kHeader,     // a request has begun
+    kBody,       // its header is complete
+    kAnswering,  // a handler has it
+    kClosing,    // the last answer is being sent
+    kLingering,  // it is sent; waits for the client to have read it
+  };
+  bool reads_requests() const { return phase_ <= Phase::kBody; }
+
+  template <typename Event>
+  void on_event(Event event);
+  template <typename Work>
+  void run(Work work);
+  void settle();
+  void set_phase(Phase phase);
+  void finish_if_done();
+  void leave_core();
+
+  // Input.
+  bool wants_input() const;
+  void wait_readable();
+  void read();
+  bool advance();
+  void header_complete();
+  void start_exchange();
+  void refuse(int status, const std::string& message);
+
+  // Output.
+  size_t unsent() const { return out_.size() - num_sent_; }
+  void flush();
+  void forget_sent();
+  void wait_writable();
+  void tell_writable();
+  void watch_slow_reader();
+
+  // Deadlines.
+  TimePoint deadline() const;
+  void arm_timer();
+  void timer_fired();
+  void expire();
+
+  void handler_failed(std::string_view what);
+
+  const std::shared_ptr<ServerCore> core_;
+  Socket socket_;
+  Timer timer_;
+  std::string peer_;
+  const bool overloaded_;
+
+  Phase phase_ = Phase::kIdle;
+  TimePoint phase_since_;
+  bool closed_ = false;
+  bool draining_ = false;
+  bool peer_closed_ = false;  // its end of file has come
+  bool waits_read_ = false;   // a wait is pending in the io_context
+  bool waits_write_ = false;
+
+  RequestParser parser_;
+  std::string in_;            // not yet taken by the parser
+  bool header_seen_ = false;  // of the request that is being read
+  bool keep_alive_ = true;
+  bool http_1_0_ = false;
+  std::weak_ptr<ConnectionExchange> exchange_;
+  uint64_t exchange_id_ = 0;
+
+  std::string out_;
+  size_t num_sent_ = 0;    // of out_
+  bool paused_ = false;    // writable() was false
+  size_t total_sent_ = 0;  // since the connection began
+  std::optional<TimePoint> slow_since_;
+  size_t slow_mark_ = 0;  // total_sent_ then
+
+  TimePoint armed_until_ = TimePoint::max();  // when timer_ will fire
+};
+
+}  // namespace glint
