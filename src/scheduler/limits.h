@@ -21,14 +21,14 @@ struct CostTable {
 };
 
 struct SchedulerLimits {
-  int page_size = 64;              // tokens
+  int page_size = 64;  // tokens
   int num_pages = 0;
-  int max_running_requests = 256;  // sequences in one step
-  int max_queued_requests = -1;    // -1: no limit
-  int chunked_prefill_size = 8192; // prompt tokens in one step; -1: whole prompts
-  int context_length = 0;          // prompt + output tokens of one request
+  int max_running_requests = 256;   // sequences in one step
+  int max_queued_requests = -1;     // -1: no limit
+  int chunked_prefill_size = 8192;  // prompt tokens in one step; -1: whole prompts
+  int context_length = 0;           // prompt + output tokens of one request
   bool prefix_cache = true;
-  bool mixed_chunks = true;        // decode and prefill in one step
+  bool mixed_chunks = true;  // decode and prefill in one step
   SchedulePolicy policy = SchedulePolicy::kFcfs;
   // Beside decodes, prompt chunks are cut so that the step stays within this time by `cost`; 0: no
   // budget.

@@ -1,0 +1,357 @@
+#include "scheduler/scheduler.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "scheduler/policy.h"
+
+namespace glint {
+
+bool Scheduler::InLine::operator()(const Sequence* a, const Sequence* b) const {
+  return goes_before(policy, *a, *b);
+}
+
+Scheduler::Scheduler(const SchedulerLimits& limits)
+    : limits_(limits),
+      pool_(limits.num_pages),
+      tree_(pool_, limits.page_size),
+      waiting_(InLine{limits.policy}) {
+  for (int slot = limits.max_running_requests - 1; slot >= 0; --slot) free_slots_.push_back(slot);
+}
+
+void Scheduler::add(SequenceSpec spec) {
+  CHECK(!spec.prompt.empty(), "sequence ", spec.id, " has no prompt");
+  auto sequence = std::make_unique<Sequence>();
+  sequence->id = spec.id;
+  sequence->num_prompt = static_cast<int>(spec.prompt.size());
+  sequence->tokens = std::move(spec.prompt);
+  sequence->max_tokens = spec.max_tokens;
+  sequence->stop_token_ids = std::move(spec.stop_token_ids);
+  sequence->priority = spec.priority;
+  sequence->cache_namespace = planted(PlantedBug::kNamespaceIgnored) ? 0 : spec.cache_namespace;
+  sequence->use_prefix_cache = spec.use_prefix_cache && limits_.prefix_cache;
+  sequence->arrival = num_arrivals_++;
+  waiting_.insert(sequence.get());
+  const bool is_new = sequences_.emplace(spec.id, std::move(sequence)).second;
+  CHECK(is_new, "sequence ", spec.id, " added twice");
+}
+
+namespace {
+
+SequenceCounts counts_of(const Sequence& sequence) {
+  return {.prompt_tokens = sequence.num_prompt,
+          .cached_tokens = sequence.cached_tokens,
+          .output_tokens = sequence.num_output(),
+          .num_retractions = sequence.num_retractions};
+}
+
+}  // namespace
+
+std::optional<SequenceCounts> Scheduler::cancel(SequenceId id) {
+  const auto it = sequences_.find(id);
+  if (it == sequences_.end()) return std::nullopt;
+  Sequence& sequence = *it->second;
+  if (planted(PlantedBug::kRetractedNotCancelled) && !sequence.running && sequence.was_started)
+    return std::nullopt;
+  const SequenceCounts counts = counts_of(sequence);
+  if (planted(PlantedBug::kPageNeverFreed) && !sequence.pages.empty()) sequence.pages.pop_back();
+  finish(sequence, /*share=*/true);
+  return counts;
+}
+
+const Sequence* Scheduler::find(SequenceId id) const {
+  const auto it = sequences_.find(id);
+  return it == sequences_.end() ? nullptr : it->second.get();
+}
+
+bool Scheduler::flush_cache() {
+  if (!idle()) return false;
+  tree_.clear();
+  return true;
+}
+
+// ---- plan
+
+Plan Scheduler::plan() {
+  Plan plan;
+  // Without mixed steps, prefills and decodes take turns, so that neither starves the other.
+  if (limits_.mixed_chunks || last_was_prefill_) plan_decodes(plan);
+  const size_t num_decodes = plan.chunks.size();
+  if (limits_.mixed_chunks || num_decodes == 0) {
+    Budget budget = budget_after(plan);
+    plan_chunks(plan, budget);
+    plan_admissions(plan, budget);
+  }
+  last_was_prefill_ = plan.chunks.size() > num_decodes;
+  if (plan.empty()) plan_decodes(plan);
+  if (!plan.empty()) plan.cost_us += limits_.cost.base_us;
+  return plan;
+}
+
+// In line order, so that whoever gives way was not planned yet.
+void Scheduler::plan_decodes(Plan& plan) {
+  for (size_t i = 0; i < running_.size(); ++i) {
+    Sequence& sequence = *running_[i];
+    if (sequence.all_sampled() || !sequence.decodes()) continue;
+    if (grow(plan, sequence)) add_chunk(plan, sequence, 1);
+  }
+}
+
+Scheduler::Budget Scheduler::budget_after(const Plan& plan) const {
+  Budget budget;
+  budget.rows = limits_.chunked_prefill_size > 0 ? limits_.chunked_prefill_size
+                                                 : std::numeric_limits<int>::max();
+  budget.time_us = limits_.step_budget_us > 0
+                       ? limits_.step_budget_us - limits_.cost.base_us - plan.cost_us
+                       : std::numeric_limits<double>::infinity();
+  return budget;
+}
+
+void Scheduler::plan_chunks(Plan& plan, Budget& budget) {
+  for (Sequence* sequence : running_) {
+    if (sequence->num_due() == 0 || sequence->decodes()) continue;
+    if (!plan_chunk(plan, *sequence, budget)) return;
+  }
+}
+
+// Nobody overtakes the first in the order that does not fit, and nobody starts in a step in which
+// another gave way.
+void Scheduler::plan_admissions(Plan& plan, Budget& budget) {
+  if (waiting_.empty() || !plan.retracted.empty()) return;
+  const auto cached_pages = [&](const Sequence& s) {
+    return s.use_prefix_cache ? tree_.match_length(s.cache_namespace, s.tokens) : 0;
+  };
+  for (Sequence* sequence : admission_order(limits_.policy, next_in_line(), cached_pages)) {
+    if (free_slots_.empty() || budget.rows == 0) return;
+    if (budget.time_us <= 0 && !budget.untouched) return;
+    if (!try_start(*sequence)) return;
+    if (!plan_chunk(plan, *sequence, budget)) return;
+  }
+}
+
+// Those who could start in this step. Under kLpm anyone could.
+std::vector<Sequence*> Scheduler::next_in_line() const {
+  const size_t most = limits_.policy == SchedulePolicy::kLpm ? waiting_.size() : free_slots_.size();
+  std::vector<Sequence*> line;
+  for (auto it = waiting_.begin(); it != waiting_.end() && line.size() < most; ++it)
+    line.push_back(*it);
+  return line;
+}
+
+// As many of the sequence's due rows as the budget has; false when there is nothing left of it.
+bool Scheduler::plan_chunk(Plan& plan, Sequence& sequence, Budget& budget) {
+  const int rows = chunk_rows(sequence, budget);
+  if (rows == 0) return false;
+  const double cost_us = chunk_cost_us(limits_.cost, sequence.cached_len, rows);
+  budget.rows -= rows;
+  budget.time_us -= cost_us;
+  budget.untouched = false;
+  add_chunk(plan, sequence, rows);
+  return true;
+}
+
+int Scheduler::chunk_rows(const Sequence& sequence, const Budget& budget) const {
+  // Prompt rows and generated ones are computed in different forms: a chunk ends between them.
+  const bool in_prompt = sequence.cached_len < sequence.num_prompt;
+  const int end = in_prompt ? sequence.num_prompt : sequence.len();
+  const int wanted = std::min(end - sequence.cached_len, budget.rows);
+  const int in_time = rows_within(limits_.cost, sequence.cached_len, wanted, budget.time_us);
+  return budget.untouched ? std::max(in_time, std::min(wanted, limits_.page_size)) : in_time;
+}
+
+void Scheduler::add_chunk(Plan& plan, Sequence& sequence, int extend_len) {
+  Chunk chunk;
+  chunk.sequence = sequence.id;
+  chunk.cached_len = sequence.cached_len;
+  chunk.extend_len = extend_len;
+  chunk.form = sequence.cached_len < sequence.num_prompt ? ChunkForm::kPrompt : ChunkForm::kDecode;
+  chunk.starts = std::exchange(sequence.starts, false);
+  plan.cost_us += chunk_cost_us(limits_.cost, sequence.cached_len, extend_len);
+  sequence.cached_len += extend_len;
+  chunk.samples = sequence.num_due() == 0;
+  if (chunk.samples) ++sequence.num_in_flight;
+  plan.chunks.push_back(chunk);
+}
+
+// ---- pages
+
+int Scheduler::pages_for(int num_rows) const {
+  return (num_rows + limits_.page_size - 1) / limits_.page_size;
+}
+
+std::optional<PageId> Scheduler::acquire_page() {
+  if (const auto page = pool_.acquire()) return page;
+  if (!tree_.evict_one()) return std::nullopt;
+  ++totals_.evicted_pages;
+  return pool_.acquire();
+}
+
+// Takes a slot and the pages for all due rows, if they exist. One page a running sequence stays
+// free beyond that: without it, the next to grow would make the newcomer give way at once.
+bool Scheduler::try_start(Sequence& sequence) {
+  CHECK(sequence.num_in_flight == 0, "sequence ", sequence.id, " starts with a token in flight");
+  PrefixTree::Match match;
+  // The last token is always computed, even if it is cached: its logits are needed.
+  if (sequence.use_prefix_cache)
+    match = tree_.match(sequence.cache_namespace,
+                        std::span(sequence.tokens).first(sequence.tokens.size() - 1));
+  const int num_new = pages_for(sequence.len()) - static_cast<int>(match.pages.size());
+  tree_.lock(match.node);
+  const int available = pool_.num_free() + tree_.num_evictable();
+  if (num_new + static_cast<int>(running_.size()) > available) {
+    tree_.unlock(match.node);
+    return false;
+  }
+  start(sequence, match, num_new);
+  return true;
+}
+
+void Scheduler::start(Sequence& sequence, const PrefixTree::Match& match, int num_new_pages) {
+  tree_.touch(match.node);
+  for (const PageId page : match.pages) pool_.retain(page);
+  sequence.pages.insert(sequence.pages.end(), match.pages.begin(), match.pages.end());
+  for (int i = 0; i < num_new_pages; ++i) sequence.pages.push_back(*acquire_page());
+  sequence.locked = match.node;
+  sequence.cached_len = static_cast<int>(match.pages.size()) * limits_.page_size;
+  sequence.slot = free_slots_.back();
+  free_slots_.pop_back();
+  sequence.running = true;
+  sequence.starts = true;
+  waiting_.erase(&sequence);
+  running_.insert(std::ranges::upper_bound(running_, &sequence, InLine{limits_.policy}), &sequence);
+  if (limits_.policy == SchedulePolicy::kLpm)
+    for (Sequence* other : waiting_) other->num_overtaken += other->arrival < sequence.arrival;
+  if (!std::exchange(sequence.was_started, true)) {
+    sequence.cached_tokens = sequence.cached_len;
+    totals_.prompt_tokens += sequence.num_prompt;
+    totals_.cached_tokens += sequence.cached_tokens;
+  }
+}
+
+// The page for one row more, if the last is full. False: the sequence had to give way itself.
+bool Scheduler::grow(Plan& plan, Sequence& sequence) {
+  if (pages_for(sequence.cached_len + 1) <= static_cast<int>(sequence.pages.size())) return true;
+  for (;;) {
+    if (const auto page = acquire_page()) {
+      sequence.pages.push_back(*page);
+      return true;
+    }
+    Sequence* victim = planted(PlantedBug::kOldestRetracted) ? running_.front() : running_.back();
+    retract(plan, *victim);
+    if (victim == &sequence) return false;
+  }
+}
+
+void Scheduler::retract(Plan& plan, Sequence& sequence) {
+  share_verified(sequence);
+  leave_pool(sequence);
+  if (planted(PlantedBug::kInFlightTokenLost)) sequence.num_in_flight = 0;
+  ++sequence.num_retractions;
+  ++totals_.retractions;
+  plan.retracted.push_back(sequence.id);
+  waiting_.insert(&sequence);
+}
+
+// Gives back pages, lock and slot.
+void Scheduler::leave_pool(Sequence& sequence) {
+  for (const PageId page : sequence.pages) pool_.release(page);
+  if (!planted(PlantedBug::kStalePageTable)) sequence.pages.clear();
+  tree_.unlock(std::exchange(sequence.locked, PrefixTree::kNone));
+  free_slots_.push_back(std::exchange(sequence.slot, -1));
+  sequence.cached_len = 0;
+  sequence.prompt_shared = false;
+  sequence.running = false;
+  std::erase(running_, &sequence);
+}
+
+PrefixTree::Match Scheduler::insert_prefix(const Sequence& sequence, int num_rows) {
+  const int num_pages = planted(PlantedBug::kPartialPageShared)
+                            ? std::min(pages_for(num_rows),
+                                       static_cast<int>(sequence.tokens.size()) / limits_.page_size)
+                            : num_rows / limits_.page_size;
+  return tree_.insert(sequence.cache_namespace, sequence.tokens,
+                      std::span(sequence.pages).first(static_cast<size_t>(num_pages)));
+}
+
+// Only rows whose logits were seen to be finite; the pages stay the sequence's too, until it
+// leaves.
+void Scheduler::share_verified(Sequence& sequence) {
+  if (sequence.use_prefix_cache)
+    insert_prefix(sequence, std::min(sequence.num_verified(), sequence.cached_len));
+}
+
+// After the first token: others with this prompt need not wait for the sequence's end. Where the
+// tree had such a page already, the sequence takes that one and gives up its own.
+void Scheduler::share_prompt(Sequence& sequence) {
+  if (!sequence.use_prefix_cache || std::exchange(sequence.prompt_shared, true)) return;
+  const PrefixTree::Match match = insert_prefix(sequence, sequence.num_prompt);
+  tree_.lock(match.node);
+  tree_.unlock(std::exchange(sequence.locked, match.node));
+  for (size_t i = 0; i < match.pages.size(); ++i) {
+    pool_.retain(match.pages[i]);
+    pool_.release(std::exchange(sequence.pages[i], match.pages[i]));
+  }
+}
+
+// ---- commit
+
+std::vector<Outcome> Scheduler::commit(const Plan& plan, std::span<const SampledChunk> sampled) {
+  std::vector<Outcome> outcomes;
+  size_t next = 0;
+  for (const Chunk& chunk : plan.chunks) {
+    if (!chunk.samples) continue;
+    CHECK(next < sampled.size(), "a step gave ", sampled.size(), " results, too few");
+    const size_t result = next++;
+    const auto it = sequences_.find(chunk.sequence);
+    if (it == sequences_.end()) continue;  // it ended while this token was sampled
+    if (planted(PlantedBug::kInFlightTokenLost) && !it->second->running) continue;
+    outcomes.push_back(commit_chunk(*it->second, result, sampled[result]));
+  }
+  CHECK(next == sampled.size(), "a step gave ", sampled.size(), " results, expected ", next);
+  return outcomes;
+}
+
+Outcome Scheduler::commit_chunk(Sequence& sequence, size_t result, const SampledChunk& sampled) {
+  Outcome outcome;
+  outcome.sequence = sequence.id;
+  outcome.result = result;
+  --sequence.num_in_flight;
+  if (sampled.bad_numbers) outcome.end = SequenceEnd::kBadNumbers;
+  for (const TokenId id : sampled.tokens) {
+    if (outcome.end) break;
+    if (sequence.max_tokens > 0) sequence.tokens.push_back(id);
+    outcome.num_tokens += sequence.max_tokens > 0;
+    outcome.end = end_of(sequence);
+  }
+  totals_.output_tokens += outcome.num_tokens;
+  outcome.counts = counts_of(sequence);
+  const bool good = !sampled.bad_numbers || planted(PlantedBug::kBadRowsShared);
+  if (good && sequence.running) share_prompt(sequence);
+  if (outcome.end) finish(sequence, /*share=*/good);
+  return outcome;
+}
+
+std::optional<SequenceEnd> Scheduler::end_of(const Sequence& sequence) const {
+  if (sequence.max_tokens == 0) return SequenceEnd::kLength;
+  const bool looks = !planted(PlantedBug::kExtraTokenKept) || sequence.num_in_flight == 0;
+  if (looks && std::ranges::count(sequence.stop_token_ids, sequence.tokens.back()) > 0)
+    return SequenceEnd::kStop;
+  if (sequence.num_output() >= sequence.max_tokens) return SequenceEnd::kLength;
+  return std::nullopt;
+}
+
+void Scheduler::finish(Sequence& sequence, bool share) {
+  if (sequence.running) {
+    if (share) share_verified(sequence);
+    if (planted(PlantedBug::kSharedPageFreedTwice) && sequence.cached_tokens > 0 && share)
+      pool_.release(sequence.pages.front());
+    leave_pool(sequence);
+  } else {
+    waiting_.erase(&sequence);
+  }
+  sequences_.erase(sequence.id);
+}
+
+}  // namespace glint
