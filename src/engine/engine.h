@@ -16,19 +16,23 @@
 
 namespace glint {
 
+class Scheduler;
+
 class Engine {
  public:
   Engine(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner, const Clock& clock);
   ~Engine();
 
   // Any thread. Refused at once: a request that can never fit (kInvalidRequest, with the sum), a
-  // full queue (kOverloaded). Otherwise `sink` gets events until one has `finish`.
+  // full queue or a server that stops (kOverloaded). Otherwise `sink` gets events until one has
+  // `finish`. The caller has checked that prompt ids and sampling params are the model's
+  // (sampling/params.h).
   Result<RequestId> submit(GenerateRequest request, EventSink sink);
   // Any thread. Takes effect at the next step; the sink then gets kAbort, unless it had finished.
   // Unknown ids are ignored.
   void cancel(RequestId id);
-  // Any thread. Drops all cached prefixes; kInvalidRequest while requests run or wait. `done` is called on the
-  // engine thread.
+  // Any thread. Drops all cached prefixes; kInvalidRequest while requests run or wait. `done` is
+  // called on the engine thread, or at once after stop().
   void flush_cache(std::function<void(Result<void>)> done);
   // Any thread: a consistent copy as of the last step.
   EngineStats stats() const;
@@ -39,6 +43,9 @@ class Engine {
   void run();
   // Any thread. Ends run(); every open request gets kAbort.
   void stop();
+
+  // The engine thread: for tests, which check what must hold between steps.
+  const Scheduler& scheduler() const;
 
  private:
   struct State;

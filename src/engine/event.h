@@ -13,8 +13,8 @@
 namespace glint {
 
 struct TokenLogprobs {
-  float chosen = 0;                                // natural logarithm
-  std::vector<std::pair<TokenId, float>> top;      // most likely first
+  float chosen = 0;                            // natural logarithm
+  std::vector<std::pair<TokenId, float>> top;  // most likely first
 };
 
 struct OutputToken {

@@ -20,8 +20,8 @@ struct GenerateRequest {
   int max_tokens = kMaxTokensUnset;
   SamplingParams sampling;
   std::vector<Trigger> triggers;
-  int priority = 0;               // higher first, under --schedule-policy priority
-  uint64_t cache_namespace = 0;   // prefixes are shared only within one
+  int priority = 0;              // higher first, under --schedule-policy priority
+  uint64_t cache_namespace = 0;  // prefixes are shared only within one
   bool use_prefix_cache = true;
 };
 

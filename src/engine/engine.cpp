@@ -1,0 +1,93 @@
+#include "engine/engine.h"
+
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include "engine/command_queue.h"
+#include "engine/engine_loop.h"
+#include "scheduler/admission.h"
+
+namespace glint {
+
+struct Engine::State {
+  State(const SchedulerLimits& l, std::unique_ptr<ModelRunner> runner, const Clock& clock)
+      : limits(l), loop(l, std::move(runner), clock, num_waiting), published(loop.stats()) {}
+
+  const SchedulerLimits limits;
+  CommandQueue commands;
+  std::atomic<RequestId> next_id{1};
+  std::atomic<int> num_waiting{0};  // submitted, and never started yet
+  EngineLoop loop;                  // the engine thread's
+  std::mutex stats_mutex;
+  EngineStats published;  // guarded by stats_mutex
+};
+
+Engine::Engine(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner,
+               const Clock& clock)
+    : state_(std::make_unique<State>(limits, std::move(runner), clock)) {}
+
+Engine::~Engine() = default;
+
+namespace {
+
+Error stopping() {
+  return {ErrorCode::kOverloaded, "The server is shutting down. Try another one, or later."};
+}
+
+Error queue_full(int max_queued_requests) {
+  return {ErrorCode::kOverloaded,
+          cat("The queue is full: ", max_queued_requests,
+              " requests wait already (--max-queued-requests). Try again later.")};
+}
+
+}  // namespace
+
+Result<RequestId> Engine::submit(GenerateRequest request, EventSink sink) {
+  State& s = *state_;
+  request.max_tokens = TRY(
+      admitted_max_tokens(s.limits, static_cast<int>(request.prompt.size()), request.max_tokens));
+  const int num_before = s.num_waiting.fetch_add(1, std::memory_order_relaxed);
+  const bool is_full =
+      s.limits.max_queued_requests >= 0 && num_before >= s.limits.max_queued_requests;
+  const RequestId id = s.next_id.fetch_add(1, std::memory_order_relaxed);
+  if (!is_full && s.commands.push(SubmitCommand{
+                      .id = id, .request = std::move(request), .sink = std::move(sink)}))
+    return id;
+  s.num_waiting.fetch_sub(1, std::memory_order_relaxed);
+  return is_full ? queue_full(s.limits.max_queued_requests) : stopping();
+}
+
+void Engine::cancel(RequestId id) { state_->commands.push(CancelCommand{.id = id}); }
+
+void Engine::flush_cache(std::function<void(Result<void>)> done) {
+  Command command = FlushCommand{.done = std::move(done)};
+  if (!state_->commands.push(std::move(command))) std::get<FlushCommand>(command).done(stopping());
+}
+
+EngineStats Engine::stats() const {
+  std::lock_guard lock(state_->stats_mutex);
+  return state_->published;
+}
+
+bool Engine::step() {
+  const bool did_something = state_->loop.turn(state_->commands.drain());
+  std::lock_guard lock(state_->stats_mutex);
+  state_->published = state_->loop.stats();
+  return did_something;
+}
+
+void Engine::run() {
+  while (!state_->commands.closed())
+    if (!step()) state_->commands.wait();
+  step();  // what came before the queue closed; nothing comes after
+  state_->loop.abort_all();
+  std::lock_guard lock(state_->stats_mutex);
+  state_->published = state_->loop.stats();
+}
+
+void Engine::stop() { state_->commands.close(); }
+
+const Scheduler& Engine::scheduler() const { return state_->loop.scheduler(); }
+
+}  // namespace glint

@@ -1,0 +1,202 @@
+#include "engine/engine_loop.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "engine/batch_builder.h"
+
+namespace glint {
+namespace {
+
+constexpr double kThroughputWindow_s = 1.0;
+
+constexpr char kBadNumbersMessage[] =
+    "The model computed a NaN or an infinite number for this request. Other requests are not "
+    "affected. If sending it again gives the same, please report it with the prompt.";
+
+Usage usage_of(const SequenceCounts& counts) {
+  return {.prompt_tokens = counts.prompt_tokens,
+          .cached_tokens = counts.cached_tokens,
+          .completion_tokens = counts.output_tokens,
+          .num_retractions = counts.num_retractions};
+}
+
+Finish finish_of(SequenceEnd end, const std::vector<OutputToken>& tokens) {
+  switch (end) {
+    case SequenceEnd::kStop:
+      return {.reason = FinishReason::kStop, .matched_stop = tokens.back().id, .message = {}};
+    case SequenceEnd::kLength:
+      return {.reason = FinishReason::kLength, .matched_stop = {}, .message = {}};
+    case SequenceEnd::kBadNumbers:
+      break;
+  }
+  return {.reason = FinishReason::kError, .matched_stop = {}, .message = kBadNumbersMessage};
+}
+
+TokenEvent abort_event(const SequenceCounts& counts) {
+  TokenEvent event;
+  event.usage = usage_of(counts);
+  event.finish = Finish{.reason = FinishReason::kAbort, .matched_stop = {}, .message = {}};
+  return event;
+}
+
+}  // namespace
+
+EngineLoop::EngineLoop(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner,
+                       const Clock& clock, std::atomic<int>& num_waiting)
+    : clock_(clock),
+      runner_(std::move(runner)),
+      num_waiting_(num_waiting),
+      scheduler_(limits),
+      window_begin_s_(clock.now_s()) {}
+
+bool EngineLoop::turn(std::vector<Command> commands) {
+  for (Command& command : commands) std::visit([&](auto& c) { apply(c); }, command);
+  Plan plan = scheduler_.plan();
+  CHECK(!plan.empty() || in_flight_ || scheduler_.idle(), scheduler_.num_waiting(),
+        " sequences wait and none can run");
+  std::optional<InFlight> submitted;
+  if (!plan.empty()) submitted = submit_step(std::move(plan));
+  const std::optional<InFlight> to_collect = std::exchange(in_flight_, std::move(submitted));
+  if (to_collect) collect_step(*to_collect);
+  update_throughput();
+  return !commands.empty() || to_collect || in_flight_;
+}
+
+// ---- commands
+
+void EngineLoop::apply(SubmitCommand& command) {
+  ++requests_total_;
+  GenerateRequest& request = command.request;
+  scheduler_.add({.id = command.id,
+                  .prompt = std::move(request.prompt),
+                  .max_tokens = request.max_tokens,
+                  .stop_token_ids = request.sampling.stop_token_ids,
+                  .priority = request.priority,
+                  .cache_namespace = request.cache_namespace,
+                  .use_prefix_cache = request.use_prefix_cache});
+  requests_[command.id] = {.sink = std::move(command.sink),
+                           .sampling = std::move(request.sampling),
+                           .triggers = std::move(request.triggers),
+                           .waits = true};
+}
+
+void EngineLoop::apply(CancelCommand& command) {
+  const auto counts = scheduler_.cancel(command.id);
+  if (!counts) return;
+  ++aborted_requests_total_;
+  end_request(command.id, abort_event(*counts));
+}
+
+void EngineLoop::apply(FlushCommand& command) {
+  if (scheduler_.flush_cache()) return command.done({});
+  command.done(Error{ErrorCode::kInvalidRequest,
+                     cat("The cache is in use: ", scheduler_.running().size(), " requests run and ",
+                         scheduler_.num_waiting(), " wait. Flush it when the server is idle.")});
+}
+
+// ---- one step
+
+EngineLoop::InFlight EngineLoop::submit_step(Plan plan) {
+  StepInput input;
+  input.batch = build_batch(scheduler_, plan);
+  for (const Chunk& chunk : plan.chunks)
+    if (chunk.starts) input.new_slots.push_back(start_slot(*scheduler_.find(chunk.sequence)));
+  ++steps_total_;
+  const Ticket ticket = runner_->submit(std::move(input));
+  return {.plan = std::move(plan), .ticket = ticket};
+}
+
+SlotState EngineLoop::start_slot(const Sequence& sequence) {
+  OpenRequest& request = requests_.at(sequence.id);
+  leave_waiting(request);
+  return {.slot = sequence.slot,
+          .params = request.sampling,
+          .triggers = request.triggers,
+          .num_prompt_tokens = sequence.num_prompt,
+          .output = {sequence.tokens.begin() + sequence.num_prompt, sequence.tokens.end()}};
+}
+
+void EngineLoop::collect_step(const InFlight& step) {
+  StepOutput output = runner_->collect(step.ticket);
+  std::vector<std::vector<TokenId>> ids(output.sampled.size());
+  std::vector<SampledChunk> sampled;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    for (const OutputToken& token : output.sampled[i].tokens) ids[i].push_back(token.id);
+    sampled.push_back({.tokens = ids[i], .bad_numbers = output.sampled[i].bad_numbers});
+  }
+  for (const Outcome& outcome : scheduler_.commit(step.plan, sampled))
+    answer(outcome, output.sampled[outcome.result]);
+}
+
+void EngineLoop::answer(const Outcome& outcome, SampledTokens& sampled) {
+  TokenEvent event;
+  sampled.tokens.resize(static_cast<size_t>(outcome.num_tokens));
+  event.tokens = std::move(sampled.tokens);
+  event.usage = usage_of(outcome.counts);
+  if (!outcome.end) return requests_.at(outcome.sequence).sink(std::move(event));
+  event.finish = finish_of(*outcome.end, event.tokens);
+  end_request(outcome.sequence, std::move(event));
+}
+
+void EngineLoop::end_request(RequestId id, TokenEvent&& event) {
+  const auto it = requests_.find(id);
+  CHECK(it != requests_.end(), "request ", id, " ended twice");
+  OpenRequest request = std::move(it->second);
+  requests_.erase(it);
+  if (!planted(PlantedBug::kWaitingCountKept)) leave_waiting(request);
+  request.sink(std::move(event));
+}
+
+void EngineLoop::leave_waiting(OpenRequest& request) {
+  if (std::exchange(request.waits, false)) num_waiting_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void EngineLoop::abort_all() {
+  while (!requests_.empty()) {
+    CancelCommand command{.id = requests_.begin()->first};
+    apply(command);
+  }
+  if (in_flight_) collect_step(*in_flight_);
+  in_flight_.reset();
+}
+
+// ---- stats
+
+void EngineLoop::update_throughput() {
+  const double now_s = clock_.now_s();
+  const double elapsed_s = now_s - window_begin_s_;
+  if (elapsed_s < kThroughputWindow_s) return;
+  const int64_t tokens = scheduler_.totals().output_tokens;
+  throughput_tps_ = static_cast<double>(tokens - window_begin_tokens_) / elapsed_s;
+  window_begin_s_ = now_s;
+  window_begin_tokens_ = tokens;
+}
+
+EngineStats EngineLoop::stats() const {
+  const SchedulerTotals& totals = scheduler_.totals();
+  const int64_t page_size = scheduler_.limits().page_size;
+  const int64_t num_pages = scheduler_.pool().num_pages();
+  const int64_t num_free = scheduler_.pool().num_free();
+  const int64_t num_cached = scheduler_.tree().num_evictable();
+  EngineStats stats;
+  stats.num_running_requests = static_cast<int>(scheduler_.running().size());
+  stats.num_queued_requests = scheduler_.num_waiting();
+  stats.num_used_tokens = (num_pages - num_free - num_cached) * page_size;
+  stats.num_cached_tokens = num_cached * page_size;
+  stats.max_total_tokens = num_pages * page_size;
+  stats.num_pages = num_pages;
+  stats.num_free_pages = num_free;
+  stats.prompt_tokens_total = totals.prompt_tokens;
+  stats.cached_tokens_total = totals.cached_tokens;
+  stats.generation_tokens_total = totals.output_tokens;
+  stats.requests_total = requests_total_;
+  stats.aborted_requests_total = aborted_requests_total_;
+  stats.retractions_total = totals.retractions;
+  stats.evicted_tokens_total = totals.evicted_pages * page_size;
+  stats.steps_total = steps_total_;
+  stats.last_gen_throughput_tps = throughput_tps_;
+  return stats;
+}
+
+}  // namespace glint

@@ -1,0 +1,71 @@
+#pragma once
+
+// The engine thread's half of Engine: one turn after the other, no locks. Engine (engine.h) is the
+// half that other threads see.
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/command_queue.h"
+#include "engine/model_runner.h"
+#include "engine/stats.h"
+#include "scheduler/scheduler.h"
+
+namespace glint {
+
+class EngineLoop {
+ public:
+  // `num_waiting` counts submitted requests that did not start yet; submit() adds to it.
+  EngineLoop(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner, const Clock& clock,
+             std::atomic<int>& num_waiting);
+
+  // Applies `commands`, submits a step, collects the one before. False if there was nothing to do.
+  bool turn(std::vector<Command> commands);
+  // Every open request gets kAbort; the step in flight is collected.
+  void abort_all();
+
+  EngineStats stats() const;
+  const Scheduler& scheduler() const { return scheduler_; }
+
+ private:
+  struct OpenRequest {
+    EventSink sink;
+    SamplingParams sampling;
+    std::vector<Trigger> triggers;
+    bool waits = true;  // counted in num_waiting_
+  };
+  struct InFlight {
+    Plan plan;
+    Ticket ticket = 0;
+  };
+
+  void apply(SubmitCommand& command);
+  void apply(CancelCommand& command);
+  void apply(FlushCommand& command);
+  InFlight submit_step(Plan plan);
+  SlotState start_slot(const Sequence& sequence);
+  void collect_step(const InFlight& step);
+  void answer(const Outcome& outcome, SampledTokens& sampled);
+  void end_request(RequestId id, TokenEvent&& event);
+  void leave_waiting(OpenRequest& request);
+  void update_throughput();
+
+  const Clock& clock_;
+  std::unique_ptr<ModelRunner> runner_;
+  std::atomic<int>& num_waiting_;
+  Scheduler scheduler_;
+  std::unordered_map<RequestId, OpenRequest> requests_;
+  std::optional<InFlight> in_flight_;
+  int64_t requests_total_ = 0;
+  int64_t aborted_requests_total_ = 0;
+  int64_t steps_total_ = 0;
+  double window_begin_s_ = 0;  // of the throughput figure
+  int64_t window_begin_tokens_ = 0;
+  double throughput_tps_ = 0;
+};
+
+}  // namespace glint
