@@ -1,0 +1,177 @@
+#pragma once
+
+// The ops a model is made of, at the grain that a fast backend fuses, and the memory they work on.
+// backend/cpu is plain and exact, and the oracle of backend/ops_test.
+//
+// Common to all ops:
+// - Pointers are to the backend's memory. Ops allocate nothing that grows with the request count,
+// do
+//   not wait for the device, and run in the order of the calls.
+// - Activations, weights and KV rows are BF16, or FP32, by their views. An op computes in FP32
+// inside
+//   and rounds once, where it stores.
+// - Outputs are overwritten, whatever they held, and overlap no input unless an op says so.
+// - T = 0 rows is allowed. A wrong shape is a CHECK.
+// - Row rule: the bits of an output row depend on the row's own inputs alone, never on how many
+// rows
+//   there are. A NaN in one row stays in it.
+// - Weights are [out_features, in_features] as in checkpoints: y = x W^T.
+//
+// T = rows of a step, H = attention heads, E = experts, K = experts per token, I = expert width.
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "backend/sample.h"
+#include "backend/view.h"
+#include "base/check.h"
+
+namespace glint {
+
+// The form in which a backend attends rows of the prompt. Decode rows are always absorbed.
+enum class MlaForm {
+  kAbsorbed,  // W_uk folded into the query, W_uv applied after: works on latent rows alone
+  kExpanded,  // keys and values of all heads made from the latent rows
+};
+
+// How one expert is chosen for a row (transformers, Glm4MoeLiteTopkRouter).
+struct RouterParams {
+  int num_experts_per_tok = 0;
+  bool norm_topk_prob = true;
+  float routed_scaling_factor = 1.0f;
+};
+
+// The experts of each row, largest selection score first, of equals the lowest id.
+struct Routing {
+  int num_tokens = 0;             // T
+  int num_experts_per_tok = 0;    // K
+  int32_t* expert_ids = nullptr;  // [T, K]
+  float* weights = nullptr;       // [T, K]
+};
+
+class Backend;
+
+// Owns a block of a backend's memory, aligned to 256 bytes. Move-only. The backend outlives it.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Backend& backend, size_t bytes);
+  ~Buffer();
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  void* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  void swap(Buffer& other) noexcept;
+
+  Backend* backend_ = nullptr;
+  void* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string description() const = 0;  // for a person: device, instructions, threads
+  virtual MlaForm prompt_form() const = 0;      // the faster one here
+
+  // Memory. Made at start; nothing on the request path allocates.
+  virtual void* allocate(size_t bytes) = 0;  // uninitialised; null if there is not enough
+  virtual void free(void* data) = 0;
+  virtual void upload(void* to, const void* from_host, size_t bytes) = 0;
+  virtual void download(void* to_host, const void* from,
+                        size_t bytes) = 0;  // waits for the ops before
+
+  // out[t] = table[token_ids[t]].  table [vocab_size, hidden], out [T, hidden]
+  virtual void embed(const StepView& step, Matrix table, Matrix out) = 0;
+  // out[i] = x[rows[i]].  out [rows.size, x.cols]
+  virtual void gather_rows(Matrix x, RowList rows, Matrix out) = 0;
+
+  // out = x / sqrt(mean(x^2) + eps) * weight, one rounding.  x, out [T, n] (may be the same),
+  // weight [1, n]
+  virtual void rms_norm(Matrix x, Matrix weight, float eps, Matrix out) = 0;
+  // residual += delta; out = rms_norm(residual). The norm sees the sum before its rounding.
+  // delta, residual, out [T, n]
+  virtual void add_rms_norm(Matrix delta, Matrix residual, Matrix weight, float eps,
+                            Matrix out) = 0;
+
+  // out = x w^T.  x [T, in], w [out, in], out [T, out] of any type
+  virtual void linear(Matrix x, Matrix w, Matrix out) = 0;
+  // out = silu(x w_gate^T) * (x w_up^T).  w [2 I, in]: gate rows, then up rows; out [T, I]
+  virtual void linear_swiglu(Matrix x, Matrix w, Matrix out) = 0;
+
+  // cos and sin of positions[t] * theta^(-2i / dim), the angle in FP64.
+  // cos_sin [T, dim] FP32: dim / 2 cosines, then dim / 2 sines
+  virtual void rope_table(const StepView& step, double theta, Matrix cos_sin) = 0;
+  // Rotates the last cos_sin.cols numbers of every head of q in place: pairs (2i, 2i + 1) if
+  // interleaved, else (i, i + dim / 2).  q [T, H * qk_head_dim]
+  virtual void rope_query(Matrix q, int num_heads, Matrix cos_sin, bool interleave) = 0;
+  // Writes each token's KV row: rms_norm(kv_a[:kv_lora_rank]) | rope(kv_a[kv_lora_rank:]).
+  // kv_a [T, kv_row], kv_norm [1, kv_lora_rank]
+  virtual void write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, float eps,
+                        Matrix cos_sin, bool interleave, KvPages kv) = 0;
+
+  // The query in the terms of a KV row: q_nope[h] W_uk[h] | q_pe[h], for the listed rows.
+  // q [T, H * qk_head_dim] after rope_query, w_uk [H, kv_lora_rank, qk_nope_head_dim] (each head's
+  // part of kv_b_proj transposed), q_row [T, H * kv_row]
+  virtual void mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) = 0;
+  // Absorbed attention of the listed rows to their sequences' rows up to themselves:
+  // o_latent[h] = softmax(scale q_row[h] . kv^T) kv[:, :kv_lora_rank].  o_latent [T, H *
+  // kv_lora_rank]
+  virtual void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv,
+                          float scale, RowList rows, Matrix o_latent) = 0;
+  // o[h] = o_latent[h] W_uv[h]^T for the listed rows.  w_uv [H, v_head_dim, kv_lora_rank], o [T, H
+  // * v_head_dim]
+  virtual void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) = 0;
+  // The expanded form of the three above: k[h] = W_uk[h] latent | k_pe, v[h] = W_uv[h] latent,
+  // o[h] = softmax(scale q[h] . k[h]^T) v[h].  q, w_uk, w_uv, o as above
+  virtual void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk,
+                                   MatrixStack w_uv, KvPages kv, float scale, RowList rows,
+                                   Matrix o) = 0;
+
+  // s = sigmoid(x w^T) in FP32. Chooses the K largest of s + bias; their weights are s without the
+  // bias, over their sum if norm_topk_prob, times routed_scaling_factor.
+  // x [T, hidden], w [E, hidden] FP32, bias [1, E] FP32
+  virtual void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
+                     Routing routing) = 0;
+  // linear_swiglu of each row with each of its experts.
+  // x [T, hidden], w [E, 2 I, hidden], out [T * K, I]: row t * K + j is of token t's j-th expert
+  virtual void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) = 0;
+  // out = sum over j of weights[t, j] act[t * K + j] w[e]^T + shared_act shared_w^T: summed in FP32
+  // in the order of j, the shared expert last, rounded once.
+  // act [T * K, I], w [E, hidden, I], shared_act [T, Is], shared_w [hidden, Is], out [T, hidden]
+  virtual void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
+                        Matrix shared_w, Matrix out) = 0;
+
+  // rms_norm(table[token_ids[t]]; enorm) | rms_norm(hidden[t]; hnorm): what the MTP layer's eh_proj
+  // takes.  table [vocab_size, hidden], out [T, 2 hidden]
+  virtual void embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
+                                 Matrix hnorm, float eps, Matrix out) = 0;
+
+  // backend/sample.h
+  virtual void sample(const SampleArgs& args) = 0;
+};
+
+inline Buffer::Buffer(Backend& backend, size_t bytes)
+    : backend_(&backend), data_(backend.allocate(bytes)), size_(bytes) {
+  CHECK(data_ != nullptr || bytes == 0, "no memory for ", bytes, " bytes");
+}
+
+inline Buffer::~Buffer() {
+  if (data_ != nullptr) backend_->free(data_);
+}
+
+inline void Buffer::swap(Buffer& other) noexcept {
+  std::swap(backend_, other.backend_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+}
+
+}  // namespace glint
