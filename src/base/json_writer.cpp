@@ -140,7 +140,7 @@ Scientific shortest_digits(double value) {
   const char* e = static_cast<const char*>(std::memchr(buffer, 'e', end - buffer));
   Scientific number;
   for (const char* c = buffer; c < e; ++c) {
-    if (*c == '-') number.sign = "-";
+    if (*c == '-') number.sign += '-';
     if (*c >= '0' && *c <= '9') number.digits += *c;
   }
   std::from_chars(e + (e[1] == '+' ? 2 : 1), end, number.exponent);
@@ -148,24 +148,31 @@ Scientific shortest_digits(double value) {
 }
 
 std::string with_exponent(const Scientific& number) {
-  std::string text = number.sign + number.digits.substr(0, 1);
-  if (number.digits.size() > 1) text += "." + number.digits.substr(1);
-  const int magnitude = std::abs(number.exponent);
+  std::string text = number.sign;
+  text += number.digits[0];
+  if (number.digits.size() > 1) {
+    text += '.';
+    text.append(number.digits, 1);
+  }
   text += number.exponent < 0 ? "e-" : "e+";
+  const int magnitude = std::abs(number.exponent);
   if (magnitude < 10) text += '0';
-  return text + std::to_string(magnitude);
+  return text += std::to_string(magnitude);
 }
 
 std::string without_exponent(const Scientific& number) {
-  std::string digits = number.digits;
-  const int exponent = number.exponent;
-  if (exponent < 0) {
-    return number.sign + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
+  std::string text = number.sign;
+  if (number.exponent < 0) {
+    text += "0.";
+    text.append(static_cast<size_t>(-number.exponent - 1), '0');
+    return text += number.digits;
   }
-  const size_t num_whole = static_cast<size_t>(exponent) + 1;
-  if (digits.size() < num_whole) digits.append(num_whole - digits.size(), '0');
-  std::string fraction = digits.substr(num_whole);
-  return number.sign + digits.substr(0, num_whole) + "." + (fraction.empty() ? "0" : fraction);
+  const size_t num_whole = static_cast<size_t>(number.exponent) + 1;
+  std::string digits = number.digits;
+  if (digits.size() <= num_whole) digits.append(num_whole + 1 - digits.size(), '0');
+  text.append(digits, 0, num_whole);
+  text += '.';
+  return text.append(digits, num_whole);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ struct OutputParserOptions {
   bool parse_reasoning = true;   // --reasoning-parser glm45
   bool parse_tool_calls = true;  // --tool-call-parser glm47, tools were sent, tool_choice is not none
   bool starts_in_reasoning = true;  // RenderedPrompt::opens_thinking
-  std::vector<Tool> tools;          // for the types of argument values
+  std::vector<Tool> tools{};        // for the types of argument values
 };
 
 class OutputParser {
