@@ -1,0 +1,52 @@
+#include "client/url.h"
+
+#include <algorithm>
+
+namespace glint {
+namespace {
+
+Error bad_url(std::string_view url, std::string_view problem) {
+  return {ErrorCode::kInvalidRequest,
+          cat("\"", url, "\" ", problem, ". Give it as http://host:port/path."),
+          {}};
+}
+
+bool is_port(std::string_view port) {
+  return !port.empty() && port.size() <= 5 &&
+         std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Control characters and blanks would begin a line of their own in the request.
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c != 0x7f; });
+}
+
+// Splits "host", "host:port", "[::1]" and "[::1]:port".
+bool split_authority(std::string_view authority, Url& url) {
+  const size_t bracket = authority.starts_with('[') ? authority.find(']') : 0;
+  if (bracket == authority.npos) return false;
+  const size_t colon = authority.find(':', bracket);
+  const std::string_view host = authority.substr(0, colon);
+  url.host = bracket > 0 ? host.substr(1, host.size() - 2) : host;
+  url.port = colon == authority.npos ? "80" : authority.substr(colon + 1);
+  return !url.host.empty() && is_port(url.port);
+}
+
+}  // namespace
+
+Result<Url> parse_url(std::string_view text) {
+  constexpr std::string_view kScheme = "http://";
+  if (text.starts_with("https://"))
+    return bad_url(text, "asks for TLS, which glint does not speak");
+  if (!text.starts_with(kScheme)) return bad_url(text, "does not begin with http://");
+  if (!is_printable(text)) return bad_url(text, "has a blank or a control character in it");
+  const std::string_view rest = text.substr(kScheme.size(), text.find('#') - kScheme.size());
+  const size_t path = std::min(rest.find_first_of("/?"), rest.size());
+  Url url;
+  url.authority = rest.substr(0, path);
+  url.target = cat(rest.substr(path).starts_with('/') ? "" : "/", rest.substr(path));
+  if (!split_authority(url.authority, url)) return bad_url(text, "has no valid host and port");
+  return url;
+}
+
+}  // namespace glint
