@@ -36,4 +36,13 @@ struct SchedulerLimits {
   CostTable cost;
 };
 
+// The most prompt rows of one step; without chunks, one whole prompt's.
+inline int max_step_prompt_tokens(const SchedulerLimits& limits) {
+  return limits.chunked_prefill_size > 0 ? limits.chunked_prefill_size : limits.context_length;
+}
+// The most rows of one step: what the model must have room for.
+inline int max_step_tokens(const SchedulerLimits& limits) {
+  return max_step_prompt_tokens(limits) + limits.max_running_requests;
+}
+
 }  // namespace glint

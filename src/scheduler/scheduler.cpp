@@ -101,8 +101,7 @@ void Scheduler::plan_decodes(Plan& plan) {
 
 Scheduler::Budget Scheduler::budget_after(const Plan& plan) const {
   Budget budget;
-  budget.rows = limits_.chunked_prefill_size > 0 ? limits_.chunked_prefill_size
-                                                 : std::numeric_limits<int>::max();
+  budget.rows = max_step_prompt_tokens(limits_);
   budget.time_us = limits_.step_budget_us > 0
                        ? limits_.step_budget_us - limits_.cost.base_us - plan.cost_us
                        : std::numeric_limits<double>::infinity();
