@@ -39,7 +39,8 @@ void Router::set_error_body(std::function<HttpResponse(int, const std::string&)>
 
 void Router::route(std::shared_ptr<Exchange> exchange) const {
   const HttpRequest& request = exchange->request();
-  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  const std::string_view sent = request.method;
+  const std::string_view method = sent == "HEAD" ? "GET" : sent;
   std::string allowed;
   for (const Route& route : routes_) {
     if (!matches(route.path, request.path)) continue;

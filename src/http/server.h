@@ -14,7 +14,7 @@ struct HttpServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 30000;  // 0: any free one, see port()
   int num_threads = 2;
-  HttpLimits limits;
+  HttpLimits limits{};
 };
 
 class HttpServer {
