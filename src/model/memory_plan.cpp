@@ -1,0 +1,131 @@
+#include "model/memory_plan.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "model/checkpoint_tensors.h"
+
+namespace glint {
+namespace {
+
+constexpr double kGiB = 1 << 30;
+
+// CUDA context and modules 0.5 GiB, graphs of the decode batch sizes 0.5, fragmentation and library
+// workspaces (cuBLASLt asks for 32 MiB a stream) 0.25: estimates, to be replaced by what a loaded
+// server measures.
+constexpr int64_t kRuntimeBytes = int64_t{1280} << 20;
+
+// Numbers that one token of a step has alive at once, at most, if no tensor reuses another's place:
+// residual, norm and projections of the attention, queries in both forms, keys and values of the
+// expanded prompt form, and the wider of the two MLPs.
+int64_t activations_per_token(const ModelConfig& c) {
+  const int64_t heads = c.num_attention_heads;
+  const int64_t attention = c.q_lora_rank + c.kv_row() +
+                            heads * (c.qk_head_dim() + c.kv_row() + c.kv_lora_rank + c.v_head_dim) +
+                            heads * (c.qk_head_dim() + c.v_head_dim);
+  const int64_t dense = int64_t{3} * c.intermediate_size;
+  const int64_t experts = c.num_experts_per_tok + c.n_shared_experts;
+  const int64_t moe = experts * (int64_t{3} * c.moe_intermediate_size + c.hidden_size);
+  return int64_t{4} * c.hidden_size + attention + std::max(dense, moe);
+}
+
+// FP32 logits, and as much again for sampling.
+int64_t logits_bytes(const ModelConfig& c, int rows) {
+  return int64_t{2} * 4 * rows * c.vocab_size;
+}
+
+std::string gib_line(const std::string& what, int64_t bytes, bool with_unit) {
+  char line[128];
+  std::snprintf(line, sizeof(line), "  %-30s%8.1f%s\n", what.c_str(),
+                static_cast<double>(bytes) / kGiB, with_unit ? " GiB" : "");
+  return line;
+}
+
+// Nothing for a part that is empty: a table has no lines of zeros.
+std::string minus_line(const std::string& what, int64_t bytes) {
+  return bytes == 0 ? "" : gib_line(what, -bytes, /*with_unit=*/false);
+}
+
+std::string kib(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f KiB", static_cast<double>(bytes) / 1024);
+  return text;
+}
+
+std::string format_name(int element_bytes) {
+  return element_bytes == 4 ? "fp32" : element_bytes == 2 ? "bf16" : "fp8";
+}
+
+}  // namespace
+
+int64_t weights_bytes(const ModelConfig& config, int element_bytes, bool with_mtp) {
+  int64_t bytes = 0;
+  for (const TensorSpec& tensor : model_tensors(config, ExpertLayout::kStacked, with_mtp)) {
+    bytes += num_elements({tensor}) * (tensor.is_float32 ? 4 : element_bytes);
+  }
+  return bytes;
+}
+
+int64_t kv_bytes_per_token(const ModelConfig& config, int kv_element_bytes, bool with_mtp) {
+  const int64_t layers = config.num_hidden_layers + (with_mtp ? 1 : 0);
+  return layers * config.kv_row() * kv_element_bytes;
+}
+
+int64_t MemoryPlan::kv_pages() const {
+  return std::max<int64_t>(0, kv_bytes) / (kv_bytes_per_token * page_size);
+}
+
+MemoryPlan plan_memory(const ModelConfig& config, const MemoryPlanRequest& request) {
+  CHECK(request.page_size >= 1, request.page_size);
+  MemoryPlan plan;
+  plan.device = request.device;
+  plan.total_bytes = request.total_bytes;
+  plan.used_by_others_bytes = request.used_by_others_bytes;
+  plan.weights_bytes = weights_bytes(config, request.element_bytes, request.with_mtp);
+  plan.activation_bytes = activations_per_token(config) * request.element_bytes *
+                              std::max(request.chunked_prefill_size, request.max_running_requests) +
+                          logits_bytes(config, request.max_running_requests);
+  plan.runtime_bytes = kRuntimeBytes;
+  const int64_t workspace = plan.activation_bytes + plan.runtime_bytes;
+  if (request.mem_fraction_static) {
+    const auto reserved = static_cast<int64_t>(static_cast<double>(request.total_bytes) *
+                                               (1 - *request.mem_fraction_static));
+    plan.unused_bytes = std::max<int64_t>(0, reserved - workspace);
+  }
+  plan.kv_bytes = plan.total_bytes - plan.used_by_others_bytes - plan.weights_bytes - workspace -
+                  plan.unused_bytes;
+  plan.kv_bytes_per_token = kv_bytes_per_token(config, request.kv_element_bytes, request.with_mtp);
+  plan.page_size = request.page_size;
+  plan.context_length = std::min(request.context_length.value_or(config.max_position_embeddings),
+                                 config.max_position_embeddings);
+  plan.element_bytes = request.element_bytes;
+  plan.kv_element_bytes = request.kv_element_bytes;
+  return plan;
+}
+
+std::string memory_table(const MemoryPlan& plan) {
+  return gib_line(plan.device, plan.total_bytes, /*with_unit=*/true) +
+         minus_line("used by other processes", plan.used_by_others_bytes) +
+         minus_line("weights, " + format_name(plan.element_bytes), plan.weights_bytes) +
+         minus_line("activations and logits", plan.activation_bytes) +
+         minus_line("CUDA context and graphs", plan.runtime_bytes) +
+         minus_line("kept free (memory fraction)", plan.unused_bytes) +
+         gib_line("left for the KV cache", plan.kv_bytes, /*with_unit=*/true) +
+         cat("  at ", kib(plan.kv_bytes_per_token), " per token (",
+             format_name(plan.kv_element_bytes), "): room for ", plan.kv_tokens(), " tokens in ",
+             plan.kv_pages(), " pages of ", plan.page_size, "\n");
+}
+
+Result<void> check_memory(const MemoryPlan& plan) {
+  if (plan.fits()) return {};
+  const std::string head = cat("Not enough memory for one request of ", plan.context_length,
+                               " tokens.\n", memory_table(plan));
+  const int64_t rounded = plan.kv_tokens() / 1024 * 1024;
+  const std::string advice =
+      rounded > 0 ? cat("Try --context-length ", rounded, ", a smaller --chunked-prefill-size")
+                  : cat("Try a GPU with more memory");
+  const std::string others = plan.used_by_others_bytes > 0 ? ", or stop the other processes." : ".";
+  return Error{ErrorCode::kStartup, head + advice + others};
+}
+
+}  // namespace glint
