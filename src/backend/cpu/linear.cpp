@@ -1,0 +1,160 @@
+// Projections: y = x W^T, alone, with SwiGLU, and by experts.
+
+#include <cmath>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/rows.h"
+
+namespace glint {
+namespace {
+
+float silu(float x) { return x / (1.0f + std::exp(-x)); }
+
+std::vector<float*> row_pointers(float* data, int rows, int64_t stride) {
+  std::vector<float*> pointers(static_cast<size_t>(rows));
+  for (size_t r = 0; r < pointers.size(); ++r)
+    pointers[r] = data + static_cast<int64_t>(r) * stride;
+  return pointers;
+}
+
+// The rows that one expert works on: inputs and outputs, in the order of the step.
+struct ExpertRows {
+  std::vector<const float*> x;
+  std::vector<float*> out;
+  int num_rows() const { return static_cast<int>(x.size()); }
+};
+
+// x_of(t, j) and out_of(t, j) for the j-th expert of token t.
+template <typename XOf, typename OutOf>
+std::vector<ExpertRows> by_expert(const Routing& routing, int num_experts, XOf&& x_of,
+                                  OutOf&& out_of) {
+  std::vector<ExpertRows> experts(static_cast<size_t>(num_experts));
+  for (int t = 0; t < routing.num_tokens; ++t)
+    for (int j = 0; j < routing.num_experts_per_tok; ++j) {
+      const int32_t id = routing.expert_ids[t * routing.num_experts_per_tok + j];
+      CHECK(id >= 0 && id < num_experts, "expert ", id, " of ", num_experts);
+      experts[static_cast<size_t>(id)].x.push_back(x_of(t, j));
+      experts[static_cast<size_t>(id)].out.push_back(out_of(t, j));
+    }
+  return experts;
+}
+
+}  // namespace
+
+std::vector<const float*> CpuBackend::widened_rows(Matrix x, Scratch& scratch) {
+  std::vector<const float*> rows(static_cast<size_t>(x.rows));
+  const bool widen = x.type == NumberType::kBf16;
+  float* wide = widen ? scratch.floats(rows.size() * static_cast<size_t>(x.cols)) : nullptr;
+  for (int r = 0; r < x.rows; ++r) {
+    float* row = widen ? wide + int64_t{r} * x.cols : static_cast<float*>(x.at(r, 0));
+    if (widen) kernels_.widen(static_cast<const bf16*>(x.at(r, 0)), row, x.cols);
+    rows[static_cast<size_t>(r)] = row;
+  }
+  return rows;
+}
+
+void CpuBackend::linear(Matrix x, Matrix w, Matrix out) {
+  CHECK(w.cols == x.cols && w.rows == out.cols && out.rows == x.rows, "x [", x.rows, ", ", x.cols,
+        "], w [", w.rows, ", ", w.cols, "], out [", out.rows, ", ", out.cols, "]");
+  const auto x_rows = widened_rows(x, inputs_);
+  const bool direct = out.type == NumberType::kF32;
+  float* wide = direct ? static_cast<float*>(out.data)
+                       : outputs_.floats(static_cast<size_t>(out.rows) * out.cols);
+  const auto y = row_pointers(wide, out.rows, direct ? out.stride : out.cols);
+  for_columns(out.cols, int64_t{x.rows} * x.cols, [&](int begin, int end) {
+    kernels_.linear(x_rows.data(), y.data(), x.rows, w, begin, end);
+    for (int t = 0; t < out.rows; ++t)
+      cpu::store_row(kernels_, y[static_cast<size_t>(t)] + begin, out.at(t, begin), out.type,
+                     end - begin);
+  });
+}
+
+void CpuBackend::swiglu_columns(const std::vector<const float*>& x,
+                                const std::vector<float*>& projected, Matrix w, int begin,
+                                int end) {
+  const int num_rows = static_cast<int>(x.size());
+  const int width = w.rows / 2;
+  kernels_.linear(x.data(), projected.data(), num_rows, w, begin, end);
+  kernels_.linear(x.data(), projected.data(), num_rows, w, width + begin, width + end);
+  for (float* row : projected)
+    for (int i = begin; i < end; ++i) row[i] = silu(row[i]) * row[width + i];
+}
+
+void CpuBackend::linear_swiglu(Matrix x, Matrix w, Matrix out) {
+  CHECK(w.cols == x.cols && w.rows == 2 * out.cols && out.rows == x.rows, "x [", x.rows, ", ",
+        x.cols, "], w [", w.rows, ", ", w.cols, "], out [", out.rows, ", ", out.cols, "]");
+  const auto x_rows = widened_rows(x, inputs_);
+  const auto y =
+      row_pointers(outputs_.floats(static_cast<size_t>(x.rows) * w.rows), x.rows, w.rows);
+  for_columns(out.cols, 2 * int64_t{x.rows} * x.cols, [&](int begin, int end) {
+    swiglu_columns(x_rows, y, w, begin, end);
+    for (int t = 0; t < out.rows; ++t)
+      cpu::store_row(kernels_, y[static_cast<size_t>(t)] + begin, out.at(t, begin), out.type,
+                     end - begin);
+  });
+}
+
+void CpuBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) {
+  const int per_token = routing.num_experts_per_tok;
+  CHECK(x.rows == routing.num_tokens && out.rows == x.rows * per_token, "x of ", x.rows,
+        " rows, out of ", out.rows);
+  CHECK(w.cols == x.cols && w.rows == 2 * out.cols, "w [", w.count, ", ", w.rows, ", ", w.cols,
+        "], out of width ", out.cols);
+  const auto x_rows = widened_rows(x, inputs_);
+  float* y = outputs_.floats(static_cast<size_t>(out.rows) * w.rows);
+  const auto experts = by_expert(
+      routing, w.count, [&](int t, int) { return x_rows[static_cast<size_t>(t)]; },
+      [&](int t, int j) { return y + (int64_t{t} * per_token + j) * w.rows; });
+  for_columns(out.cols, 2 * int64_t{out.rows} * x.cols, [&](int begin, int end) {
+    for (int e = 0; e < w.count; ++e) {
+      const ExpertRows& rows = experts[static_cast<size_t>(e)];
+      if (rows.num_rows() > 0) swiglu_columns(rows.x, rows.out, w[e], begin, end);
+    }
+    for (int r = 0; r < out.rows; ++r)
+      cpu::store_row(kernels_, y + int64_t{r} * w.rows + begin, out.at(r, begin), out.type,
+                     end - begin);
+  });
+}
+
+void CpuBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
+                          Matrix shared_w, Matrix out) {
+  const int per_token = routing.num_experts_per_tok;
+  CHECK(act.rows == routing.num_tokens * per_token && out.rows == routing.num_tokens, "act of ",
+        act.rows, " rows, out of ", out.rows);
+  CHECK(w.cols == act.cols && w.rows == out.cols, "w [", w.rows, ", ", w.cols, "]");
+  CHECK(
+      shared_act.rows == out.rows && shared_w.cols == shared_act.cols && shared_w.rows == out.cols,
+      "shared_act of ", shared_act.rows, " rows");
+  const auto act_rows = widened_rows(act, inputs_);
+  const auto shared_rows = widened_rows(shared_act, more_inputs_);
+  float* y = outputs_.floats(static_cast<size_t>(act.rows) * out.cols);
+  float* sums = more_outputs_.floats(static_cast<size_t>(out.rows) * out.cols);
+  const auto y_shared = row_pointers(sums, out.rows, out.cols);
+  const auto experts = by_expert(
+      routing, w.count,
+      [&](int t, int j) { return act_rows[static_cast<size_t>(t * per_token + j)]; },
+      [&](int t, int j) { return y + (int64_t{t} * per_token + j) * out.cols; });
+
+  const int64_t cost = int64_t{act.rows} * act.cols + int64_t{out.rows} * shared_act.cols;
+  for_columns(out.cols, cost, [&](int begin, int end) {
+    for (int e = 0; e < w.count; ++e) {
+      const ExpertRows& rows = experts[static_cast<size_t>(e)];
+      if (rows.num_rows() > 0)
+        kernels_.linear(rows.x.data(), rows.out.data(), rows.num_rows(), w[e], begin, end);
+    }
+    kernels_.linear(shared_rows.data(), y_shared.data(), out.rows, shared_w, begin, end);
+    for (int t = 0; t < out.rows; ++t) {
+      float* shared = y_shared[static_cast<size_t>(t)];
+      for (int n = begin; n < end; ++n) {
+        float sum = 0;
+        for (int j = 0; j < per_token; ++j)
+          sum +=
+              routing.weights[t * per_token + j] * y[(int64_t{t} * per_token + j) * out.cols + n];
+        shared[n] += sum;
+      }
+      cpu::store_row(kernels_, shared + begin, out.at(t, begin), out.type, end - begin);
+    }
+  });
+}
+
+}  // namespace glint
