@@ -2,10 +2,13 @@
 
 // The model's text, as it streams, to reasoning, content and tool calls.
 //
-//   REASONING ──</think>──▶ CONTENT ──<tool_call>──▶ NAME ──▶ KEY ──▶ VALUE ──▶ … ──</tool_call>──▶ CONTENT
+//   REASONING ──</think>──▶ CONTENT ──<tool_call>──▶ a call ──</tool_call>──▶ CONTENT
+//       └───────────────<tool_call>─────────────────────▲
 //
 // The same text gives the same events however it is cut, up to the joining of neighbouring deltas:
 // put together, they are equal for every cut.
+//
+// White space next to a call is layout: it is content only between text and text.
 
 #include <memory>
 #include <string>
@@ -17,17 +20,31 @@
 
 namespace glint {
 
-struct ReasoningDelta { std::string text; };
-struct ContentDelta { std::string text; };
+struct ReasoningDelta {
+  std::string text;
+};
+struct ContentDelta {
+  std::string text;
+};
 // A call's name is whole when it appears. Its arguments follow as fragments of one JSON object.
-struct ToolCallBegin { int index = 0; std::string name; };
-struct ToolCallArguments { int index = 0; std::string fragment; };
-struct ToolCallEnd { int index = 0; };
-using OutputEvent = std::variant<ReasoningDelta, ContentDelta, ToolCallBegin, ToolCallArguments, ToolCallEnd>;
+struct ToolCallBegin {
+  int index = 0;
+  std::string name;
+};
+struct ToolCallArguments {
+  int index = 0;
+  std::string fragment;
+};
+struct ToolCallEnd {
+  int index = 0;
+};
+using OutputEvent =
+    std::variant<ReasoningDelta, ContentDelta, ToolCallBegin, ToolCallArguments, ToolCallEnd>;
 
 struct OutputParserOptions {
-  bool parse_reasoning = true;   // --reasoning-parser glm45
-  bool parse_tool_calls = true;  // --tool-call-parser glm47, tools were sent, tool_choice is not none
+  bool parse_reasoning = true;  // --reasoning-parser glm45
+  bool parse_tool_calls =
+      true;  // --tool-call-parser glm47, tools were sent, tool_choice is not none
   bool starts_in_reasoning = true;  // RenderedPrompt::opens_thinking
   std::vector<Tool> tools{};        // for the types of argument values
 };
@@ -51,7 +68,10 @@ class OutputParser {
 struct ParsedOutput {
   std::string reasoning;
   std::string content;
-  struct Call { std::string name; std::string arguments; };  // arguments: JSON text
+  struct Call {
+    std::string name;
+    std::string arguments;
+  };                             // arguments: JSON text
   std::vector<Call> tool_calls;  // complete ones only
 };
 ParsedOutput parse_output(std::string_view text, OutputParserOptions options);

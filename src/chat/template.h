@@ -15,8 +15,8 @@ namespace glint {
 
 struct TemplateOptions {
   bool add_generation_prompt = true;
-  std::optional<bool> enable_thinking;  // unset: on
-  std::optional<bool> clear_thinking;   // unset: reasoning before the last user message is dropped
+  std::optional<bool> enable_thinking{};  // unset: on
+  std::optional<bool> clear_thinking{};  // unset: reasoning before the last user message is dropped
 };
 
 struct RenderedPrompt {
@@ -25,7 +25,8 @@ struct RenderedPrompt {
   bool opens_thinking = false;     // ends in <think>: the answer starts inside reasoning
 };
 
-// Fails where the template does: tool call arguments that are not an object.
+// Fails where the template does: tool call arguments that are not an object, a tool message whose
+// content is null, a number or a boolean.
 Result<RenderedPrompt> render_chat(const std::vector<Message>& messages,
                                    const std::vector<Tool>& tools, const TemplateOptions& options);
 
