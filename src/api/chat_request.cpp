@@ -1,0 +1,91 @@
+#include "api/chat_request.h"
+
+namespace glint {
+namespace {
+
+// Explicit template kwargs win over the two ways to say how much to think.
+Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
+  TemplateOptions options;
+  const Json* effort = fields.find("reasoning_effort");
+  if (effort != nullptr && !effort->is_string() && !effort->is_number())
+    return fields.refuse("reasoning_effort", "none, minimal, low, medium, high or a number");
+  if (effort != nullptr && *effort == "none") options.enable_thinking = false;
+  if (const Json* reasoning = TRY(fields.object("reasoning"))) {
+    const RequestFields nested(*reasoning, "reasoning");
+    if (TRY(nested.boolean("enabled")) == false || reasoning->value("effort", Json()) == "none")
+      options.enable_thinking = false;
+  }
+  if (const Json* kwargs = TRY(fields.object("chat_template_kwargs"))) {
+    const RequestFields nested(*kwargs, "chat_template_kwargs");
+    if (const auto value = TRY(nested.boolean("enable_thinking"))) options.enable_thinking = value;
+    if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
+  }
+  return options;
+}
+
+Result<void> parse_logprobs(const RequestFields& fields, ChatRequest& request) {
+  request.logprobs = TRY(fields.boolean("logprobs")).value_or(false);
+  const auto top = TRY(fields.integer("top_logprobs", 0, kMaxTopLogprobs));
+  if (top.value_or(0) > 0 && !request.logprobs)
+    return fields.error("top_logprobs", "top_logprobs is set but logprobs is not true.");
+  if (request.logprobs) request.params.sampling.num_logprobs = static_cast<int>(top.value_or(0));
+  return {};
+}
+
+Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
+  request.stream = TRY(fields.boolean("stream")).value_or(false);
+  const StreamOptions options = TRY(parse_stream_options(fields));
+  request.include_usage = options.include_usage;
+  request.continuous_usage = options.continuous_usage;
+  request.separate_reasoning = TRY(fields.boolean("separate_reasoning")).value_or(true);
+  request.stream_reasoning = TRY(fields.boolean("stream_reasoning")).value_or(true);
+  request.parallel_tool_calls = TRY(fields.boolean("parallel_tool_calls")).value_or(true);
+  return {};
+}
+
+}  // namespace
+
+Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context) {
+  const RequestFields fields(body);
+  ChatRequest request;
+  request.model = TRY(fields.string("model")).value_or(context.options.served_model_name);
+  request.id = TRY(fields.string("rid")).value_or("");
+  if (request.id.empty()) request.id = "chatcmpl-" + context.ids.next_hex(32);
+  request.messages = TRY(parse_messages(fields));
+  request.tools = TRY(parse_tools(fields));
+  request.template_options = TRY(parse_template_options(fields));
+  TRY(check_response_format(fields));
+  TRY(refuse_unavailable(fields, {"continue_final_message", "lora_path", "return_hidden_states",
+                                  "session_params", "input_ids"}));
+  request.params = TRY(parse_generation_params(fields, Dialect::kOpenAi, context));
+  TRY(parse_scheduling(fields, request.params));
+  TRY(parse_logprobs(fields, request));
+  TRY(parse_delivery(fields, request));
+  return request;
+}
+
+Result<StreamOptions> parse_stream_options(const RequestFields& fields) {
+  StreamOptions options;
+  const Json* object = TRY(fields.object("stream_options"));
+  if (object == nullptr) return options;
+  const RequestFields nested(*object, "stream_options");
+  options.include_usage = TRY(nested.boolean("include_usage")).value_or(false);
+  options.continuous_usage = TRY(nested.boolean("continuous_usage_stats")).value_or(false);
+  return options;
+}
+
+Result<void> check_response_format(const RequestFields& fields) {
+  const Json* format = TRY(fields.object("response_format"));
+  if (format == nullptr) return {};
+  const RequestFields nested(*format, "response_format");
+  const std::string type = TRY(nested.string("type")).value_or("");
+  if (type == "text") return {};
+  if (type == "json_object" || type == "json_schema" || type == "structural_tag") {
+    return fields.error("response_format",
+                        cat("response_format.type ", type,
+                            " is not available yet; expected \"text\" or no response_format."));
+  }
+  return nested.refuse("type", "\"text\"");
+}
+
+}  // namespace glint

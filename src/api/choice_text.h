@@ -1,0 +1,55 @@
+#pragma once
+
+// One choice on its way back: ids → text → stop strings.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/generation_params.h"
+#include "api/stop_strings.h"
+#include "engine/event.h"
+#include "tokenizer/detokenizer.h"
+#include "tokenizer/tokenizer.h"
+
+namespace glint {
+
+struct ChoiceFinish {
+  FinishReason reason = FinishReason::kStop;
+  std::optional<TokenId> matched_token{};
+  std::optional<std::string> matched_string{};
+  std::string message{};  // of kError and kAbort
+};
+
+// What a choice grew by.
+struct ChoiceDelta {
+  std::string text;                 // whole characters; no part of a stop string
+  std::vector<OutputToken> tokens;  // all that count in `usage`, also those whose text is held back
+  Usage usage;                      // so far
+  std::optional<ChoiceFinish> finish;  // on the last one
+};
+
+class ChoiceText {
+ public:
+  // Without a tokenizer the text stays empty.
+  ChoiceText(const std::optional<Tokenizer>& tokenizer, const TextOptions& options);
+
+  // After a stop string has matched, `finish` is set and usage counts through the token that
+  // completed it; later events give nothing.
+  ChoiceDelta append(TokenEvent event);
+
+  bool finished() const { return finished_; }
+
+ private:
+  std::string token_text(TokenId id);
+  void show(std::string_view text, ChoiceDelta& delta);
+  void finish(const TokenEvent& event, ChoiceDelta& delta);
+
+  std::optional<Tokenizer> tokenizer_;
+  std::optional<Detokenizer> detokenizer_;
+  StopStrings stops_;
+  bool no_stop_trim_;
+  bool finished_ = false;
+};
+
+}  // namespace glint

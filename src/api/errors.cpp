@@ -1,0 +1,76 @@
+#include "api/errors.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+
+namespace glint {
+namespace {
+
+const char* error_type(int status) {
+  switch (status) {
+    case 400:
+      return "BadRequestError";
+    case 404:
+      return "NotFoundError";
+    case 405:
+      return "MethodNotAllowedError";
+    case 413:
+      return "RequestTooLargeError";
+    case 503:
+      return "ServiceUnavailableError";
+    default:
+      return status < 500 ? "BadRequestError" : "InternalServerError";
+  }
+}
+
+Json error_object(int status, const std::string& message, const std::string& param) {
+  Json object = {{"message", message}, {"type", error_type(status)}};
+  object["param"] = param.empty() ? Json(nullptr) : Json(param);
+  object["code"] = status;
+  return object;
+}
+
+HttpResponse response(int status, const std::string& message, const std::string& param) {
+  Json body = {{"object", "error"}};
+  body.update(error_object(status, message, param));
+  body["error"] = error_object(status, message, param);
+  return {.status = status, .body = to_json_text(body)};
+}
+
+}  // namespace
+
+int http_status(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidRequest:
+      return 400;
+    case ErrorCode::kNotFound:
+      return 404;
+    case ErrorCode::kTooLarge:
+      return 413;
+    case ErrorCode::kOverloaded:
+      return 503;
+    case ErrorCode::kCancelled:
+      return 499;
+    case ErrorCode::kInternal:
+    case ErrorCode::kStartup:
+      return 500;
+  }
+  return 500;
+}
+
+HttpResponse error_response(const Error& error) {
+  return response(http_status(error.code), error.message, error.param);
+}
+
+HttpResponse error_response(int status, const std::string& message) {
+  return response(status, message, "");
+}
+
+std::string stream_error(const Error& error) {
+  Json object = error_object(http_status(error.code), error.message, error.param);
+  object["object"] = "error";
+  return to_json_text(Json{{"error", std::move(object)}});
+}
+
+}  // namespace glint

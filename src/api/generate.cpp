@@ -1,0 +1,174 @@
+#include "api/generate.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "api/errors.h"
+#include "api/openai_shapes.h"
+#include "api/request_fields.h"
+#include "api/stream.h"
+#include "http/sse.h"
+
+namespace glint {
+namespace {
+
+constexpr int kDefaultMaxNewTokens = 128;  // SGLang 0.5.7, SamplingParams
+
+Json finish_json(const ChoiceFinish& finish, int completion_tokens) {
+  Json json = {{"type", finish_reason(finish.reason)}};
+  if (finish.reason == FinishReason::kStop) json["matched"] = matched_stop(finish);
+  if (finish.reason == FinishReason::kLength) json["length"] = completion_tokens;
+  if (finish.reason == FinishReason::kAbort) json["message"] = finish.message;
+  return json;
+}
+
+// The answer, or the events of its stream: text and ids are all so far, unless incremental.
+class NativeWriter final : public AnswerWriter {
+ public:
+  NativeWriter(ServerContext& context, std::shared_ptr<Exchange> exchange, NativeRequest request)
+      : context_(context),
+        exchange_(std::move(exchange)),
+        request_(std::move(request)),
+        started_s_(context.clock.now_s()) {
+    for (size_t i = 0; i < request_.prompts.size(); ++i)
+      choices_.insert(choices_.end(), static_cast<size_t>(request_.prompts[i].params.n),
+                      Growth{.prompt = i});
+  }
+
+  void begin() override {
+    if (request_.stream) exchange_->begin_stream(200, "text/event-stream");
+  }
+  bool write(int choice, ChoiceDelta delta) override;
+  void end() override;
+  void fail(const Error& error) override;
+
+ private:
+  struct Growth {
+    size_t prompt = 0;
+    std::string text{};
+    std::vector<OutputToken> tokens{};
+    Usage usage{};
+    std::optional<ChoiceFinish> finish{};
+  };
+  bool is_list() const { return request_.is_batch || choices_.size() > 1; }
+  Json answer(const Growth& growth) const;
+  Json meta_info(const Growth& growth) const;
+  void add_logprobs(const Growth& growth, Json& meta) const;
+  Json logprob_json(TokenId id, float logprob) const;
+
+  ServerContext& context_;
+  std::shared_ptr<Exchange> exchange_;
+  NativeRequest request_;
+  std::vector<Growth> choices_;
+  double started_s_;
+};
+
+bool NativeWriter::write(int choice, ChoiceDelta delta) {
+  Growth& growth = choices_[static_cast<size_t>(choice)];
+  growth.text += delta.text;
+  growth.tokens.insert(growth.tokens.end(), std::make_move_iterator(delta.tokens.begin()),
+                       std::make_move_iterator(delta.tokens.end()));
+  growth.usage = delta.usage;
+  growth.finish = std::move(delta.finish);
+  if (request_.stream && (growth.finish || !growth.tokens.empty())) {
+    Json event = answer(growth);
+    if (is_list()) event["index"] = choice;
+    exchange_->write(sse_event(to_json_text(event)));
+    if (request_.incremental)
+      growth = {.prompt = growth.prompt, .usage = growth.usage, .finish = std::move(growth.finish)};
+  }
+  return growth.finish.has_value();
+}
+
+Json NativeWriter::answer(const Growth& growth) const {
+  Json ids = Json::array();
+  for (const OutputToken& token : growth.tokens) ids.push_back(token.id);
+  return Json{
+      {"text", growth.text}, {"output_ids", std::move(ids)}, {"meta_info", meta_info(growth)}};
+}
+
+Json NativeWriter::meta_info(const Growth& growth) const {
+  const Usage& usage = growth.usage;
+  Json meta = {{"id", request_.prompts[growth.prompt].id}, {"finish_reason", nullptr}};
+  if (growth.finish) meta["finish_reason"] = finish_json(*growth.finish, usage.completion_tokens);
+  meta["prompt_tokens"] = usage.prompt_tokens;
+  meta["completion_tokens"] = usage.completion_tokens;
+  meta["cached_tokens"] = usage.cached_tokens;
+  meta["num_retractions"] = usage.num_retractions;
+  meta["weight_version"] = "default";
+  if (request_.return_logprob) add_logprobs(growth, meta);
+  if (growth.finish) meta["e2e_latency"] = context_.clock.now_s() - started_s_;
+  return meta;
+}
+
+void NativeWriter::add_logprobs(const Growth& growth, Json& meta) const {
+  Json chosen = Json::array(), tops = Json::array();
+  for (const OutputToken& token : growth.tokens) {
+    const TokenLogprobs values = token.logprobs.value_or(TokenLogprobs{});
+    chosen.push_back(logprob_json(token.id, values.chosen));
+    Json top = Json::array();
+    for (const auto& [id, logprob] : values.top) top.push_back(logprob_json(id, logprob));
+    tops.push_back(std::move(top));
+  }
+  meta["input_token_logprobs"] = Json::array();
+  meta["output_token_logprobs"] = std::move(chosen);
+  if (request_.top_logprobs_num == 0) return;
+  meta["input_top_logprobs"] = Json::array();
+  meta["output_top_logprobs"] = std::move(tops);
+}
+
+Json NativeWriter::logprob_json(TokenId id, float logprob) const {
+  Json text = nullptr;
+  if (request_.return_text_in_logprobs && context_.tokenizer)
+    text = token_text(*context_.tokenizer, id);
+  return Json::array({short_double(logprob), id, std::move(text)});
+}
+
+void NativeWriter::end() {
+  if (request_.stream) {
+    exchange_->write(sse_event("[DONE]"));
+    return exchange_->end_stream();
+  }
+  Json answers = Json::array();
+  for (const Growth& growth : choices_) answers.push_back(answer(growth));
+  exchange_->respond({.status = 200, .body = to_json_text(is_list() ? answers : answers[0])});
+}
+
+void NativeWriter::fail(const Error& error) {
+  if (!request_.stream) return exchange_->respond(error_response(error));
+  exchange_->write(sse_event(stream_error(error)) + sse_event("[DONE]"));
+  exchange_->end_stream();
+}
+
+Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
+  const HttpRequest& http = exchange->request();
+  const Json body = TRY(parse_request_body(http.header("Content-Type"), http.body));
+  NativeRequest request = TRY(parse_native_request(body, context));
+  std::vector<GenerateRequest> requests;
+  std::vector<TextOptions> texts;
+  for (const NativePrompt& prompt : request.prompts) {
+    auto more = TRY(make_requests({prompt.ids}, prompt.params, kDefaultMaxNewTokens,
+                                  request.is_batch ? "prompts" : "text", context));
+    for (GenerateRequest& one : more) {
+      requests.push_back(std::move(one));
+      texts.push_back(prompt.params.text);
+    }
+  }
+  if (requests.size() > kMaxSequences) {
+    return Error{ErrorCode::kInvalidRequest,
+                 cat("The request asks for ", requests.size(), " answers; at most ", kMaxSequences,
+                     " are allowed."),
+                 "sampling_params"};
+  }
+  return Answer::start(context, exchange, std::move(requests), texts,
+                       std::make_unique<NativeWriter>(context, exchange, std::move(request)));
+}
+
+}  // namespace
+
+void handle_generate(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  const Result<void> started = start(context, exchange);
+  if (!started) exchange->respond(error_response(started.error()));
+}
+
+}  // namespace glint

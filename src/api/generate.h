@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/generation_params.h"
+#include "api/server_context.h"
+#include "http/http.h"
+
+namespace glint {
+
+// One entry of a /generate request: its prompt with its own sampling_params.
+struct NativePrompt {
+  std::vector<TokenId> ids;
+  GenerationParams params;
+  std::string id;  // the response's meta_info.id
+};
+
+struct NativeRequest {
+  std::vector<NativePrompt> prompts;
+  bool is_batch = false;
+  bool stream = false;
+  bool incremental = false;  // events hold what is new instead of all so far
+  bool return_logprob = false;
+  int top_logprobs_num = 0;
+  bool return_text_in_logprobs = false;
+};
+
+Result<NativeRequest> parse_native_request(const Json& body, ServerContext& context);
+
+// POST and PUT /generate: SGLang's native endpoint.
+void handle_generate(ServerContext& context, std::shared_ptr<Exchange> exchange);
+
+}  // namespace glint

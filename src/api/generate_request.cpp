@@ -1,0 +1,90 @@
+// The body of /generate as our types.
+
+#include <utility>
+
+#include "api/generate.h"
+#include "api/prompts.h"
+
+namespace glint {
+namespace {
+
+Result<Prompts> parse_native_prompts(const RequestFields& fields, const ServerContext& context) {
+  std::optional<Prompts> text = TRY(parse_prompts(fields, "text", context));
+  std::optional<Prompts> ids = TRY(parse_prompts(fields, "input_ids", context));
+  if (text && ids) return fields.error("input_ids", "text and input_ids are both set: send one.");
+  if (!text && !ids) return fields.refuse("text", "text, or input_ids instead");
+  return text ? std::move(*text) : std::move(*ids);
+}
+
+// sampling_params is one object for all prompts, or an array with one for each.
+Result<GenerationParams> parse_params_of(const RequestFields& fields, size_t prompt,
+                                         size_t num_prompts, ServerContext& context) {
+  static const Json kNone = Json::object();
+  const Json* value = fields.find("sampling_params");
+  if (value == nullptr) value = &kNone;
+  std::string path = "sampling_params";
+  if (value->is_array()) {
+    if (value->size() != num_prompts)
+      return fields.error("sampling_params", cat("sampling_params has ", value->size(),
+                                                 " entries for ", num_prompts, " prompts."));
+    path += cat("[", prompt, "]");
+    value = &(*value)[prompt];
+  }
+  if (!value->is_object()) return fields.refuse("sampling_params", "an object");
+  return parse_generation_params(RequestFields(*value, path), Dialect::kNative, context);
+}
+
+Result<std::string> parse_rid(const RequestFields& fields, size_t prompt, RandomSource& ids) {
+  const Json* rid = fields.find("rid");
+  if (rid != nullptr && rid->is_array() && prompt < rid->size()) rid = &(*rid)[prompt];
+  if (rid == nullptr) return ids.next_hex(32);
+  if (!rid->is_string()) return fields.refuse("rid", "a string, or an array with one a prompt");
+  return rid->get<std::string>();
+}
+
+// Log-probabilities of output tokens only: logprob_start_len may be -1 or point behind the prompt.
+Result<void> parse_native_logprobs(const RequestFields& fields, NativeRequest& request) {
+  request.return_logprob = TRY(fields.boolean("return_logprob")).value_or(false);
+  request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
+  request.top_logprobs_num =
+      static_cast<int>(TRY(fields.integer("top_logprobs_num", 0, kMaxTopLogprobs)).value_or(0));
+  const int64_t begin = TRY(fields.integer("logprob_start_len", -1, INT32_MAX)).value_or(-1);
+  if (!request.return_logprob) return {};
+  TRY(refuse_unavailable(fields, {"token_ids_logprob"}));
+  for (NativePrompt& prompt : request.prompts) {
+    if (begin >= 0 && begin < static_cast<int64_t>(prompt.ids.size())) {
+      return fields.error("logprob_start_len",
+                          cat("logprob_start_len is ", begin,
+                              ": log-probabilities of the prompt are not available yet; expected "
+                              "-1."));
+    }
+    prompt.params.sampling.num_logprobs = request.top_logprobs_num;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<NativeRequest> parse_native_request(const Json& body, ServerContext& context) {
+  const RequestFields fields(body);
+  NativeRequest request;
+  Prompts prompts = TRY(parse_native_prompts(fields, context));
+  request.is_batch = prompts.is_batch;
+  for (std::vector<TokenId>& ids : prompts.ids) {
+    const size_t index = request.prompts.size();
+    NativePrompt prompt{.ids = std::move(ids), .params = {}, .id = {}};
+    prompt.params = TRY(parse_params_of(fields, index, prompts.ids.size(), context));
+    TRY(parse_scheduling(fields, prompt.params));
+    prompt.id = TRY(parse_rid(fields, index, context.ids));
+    request.prompts.push_back(std::move(prompt));
+  }
+  TRY(parse_native_logprobs(fields, request));
+  TRY(refuse_unavailable(fields, {"image_data", "audio_data", "video_data", "input_embeds",
+                                  "lora_path", "return_hidden_states", "session_params"}));
+  request.stream = TRY(fields.boolean("stream")).value_or(false);
+  request.incremental =
+      TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
+  return request;
+}
+
+}  // namespace glint

@@ -1,0 +1,224 @@
+#include "api/generation_params.h"
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <limits>
+
+namespace glint {
+namespace {
+
+constexpr int64_t kMaxInt = std::numeric_limits<int>::max();
+
+struct Names {
+  std::vector<std::string_view> max_tokens;  // the first that is set counts
+  std::string_view min_tokens;
+  std::string_view seed;
+};
+
+Names names_of(Dialect dialect) {
+  if (dialect == Dialect::kOpenAi)
+    return {{"max_completion_tokens", "max_tokens"}, "min_tokens", "seed"};
+  return {{"max_new_tokens"}, "min_new_tokens", "sampling_seed"};
+}
+
+Result<void> read_filters(const RequestFields& fields, const GenerationConfig& defaults,
+                          SamplingParams& sampling) {
+  const SamplingParams neutral;
+  sampling.temperature = TRY(fields.number("temperature"))
+                             .value_or(defaults.temperature.value_or(neutral.temperature));
+  sampling.top_p = TRY(fields.number("top_p")).value_or(defaults.top_p.value_or(neutral.top_p));
+  sampling.min_p = TRY(fields.number("min_p")).value_or(defaults.min_p.value_or(neutral.min_p));
+  const auto top_k = TRY(fields.integer("top_k", -kMaxInt, kMaxInt));
+  sampling.top_k = top_k ? static_cast<int>(*top_k) : defaults.top_k.value_or(neutral.top_k);
+  return {};
+}
+
+Result<void> read_penalties(const RequestFields& fields, const GenerationConfig& defaults,
+                            SamplingParams& sampling) {
+  sampling.frequency_penalty = TRY(fields.number("frequency_penalty")).value_or(0.0f);
+  sampling.presence_penalty = TRY(fields.number("presence_penalty")).value_or(0.0f);
+  sampling.repetition_penalty =
+      TRY(fields.number("repetition_penalty")).value_or(defaults.repetition_penalty.value_or(1.0f));
+  return {};
+}
+
+Result<void> read_logit_bias(const RequestFields& fields, int vocab_size,
+                             SamplingParams& sampling) {
+  const Json* biases = TRY(fields.object("logit_bias"));
+  if (biases == nullptr) return {};
+  const RequestFields entries(*biases, fields.path_of("logit_bias"));
+  for (const auto& [key, value] : biases->items()) {
+    TokenId id = -1;
+    const auto [end, status] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (status != std::errc() || end != key.data() + key.size() || id < 0 || id >= vocab_size) {
+      return fields.error(
+          "logit_bias", cat("logit_bias has the key \"", key, "\"; expected a token id from 0 to ",
+                            vocab_size - 1, "."));
+    }
+    if (const auto bias = TRY(entries.number(key))) sampling.logit_bias.emplace_back(id, *bias);
+  }
+  return {};
+}
+
+Result<void> read_stops(const RequestFields& fields, const ServerContext& context,
+                        GenerationParams& params) {
+  params.text.stop = TRY(fields.strings("stop"));
+  std::erase(params.text.stop, "");  // SGLang's clients send "" for none
+  if (params.text.stop.size() > kMaxStopStrings)
+    return fields.error("stop", cat("stop has ", params.text.stop.size(), " strings; at most ",
+                                    kMaxStopStrings, " are allowed."));
+  for (const std::string& stop : params.text.stop) {
+    if (stop.size() > kMaxStopStringBytes)
+      return fields.error("stop", cat("stop has a string of ", stop.size(), " bytes; at most ",
+                                      kMaxStopStringBytes, " are allowed."));
+  }
+  const bool ignore_eos = TRY(fields.boolean("ignore_eos")).value_or(false);
+  std::vector<TokenId>& ids = params.sampling.stop_token_ids;
+  if (!ignore_eos) ids = context.stop_token_ids;
+  const auto more = TRY(fields.integers("stop_token_ids", 0, context.config.vocab_size - 1));
+  for (const int64_t id : more) ids.push_back(static_cast<TokenId>(id));
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return {};
+}
+
+Result<void> read_lengths(const RequestFields& fields, const Names& names,
+                          GenerationParams& params) {
+  for (const std::string_view name : names.max_tokens) {
+    const auto value = TRY(fields.integer(name, 0, kMaxInt));
+    if (value && !params.max_tokens) params.max_tokens = static_cast<int>(*value);
+  }
+  const int64_t min_tokens = TRY(fields.integer(names.min_tokens, 0, kMaxInt)).value_or(0);
+  if (params.max_tokens && min_tokens > *params.max_tokens) {
+    return fields.error(names.min_tokens,
+                        cat(fields.path_of(names.min_tokens), " is ", min_tokens,
+                            ", more than the most tokens allowed, ", *params.max_tokens, "."));
+  }
+  params.sampling.min_tokens = static_cast<int>(min_tokens);
+  params.n = static_cast<int>(TRY(fields.integer("n", 1, kMaxChoices)).value_or(1));
+  return {};
+}
+
+// A seed is a name for a stream of random numbers: any 64 bits will do.
+Result<uint64_t> read_seed(const RequestFields& fields, std::string_view name,
+                           RandomSource& seeds) {
+  const Json* value = fields.find(name);
+  if (value == nullptr) return seeds.next();
+  if (value->is_number_unsigned()) return value->get<uint64_t>();
+  if (value->is_number_integer()) return static_cast<uint64_t>(value->get<int64_t>());
+  return fields.refuse(name, "a whole number of at most 64 bits");
+}
+
+bool asks_for_something(const Json& value) {
+  if (value.is_null()) return false;
+  if (value.is_boolean()) return value.get<bool>();
+  if (value.is_string()) return !value.get_ref<const std::string&>().empty();
+  if (value.is_structured()) return !value.empty();
+  return value != Json(0);
+}
+
+// The wording of SGLang 0.5.7, which clients look for, and then what to do.
+Result<void> check_context(size_t prompt_tokens, std::optional<int> max_tokens, int context_length,
+                           std::string_view prompt_param) {
+  const auto prompt = static_cast<int64_t>(prompt_tokens);
+  if (prompt >= context_length) {
+    return Error{ErrorCode::kInvalidRequest,
+                 cat("The input (", prompt, " tokens) is longer than the model's context length (",
+                     context_length, " tokens)."),
+                 std::string(prompt_param)};
+  }
+  if (max_tokens && prompt + *max_tokens > context_length) {
+    return Error{ErrorCode::kInvalidRequest,
+                 cat("Requested token count exceeds the model's maximum context length of ",
+                     context_length, " tokens. You requested a total of ", prompt + *max_tokens,
+                     " tokens: ", prompt, " tokens from the input messages and ", *max_tokens,
+                     " tokens for the completion. Please reduce the number of tokens in the input "
+                     "messages or the completion to fit within the limit."),
+                 "max_tokens"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<GenerationParams> parse_generation_params(const RequestFields& fields, Dialect dialect,
+                                                 ServerContext& context) {
+  const Names names = names_of(dialect);
+  GenerationParams params;
+  TRY(read_filters(fields, context.generation_config, params.sampling));
+  TRY(read_penalties(fields, context.generation_config, params.sampling));
+  TRY(read_logit_bias(fields, context.config.vocab_size, params.sampling));
+  TRY(read_lengths(fields, names, params));
+  TRY(read_stops(fields, context, params));
+  params.text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
+  params.text.no_stop_trim = TRY(fields.boolean("no_stop_trim")).value_or(false);
+  params.sampling.seed = TRY(read_seed(fields, names.seed, context.seeds));
+  TRY(refuse_unavailable(fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex",
+                                  "structured_outputs", "guided_json", "guided_regex",
+                                  "guided_choice", "guided_grammar", "custom_logit_processor"}));
+  TRY(validate(params.sampling, context.config.vocab_size));
+  return params;
+}
+
+Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& params) {
+  params.priority =
+      static_cast<int>(TRY(fields.integer("priority", -kMaxInt, kMaxInt)).value_or(0));
+  const std::string extra_key = TRY(fields.string("extra_key")).value_or("");
+  const std::string cache_salt = TRY(fields.string("cache_salt")).value_or("");
+  if (!extra_key.empty() || !cache_salt.empty())
+    params.cache_namespace =
+        std::hash<std::string>()(cat(extra_key.size(), ":", extra_key, cache_salt));
+  return {};
+}
+
+Result<void> refuse_unavailable(const RequestFields& fields,
+                                std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    const Json* value = fields.find(name);
+    if (value != nullptr && asks_for_something(*value))
+      return fields.error(name, cat(fields.path_of(name), " is not available yet: leave it out."));
+  }
+  return {};
+}
+
+Result<std::vector<GenerateRequest>> make_requests(const std::vector<std::vector<TokenId>>& prompts,
+                                                   const GenerationParams& params,
+                                                   std::optional<int> default_max_tokens,
+                                                   std::string_view prompt_param,
+                                                   const ServerContext& context) {
+  const size_t num_sequences = prompts.size() * static_cast<size_t>(params.n);
+  if (num_sequences > kMaxSequences) {
+    return Error{ErrorCode::kInvalidRequest,
+                 cat(prompts.size(), " prompts with n ", params.n, " are ", num_sequences,
+                     " answers; at most ", kMaxSequences, " are allowed in one request."),
+                 "n"};
+  }
+  std::vector<GenerateRequest> requests;
+  requests.reserve(num_sequences);
+  for (const std::vector<TokenId>& prompt : prompts) {
+    if (prompt.empty()) {
+      return Error{ErrorCode::kInvalidRequest,
+                   cat(prompt_param, " has no tokens; expected at least one."),
+                   std::string(prompt_param)};
+    }
+    const int context_length = context.limits.context_length;
+    TRY(check_context(prompt.size(), params.max_tokens, context_length, prompt_param));
+    std::optional<int> max_tokens = params.max_tokens;
+    if (!max_tokens && default_max_tokens)
+      max_tokens = std::min(*default_max_tokens, context_length - static_cast<int>(prompt.size()));
+    for (int choice = 0; choice < params.n; ++choice) {
+      GenerateRequest request;
+      request.prompt = prompt;
+      request.max_tokens = max_tokens.value_or(GenerateRequest::kMaxTokensUnset);
+      request.sampling = params.sampling;
+      request.sampling.choice = choice;
+      request.priority = params.priority;
+      request.cache_namespace = params.cache_namespace;
+      requests.push_back(std::move(request));
+    }
+  }
+  return requests;
+}
+
+}  // namespace glint

@@ -1,0 +1,65 @@
+#pragma once
+
+// The fields that all endpoints share: how to sample, when to stop, how many choices.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/request_fields.h"
+#include "api/server_context.h"
+#include "base/result.h"
+#include "engine/request.h"
+#include "sampling/params.h"
+
+namespace glint {
+
+// One table with docs/limits.md.
+inline constexpr int kMaxChoices = 128;     // n
+inline constexpr int kMaxPrompts = 1024;    // prompts in one request
+inline constexpr int kMaxSequences = 1024;  // prompts times n
+inline constexpr int kMaxStopStrings = 128;
+inline constexpr int kMaxStopStringBytes = 1024;
+inline constexpr int kMaxTopLogprobs = 20;
+
+// How ids become text.
+struct TextOptions {
+  std::vector<std::string> stop;
+  bool skip_special_tokens = true;
+  bool no_stop_trim = false;  // what stopped the text stays in it
+};
+
+struct GenerationParams {
+  SamplingParams sampling;        // with stop ids and a seed
+  std::optional<int> max_tokens;  // as the request has it
+  int n = 1;
+  TextOptions text;
+  int priority = 0;
+  uint64_t cache_namespace = 0;
+};
+
+// The two spellings: OpenAI's (max_tokens, min_tokens, seed) and SGLang's sampling_params
+// (max_new_tokens, min_new_tokens, sampling_seed).
+enum class Dialect { kOpenAi, kNative };
+
+Result<GenerationParams> parse_generation_params(const RequestFields& fields, Dialect dialect,
+                                                 ServerContext& context);
+
+// priority, extra_key and cache_salt, which stand outside sampling_params in both dialects.
+Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& params);
+
+// Refuses those of `names` that ask for something: not null, false, empty or 0.
+Result<void> refuse_unavailable(const RequestFields& fields,
+                                std::initializer_list<std::string_view> names);
+
+// One GenerateRequest for each prompt and choice, prompt-major. An unset max_tokens becomes
+// `default_max_tokens`, as far as the context allows; nothing: as far as context and pool allow.
+// Refuses what the context cannot hold. `prompt_param` is the field that holds the prompts.
+Result<std::vector<GenerateRequest>> make_requests(const std::vector<std::vector<TokenId>>& prompts,
+                                                   const GenerationParams& params,
+                                                   std::optional<int> default_max_tokens,
+                                                   std::string_view prompt_param,
+                                                   const ServerContext& context);
+
+}  // namespace glint

@@ -1,0 +1,51 @@
+#pragma once
+
+// Pieces of JSON that OpenAI's endpoints share.
+
+#include <string>
+#include <vector>
+
+#include "api/choice_text.h"
+#include "base/json.h"
+#include "engine/event.h"
+#include "tokenizer/tokenizer.h"
+
+namespace glint {
+
+// Adds up the usage of an answer's choices, prompt-major. A prompt counts once for its n choices.
+class UsageSum {
+ public:
+  UsageSum(size_t num_choices, int n) : choices_(num_choices), n_(n) {}
+
+  void set(int choice, const Usage& usage, int reasoning_tokens = 0);
+  Json to_json() const;
+
+ private:
+  struct ChoiceUsage {
+    Usage usage;
+    int reasoning_tokens = 0;
+  };
+  std::vector<ChoiceUsage> choices_;
+  int n_;
+};
+
+const char* finish_reason(FinishReason reason);  // "stop", "length", "abort", "error"
+Json matched_stop(const ChoiceFinish& finish);   // an id, a string, or null
+
+// A token as text: cut characters become U+FFFD.
+std::string token_text(const Tokenizer& tokenizer, TokenId id);
+
+// One entry of a chat's logprobs.content: {"token", "logprob", "bytes", "top_logprobs"}.
+Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer);
+
+// The logprobs of a text completion: {"text_offset", "token_logprobs", "tokens", "top_logprobs"}.
+// `offset` is where the tokens' text begins, in characters; it is moved past them.
+Json completion_logprobs(const std::vector<OutputToken>& tokens, const Tokenizer& tokenizer,
+                         size_t& offset);
+
+// A float with as many digits as tell it from its neighbours: -0.1, not -0.10000000149011612.
+double short_double(float value);
+
+std::string json_quoted(std::string_view text);  // as a JSON string
+
+}  // namespace glint

@@ -1,0 +1,25 @@
+#pragma once
+
+// Prompts as text or ids, one or many: `prompt` of /v1/completions, `text` and `input_ids` of
+// /generate.
+
+#include <optional>
+#include <vector>
+
+#include "api/request_fields.h"
+#include "api/server_context.h"
+#include "base/result.h"
+
+namespace glint {
+
+struct Prompts {
+  std::vector<std::vector<TokenId>> ids;
+  bool is_batch = false;  // an array of prompts, be it of one
+};
+
+// A string, an array of strings, an array of ids or an array of those; raw text, in which control
+// tokens are matched. Nothing if the field is absent.
+Result<std::optional<Prompts>> parse_prompts(const RequestFields& fields, std::string_view name,
+                                             const ServerContext& context);
+
+}  // namespace glint

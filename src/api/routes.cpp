@@ -1,0 +1,51 @@
+#include "api/routes.h"
+
+#include "api/errors.h"
+#include "api/generate.h"
+#include "api/openai_chat.h"
+#include "api/openai_completions.h"
+#include "api/status.h"
+
+namespace glint {
+namespace {
+
+struct Endpoint {
+  const char* method;
+  const char* path;
+  void (*handle)(ServerContext& context, std::shared_ptr<Exchange> exchange);
+};
+
+constexpr Endpoint kEndpoints[] = {
+    {"POST", "/v1/chat/completions", handle_chat_completions},
+    {"POST", "/v1/completions", handle_completions},
+    {"POST", "/generate", handle_generate},
+    {"PUT", "/generate", handle_generate},
+    {"GET", "/v1/models", handle_models},
+    {"GET", "/v1/models/{id}", handle_model},
+    {"GET", "/health", handle_health},
+    {"GET", "/health_generate", handle_health_generate},
+    {"GET", "/model_info", handle_model_info},
+    {"GET", "/get_model_info", handle_model_info},
+    {"GET", "/server_info", handle_server_info},
+    {"GET", "/get_server_info", handle_server_info},
+    {"GET", "/metrics", handle_metrics},
+    {"GET", "/flush_cache", handle_flush_cache},
+    {"POST", "/flush_cache", handle_flush_cache},
+};
+
+}  // namespace
+
+Router make_router(ServerContext& context) {
+  Router router;
+  for (const Endpoint& endpoint : kEndpoints) {
+    router.add(endpoint.method, endpoint.path,
+               [&context, handle = endpoint.handle](std::shared_ptr<Exchange> exchange) {
+                 handle(context, std::move(exchange));
+               });
+  }
+  router.set_error_body(
+      [](int status, const std::string& message) { return error_response(status, message); });
+  return router;
+}
+
+}  // namespace glint

@@ -1,0 +1,67 @@
+#pragma once
+
+// What every endpoint knows about this server. Made once at start; read from all HTTP threads.
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/latency.h"
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "model/config.h"
+#include "scheduler/limits.h"
+#include "tokenizer/tokenizer.h"
+
+namespace glint {
+
+struct ApiOptions {
+  std::string served_model_name;
+  std::string model_path;      // as typed
+  std::string tokenizer_path;  // as typed
+  std::string version;
+  std::string dtype;  // of the weights in memory
+  std::string load_format = "auto";
+  bool parse_reasoning = true;      // --reasoning-parser glm45
+  bool parse_tool_calls = true;     // --tool-call-parser glm47
+  bool incremental_output = false;  // --stream-output: /generate streams deltas
+  bool log_requests = false;
+  uint64_t random_seed = 0;
+};
+
+// Numbers from a seed, from any thread.
+class RandomSource {
+ public:
+  explicit RandomSource(uint64_t seed) : state_(seed) {}
+  uint64_t next();
+  std::string next_hex(int num_digits);
+
+ private:
+  std::atomic<uint64_t> state_;
+};
+
+struct ServerContext {
+  ServerContext(ApiOptions api_options, ModelConfig model_config, Engine& serving_engine,
+                const Clock& steady_clock);
+
+  ApiOptions options;
+  ModelConfig config;
+  GenerationConfig generation_config;
+  std::optional<Tokenizer> tokenizer;   // nothing with --skip-tokenizer-init
+  std::vector<TokenId> stop_token_ids;  // what ends an answer unless ignore_eos
+  SchedulerLimits limits;
+  Engine& engine;
+  const Clock& clock;
+  int64_t started_unix_s;
+  std::atomic<bool> shutting_down = false;  // /health answers 503
+  RandomSource seeds;                       // for requests without one
+  RandomSource ids;                         // of requests and tool calls
+  Latency latency;
+};
+
+int64_t unix_time_s();
+
+}  // namespace glint

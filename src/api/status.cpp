@@ -1,0 +1,151 @@
+#include "api/status.h"
+
+#include <nlohmann/json.hpp>
+
+#include "api/errors.h"
+#include "api/metrics.h"
+#include "base/json.h"
+
+namespace glint {
+namespace {
+
+HttpResponse json_response(const Json& body) { return {.status = 200, .body = to_json_text(body)}; }
+
+HttpResponse text_response(int status, std::string text) {
+  return {.status = status, .content_type = "text/plain; charset=utf-8", .body = std::move(text)};
+}
+
+// owned_by is what SGLang's router tells engines apart by.
+Json model_card(const ServerContext& context) {
+  const std::string& name = context.options.served_model_name;
+  return Json{{"id", name},
+              {"object", "model"},
+              {"created", context.started_unix_s},
+              {"owned_by", "sglang"},
+              {"root", name},
+              {"parent", nullptr},
+              {"max_model_len", context.limits.context_length}};
+}
+
+Json parser_name(bool on, const char* name) { return on ? Json(name) : Json(nullptr); }
+
+}  // namespace
+
+void handle_models(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  exchange->respond(
+      json_response({{"object", "list"}, {"data", Json::array({model_card(context)})}}));
+}
+
+void handle_model(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  constexpr std::string_view kPrefix = "/v1/models/";
+  const std::string id = exchange->request().path.substr(kPrefix.size());
+  if (id == context.options.served_model_name)
+    return exchange->respond(json_response(model_card(context)));
+  HttpResponse response =
+      error_response({ErrorCode::kNotFound,
+                      cat("The model '", id, "' does not exist; this server has '",
+                          context.options.served_model_name, "'."),
+                      "model"});
+  Json body = *parse_json(response.body);
+  body["error"]["code"] = "model_not_found";
+  response.body = to_json_text(body);
+  exchange->respond(std::move(response));
+}
+
+void handle_health(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  exchange->respond(text_response(context.shutting_down ? 503 : 200, ""));
+}
+
+void handle_health_generate(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  if (context.shutting_down) return exchange->respond(text_response(503, ""));
+  GenerateRequest request;
+  request.prompt = {0};
+  request.max_tokens = 1;
+  request.use_prefix_cache = false;
+  const Result<RequestId> id =
+      context.engine.submit(std::move(request), [exchange](TokenEvent&& event) {
+        if (!event.finish) return;
+        const bool healthy = event.finish->reason == FinishReason::kLength;
+        exchange->post(
+            [exchange, healthy] { exchange->respond(text_response(healthy ? 200 : 503, "")); });
+      });
+  if (!id) return exchange->respond(error_response(id.error()));
+  exchange->on_disconnect([&context, id = *id] { context.engine.cancel(id); });
+}
+
+void handle_model_info(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  const ApiOptions& options = context.options;
+  exchange->respond(
+      json_response({{"model_path", options.model_path},
+                     {"served_model_name", options.served_model_name},
+                     {"tokenizer_path", options.tokenizer_path},
+                     {"is_generation", true},
+                     {"preferred_sampling_params", nullptr},
+                     {"weight_version", "default"},
+                     {"load_format", options.load_format},
+                     {"reasoning_parser", parser_name(options.parse_reasoning, "glm45")},
+                     {"tool_call_parser", parser_name(options.parse_tool_calls, "glm47")},
+                     {"has_image_understanding", false},
+                     {"has_audio_understanding", false},
+                     {"model_type", "glm4_moe_lite"},
+                     {"architectures", Json::array({"Glm4MoeLiteForCausalLM"})}}));
+}
+
+// Flat keys, as SGLang's router reads them.
+void handle_server_info(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  const ApiOptions& options = context.options;
+  const EngineStats stats = context.engine.stats();
+  const Json state = {{"last_gen_throughput", stats.last_gen_throughput_tps},
+                      {"num_running_reqs", stats.num_running_requests},
+                      {"num_waiting_reqs", stats.num_queued_requests}};
+  exchange->respond(
+      json_response({{"model_path", options.model_path},
+                     {"served_model_name", options.served_model_name},
+                     {"tokenizer_path", options.tokenizer_path},
+                     {"version", options.version},
+                     {"tp_size", 1},
+                     {"dp_size", 1},
+                     {"pp_size", 1},
+                     {"load_balance_method", "round_robin"},
+                     {"disaggregation_mode", "null"},
+                     {"is_embedding", false},
+                     {"weight_version", "default"},
+                     {"dtype", options.dtype},
+                     {"load_format", options.load_format},
+                     {"context_length", context.limits.context_length},
+                     {"max_total_num_tokens", stats.max_total_tokens},
+                     {"max_total_tokens", stats.max_total_tokens},
+                     {"max_running_requests", context.limits.max_running_requests},
+                     {"chunked_prefill_size", context.limits.chunked_prefill_size},
+                     {"page_size", context.limits.page_size},
+                     {"disable_radix_cache", !context.limits.prefix_cache},
+                     {"random_seed", options.random_seed},
+                     {"reasoning_parser", parser_name(options.parse_reasoning, "glm45")},
+                     {"tool_call_parser", parser_name(options.parse_tool_calls, "glm47")},
+                     {"kv_events", nullptr},
+                     {"internal_states", Json::array({state})}}));
+}
+
+void handle_metrics(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  const std::string text =
+      metrics_text({.stats = context.engine.stats(),
+                    .latency = context.latency,
+                    .model_name = context.options.served_model_name,
+                    .page_size = context.limits.page_size,
+                    .context_length = context.limits.context_length,
+                    .max_running_requests = context.limits.max_running_requests});
+  exchange->respond(
+      {.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8", .body = text});
+}
+
+void handle_flush_cache(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  context.engine.flush_cache([exchange](Result<void> flushed) {
+    HttpResponse response =
+        flushed ? text_response(200, "Cache flushed.\n") : error_response(flushed.error());
+    exchange->post([exchange, response = std::move(response)]() mutable {
+      exchange->respond(std::move(response));
+    });
+  });
+}
+
+}  // namespace glint

@@ -1,0 +1,157 @@
+#include "api/stream.h"
+
+#include <iterator>
+
+#include "base/log.h"
+
+namespace glint {
+namespace {
+
+// `later` came after `event`, for the same choice.
+void join(TokenEvent& event, TokenEvent&& later) {
+  event.tokens.insert(event.tokens.end(), std::make_move_iterator(later.tokens.begin()),
+                      std::make_move_iterator(later.tokens.end()));
+  event.usage = later.usage;
+  event.finish = std::move(later.finish);
+}
+
+}  // namespace
+
+Result<void> Answer::start(ServerContext& context, std::shared_ptr<Exchange> exchange,
+                           std::vector<GenerateRequest> requests,
+                           const std::vector<TextOptions>& texts,
+                           std::unique_ptr<AnswerWriter> writer) {
+  std::shared_ptr<Answer> answer(new Answer(context, std::move(exchange), std::move(writer)));
+  TRY(answer->submit_all(std::move(requests), texts));
+  // Weak: the exchange must not keep its own answer alive.
+  answer->exchange_->on_disconnect([weak = answer->weak_from_this()] {
+    const std::shared_ptr<Answer> gone = weak.lock();
+    if (gone == nullptr) return;
+    gone->cancel_incomplete();
+    gone->close();
+  });
+  answer->writer_->begin();
+  return {};
+}
+
+Answer::Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,
+               std::unique_ptr<AnswerWriter> writer)
+    : context_(context),
+      exchange_(std::move(exchange)),
+      writer_(std::move(writer)),
+      started_s_(context.clock.now_s()) {}
+
+Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
+                                const std::vector<TextOptions>& texts) {
+  choices_.reserve(requests.size());
+  for (GenerateRequest& request : requests) {
+    const size_t index = choices_.size();
+    Result<RequestId> id = context_.engine.submit(
+        std::move(request), [self = shared_from_this(), index](TokenEvent&& event) {
+          self->push(index, std::move(event));
+        });
+    if (!id) {
+      cancel_incomplete();
+      close();
+      return std::move(id.error());
+    }
+    const TextOptions& text = texts.size() == 1 ? texts[0] : texts[index];
+    choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text), .id = *id});
+  }
+  return {};
+}
+
+void Answer::push(size_t choice, TokenEvent&& event) {
+  std::shared_ptr<Exchange> exchange;
+  {
+    std::lock_guard lock(mutex_);
+    if (exchange_ == nullptr) return;
+    incoming_.emplace_back(choice, std::move(event));
+    if (std::exchange(drain_posted_, true)) return;
+    exchange = exchange_;
+  }
+  exchange->post([self = shared_from_this()] { self->drain(); });
+}
+
+void Answer::drain() {
+  if (exchange_ == nullptr) return;
+  if (!exchange_->writable()) {  // drain_posted_ stays set: events gather until the client reads
+    exchange_->on_writable([self = shared_from_this()] { self->drain(); });
+    return;
+  }
+  std::vector<std::optional<TokenEvent>> events = take_incoming();
+  for (size_t i = 0; i < events.size() && exchange_ != nullptr; ++i)
+    if (events[i]) deliver(i, std::move(*events[i]));
+}
+
+std::vector<std::optional<TokenEvent>> Answer::take_incoming() {
+  std::vector<std::pair<size_t, TokenEvent>> incoming;
+  {
+    std::lock_guard lock(mutex_);
+    incoming.swap(incoming_);
+    drain_posted_ = false;
+  }
+  std::vector<std::optional<TokenEvent>> events(choices_.size());
+  for (auto& [choice, event] : incoming) {
+    if (events[choice]) {
+      join(*events[choice], std::move(event));
+    } else {
+      events[choice] = std::move(event);
+    }
+  }
+  return events;
+}
+
+void Answer::deliver(size_t index, TokenEvent event) {
+  Choice& choice = choices_[index];
+  if (choice.complete) return;
+  const bool engine_goes_on = !event.finish;
+  ChoiceDelta delta = choice.text.append(std::move(event));
+  observe(choice, delta);
+  if (delta.finish && delta.finish->reason == FinishReason::kError) {
+    writer_->fail({ErrorCode::kInternal, delta.finish->message});
+    cancel_incomplete();
+    return close();
+  }
+  choice.complete = writer_->write(static_cast<int>(index), std::move(delta));
+  if (!choice.complete) return;
+  if (engine_goes_on) context_.engine.cancel(choice.id);
+  if (++num_complete_ < choices_.size()) return;
+  writer_->end();
+  close();
+}
+
+void Answer::observe(Choice& choice, const ChoiceDelta& delta) {
+  const double now_s = context_.clock.now_s();
+  const size_t num_tokens = delta.tokens.size();
+  if (num_tokens > 0 && choice.last_token_s == 0) {
+    context_.latency.time_to_first_token.observe(now_s - started_s_);
+  } else if (num_tokens > 0) {
+    const double gap_s = (now_s - choice.last_token_s) / static_cast<double>(num_tokens);
+    for (size_t i = 0; i < num_tokens; ++i) context_.latency.inter_token.observe(gap_s);
+  }
+  if (num_tokens > 0) choice.last_token_s = now_s;
+  if (!delta.finish) return;
+  context_.latency.request.observe(now_s - started_s_);
+  if (context_.options.log_requests) {
+    log_info("request done", {{"id", choice.id},
+                              {"prompt_tokens", delta.usage.prompt_tokens},
+                              {"cached_tokens", delta.usage.cached_tokens},
+                              {"completion_tokens", delta.usage.completion_tokens},
+                              {"seconds", now_s - started_s_}});
+  }
+}
+
+void Answer::cancel_incomplete() {
+  for (const Choice& choice : choices_)
+    if (!choice.complete) context_.engine.cancel(choice.id);
+}
+
+void Answer::close() {
+  std::lock_guard lock(mutex_);
+  exchange_.reset();
+  writer_.reset();
+  incoming_.clear();
+}
+
+}  // namespace glint

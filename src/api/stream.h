@@ -1,0 +1,86 @@
+#pragma once
+
+// The way back: from the engine thread to the connection of the request.
+//
+//   engine thread                      the connection's strand
+//   sink ─▶ incoming ─▶ post one task ─▶ drain ─▶ ChoiceText ─▶ AnswerWriter ─▶ Exchange
+//
+// At most one drain task is under way, however many events come; events that have gathered are
+// joined, so that a slow connection gets fewer and larger chunks. While the Exchange is not
+// writable nothing is drained. A client that goes away cancels its sequences.
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/choice_text.h"
+#include "api/generation_params.h"
+#include "api/server_context.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "http/http.h"
+
+namespace glint {
+
+// What one endpoint sends. All functions are called on the strand, in the order begin, write…, end
+// or fail.
+class AnswerWriter {
+ public:
+  virtual ~AnswerWriter() = default;
+  // All requests are with the engine, nothing was sent.
+  virtual void begin() = 0;
+  // `choice` counts the requests. True: the choice is complete, because delta.finish is set or
+  // because the writer wants no more of it.
+  virtual bool write(int choice, ChoiceDelta delta) = 0;
+  // Every choice is complete.
+  virtual void end() = 0;
+  // Instead of end(): the answer cannot be completed.
+  virtual void fail(const Error& error) = 0;
+};
+
+class Answer : public std::enable_shared_from_this<Answer> {
+ public:
+  // Submits all of `requests`, or none: then the Error is the caller's to send. `texts` has one for
+  // each, or one for all.
+  static Result<void> start(ServerContext& context, std::shared_ptr<Exchange> exchange,
+                            std::vector<GenerateRequest> requests,
+                            const std::vector<TextOptions>& texts,
+                            std::unique_ptr<AnswerWriter> writer);
+
+ private:
+  struct Choice {
+    ChoiceText text;
+    RequestId id = 0;
+    bool complete = false;
+    double last_token_s = 0;  // 0: none yet
+  };
+
+  Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,
+         std::unique_ptr<AnswerWriter> writer);
+  Result<void> submit_all(std::vector<GenerateRequest> requests,
+                          const std::vector<TextOptions>& texts);
+
+  void push(size_t choice, TokenEvent&& event);  // the engine thread
+  void drain();
+  std::vector<std::optional<TokenEvent>> take_incoming();
+  void deliver(size_t index, TokenEvent event);
+  void observe(Choice& choice, const ChoiceDelta& delta);
+  void cancel_incomplete();
+  void close();
+
+  ServerContext& context_;
+  std::shared_ptr<Exchange> exchange_;  // null once the answer is complete or the client is gone
+  std::unique_ptr<AnswerWriter> writer_;
+  std::vector<Choice> choices_;
+  size_t num_complete_ = 0;
+  double started_s_ = 0;
+
+  std::mutex mutex_;  // what the engine thread and the strand share:
+  std::vector<std::pair<size_t, TokenEvent>> incoming_;
+  bool drain_posted_ = false;
+};
+
+}  // namespace glint
