@@ -1,0 +1,211 @@
+"""Trains the bundled model: `python train.py --out DIR` on one GPU; an interrupted run goes on from DIR/state.pt.
+
+Batches are made by worker processes while the GPU works; every step has its own fresh documents. The loss is the cross entropy of
+the next token plus that of the MTP layer's draft; the routing is balanced by the correction bias alone (Wang et al. 2024,
+"Auxiliary-Loss-Free Load Balancing Strategy for Mixture-of-Experts").
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import data
+from model import Config, Model, document_mask, masked_attention, packed_attention
+
+
+@dataclass(frozen=True)
+class Plan:
+    steps: int = 7000
+    batch: int = 65536
+    longest: int = 2048
+    warmup: int = 200
+    peak: float = 2e-3
+    floor: float = 0.02  # of the peak, at the end
+    decay: float = 0.6  # the share of the steps in which the rate falls
+    weight_decay: float = 0.1
+    mtp_weight: float = 0.3
+    bias_rate: float = 1e-3
+    seed: int = 20260
+
+
+def rate(plan: Plan, step: int) -> float:
+    """Linear warm-up, a plateau, then a linear fall."""
+    if step < plan.warmup:
+        return plan.peak * (step + 1) / plan.warmup
+    falling = int(plan.steps * (1 - plan.decay))
+    if step < falling:
+        return plan.peak
+    left = (plan.steps - step) / (plan.steps - falling)
+    return plan.peak * (plan.floor + (1 - plan.floor) * left)
+
+
+MEASURE_FROM, MEASURE_TO = 250, 350  # the steps that --fit takes its measure from; both lie before the rate falls
+_tokenizer = None
+
+
+def _make(job: tuple[int, int, int, int]):
+    global _tokenizer
+    if _tokenizer is None:
+        torch.set_num_threads(1)
+        _tokenizer = data.load_tokenizer()
+    return data.make_batch(_tokenizer, *job)
+
+
+def batches(plan: Plan, first: int, workers: int) -> Iterator[data.Batch]:
+    """Batches first, first + 1, ... without end, made ahead by the workers, but not further ahead than memory likes."""
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        pending = []
+        while True:
+            while len(pending) < 8 * workers:
+                pending.append(pool.apply_async(_make, ((plan.seed, first, plan.batch, plan.longest),)))
+                first += 1
+            yield pending.pop(0).get()
+
+
+def losses(model: Model, batch: list[Tensor], longest: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss of the next token, loss of the draft, load of the experts [layers, experts] with the MTP layer last."""
+    tokens, weights, positions, starts = batch
+    cuda = tokens.is_cuda
+    attend = packed_attention(starts, longest) if cuda else masked_attention(document_mask(positions))
+    with torch.autocast(tokens.device.type, torch.bfloat16, enabled=cuda):
+        hidden, load = model(tokens, positions, attend)
+        following = tokens.roll(-1)
+        drafted, mtp_load = model.draft(following, hidden, positions, attend)
+        main = weighted(model.lm_head(hidden), following, weights.roll(-1) * (positions.roll(-1) == positions + 1))
+        second = weights.roll(-2) * (positions.roll(-2) == positions + 2)
+        mtp = weighted(model.lm_head(drafted), tokens.roll(-2), second)
+    return main, mtp, torch.cat((load, mtp_load[None]))
+
+
+def weighted(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    return (F.cross_entropy(logits.float(), targets, reduction="none") * weights).sum() / weights.sum()
+
+
+def routers(model: Model) -> list:
+    return [layer.mlp for layer in model.layers[1:]] + [model.mtp.layer.mlp]
+
+
+@torch.no_grad()
+def balance(model: Model, load: Tensor, amount: float) -> None:
+    """Experts with less than the mean load become easier to choose, the others harder."""
+    direction = (load.mean(-1, keepdim=True) - load).sign()
+    for router, change in zip(routers(model), direction):
+        router.e_score_correction_bias += amount * change
+
+
+def make_optimizer(model: Model, plan: Plan) -> torch.optim.AdamW:
+    matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
+    others = [p for n, p in model.named_parameters() if p.dim() != 2 or "embed" in n]
+    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=plan.peak, betas=(0.9, 0.95), eps=1e-9, fused=torch.cuda.is_available())
+
+
+def to_device(batch: data.Batch, device: str) -> list[Tensor]:
+    tokens = torch.from_numpy(batch.tokens.astype("int64"))
+    positions = torch.from_numpy(batch.positions.astype("int64"))
+    arrays = (tokens, torch.from_numpy(batch.weights), positions, torch.from_numpy(batch.starts))
+    return [t.pin_memory().to(device, non_blocking=True) if device == "cuda" else t for t in arrays]
+
+
+class Trainer:
+    def __init__(self, plan: Plan, config: Config, out: Path, device: str):
+        torch.manual_seed(plan.seed)
+        torch.set_float32_matmul_precision("high")
+        self.plan, self.out, self.device = plan, out, device
+        self.model = Model(config).to(device)
+        self.optimizer = make_optimizer(self.model, plan)
+        self.step, self.log, self.spread = 0, [], None
+        self.losses = torch.compile(losses) if device == "cuda" else losses
+        if (out / "state.pt").exists():
+            self.resume()
+
+    def resume(self) -> None:
+        state = torch.load(self.out / "state.pt", map_location=self.device)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.log = state["step"], state["log"]
+
+    def save(self) -> None:
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step, "log": self.log}
+        torch.save(state, self.out / "state.part")
+        (self.out / "state.part").rename(self.out / "state.pt")
+
+    def advance(self, batch: data.Batch) -> tuple[Tensor, Tensor]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(self.plan, self.step)
+        main, mtp, load = self.losses(self.model, to_device(batch, self.device), self.plan.longest)
+        (main + self.plan.mtp_weight * mtp).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        balance(self.model, load, self.plan.bias_rate * min(1.0, rate(self.plan, self.step) / self.plan.peak * 2))
+        self.spread = load if self.spread is None else 0.98 * self.spread + 0.02 * load
+        self.step += 1
+        return main.detach(), mtp.detach()
+
+    def report(self, main: Tensor, mtp: Tensor, begun: float, done: int) -> None:
+        seconds = time.monotonic() - begun
+        entry = {"step": self.step, "loss": main.item(), "mtp_loss": mtp.item(), "rate": rate(self.plan, self.step)}
+        self.log.append(entry)
+        speed = done * self.plan.batch / seconds
+        print(f"step {self.step} loss {entry['loss']:.4f} mtp {entry['mtp_loss']:.4f} {speed:,.0f} tokens/s {seconds:.0f} s", flush=True)
+
+    def run(self, workers: int, seconds: float, fit: float | None) -> bool:
+        """True when all steps are done, False when the time is up (the state is saved either way)."""
+        begun, done = time.monotonic(), 0
+        for batch in batches(self.plan, self.step, workers):
+            main, mtp = self.advance(batch)
+            done += 1
+            if self.step % 50 == 0:
+                self.report(main, mtp, begun, done)
+            if fit and self.step == MEASURE_FROM:
+                mark = time.monotonic()
+            if fit and self.step == MEASURE_TO:
+                each = (time.monotonic() - mark) / (MEASURE_TO - MEASURE_FROM)
+                self.plan = replace(self.plan, steps=self.step + int((begun + fit - time.monotonic()) / each))
+                print(f"{each * 1000:.1f} ms a step: {self.plan.steps} steps fit", flush=True)
+            if self.step >= self.plan.steps or time.monotonic() - begun > seconds:
+                break
+        self.save()
+        return self.step >= self.plan.steps
+
+    def load_report(self) -> dict:
+        """Share of the tokens that each expert gets, per layer, over about the last 50 steps; even is 1/experts."""
+        share = (self.spread / self.spread.sum(-1, keepdim=True)).tolist()
+        return {"share": share, "smallest": min(map(min, share)), "largest": max(map(max, share))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--batch", type=int, default=Plan.batch)
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop and save after this time; call again to go on")
+    parser.add_argument("--fit", type=float, help="choose the steps so that they take about this many seconds")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    trainer = Trainer(Plan(steps=arguments.steps, batch=arguments.batch), Config(), arguments.out, device)
+    finished = trainer.run(arguments.workers, arguments.seconds, arguments.fit)
+    record = {"log": trainer.log, "experts": trainer.load_report(), "steps": trainer.step, "batch": arguments.batch}
+    (arguments.out / "training.json").write_text(json.dumps(record))
+    if not finished:
+        raise SystemExit(f"stopped at step {trainer.step} of {trainer.plan.steps}: call the same command again to go on")
+
+
+if __name__ == "__main__":
+    main()
