@@ -68,17 +68,17 @@ def generate(model: Model, prompts: list[list[int]], stops: set[int], limit: int
     tokens, lengths = padded(prompts, device)
     prompt, stop_ids = tokens.shape[1], torch.tensor(sorted(stops), device=device)
     cache, out, done = Cache(model, lengths, prompt + limit), [], torch.zeros(len(prompts), dtype=torch.bool, device=device)
-    for step in range(limit):
-        begin, end = cache.used, prompt + step
-        positions = (torch.arange(begin, end, device=device)[None] - (prompt - lengths)[:, None]).clamp(min=0)
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        for step in range(limit):
+            begin, end = cache.used, prompt + step
+            positions = (torch.arange(begin, end, device=device)[None] - (prompt - lengths)[:, None]).clamp(min=0)
             hidden, _ = model(tokens, positions, cache.attend(visibility(lengths, prompt, begin, end)))
             tokens = model.lm_head(hidden[:, -1:]).float().argmax(-1)
-        cache.used = end
-        out.append(tokens)
-        done |= torch.isin(tokens[:, 0], stop_ids)
-        if step % 8 == 7 and done.all():
-            break
+            cache.used = end
+            out.append(tokens)
+            done |= torch.isin(tokens[:, 0], stop_ids)
+            if step % 8 == 7 and done.all():
+                break
     return [cut(row, stops) for row in torch.cat(out, 1).tolist()]
 
 
@@ -86,7 +86,7 @@ def cut(row: list[int], stops: set[int]) -> list[int]:
     return next((row[:i] for i, token in enumerate(row) if token in stops), row)
 
 
-def in_groups(model: Model, prompts: list[list[int]], stops: set[int], limit: int, group: int = 128) -> list[list[int]]:
+def in_groups(model: Model, prompts: list[list[int]], stops: set[int], limit: int, group: int = 500) -> list[list[int]]:
     """Prompts of like length together, results in the order of the prompts."""
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     results: list[list[int]] = [[] for _ in prompts]
@@ -137,6 +137,8 @@ def expected_calls(line: dict) -> list[tuple[str, dict[str, str]]]:
 
 
 class Scorer:
+    """Asks the model and counts; `show` wrong answers of each kind are printed."""
+
     def __init__(self, model: Model, tokenizer, show: int):
         self.model, self.tokenizer, self.show = model, tokenizer, show
         self.accepted = self.proposed = 0

@@ -81,7 +81,7 @@ def request(tool: Tool, rng, held_out: bool = False) -> Request:
     """A request of the training or of the held-out side; LookupError where the tool has too few values for the latter."""
     for _ in range(200):
         made = draw_request(tool, rng, held_out)
-        if problems.is_held_out(made.name, (made.text,)) == held_out:
+        if problems.is_held_out("request", (made.text,)) == held_out:
             return made
     raise LookupError(f"no held-out request for {tool.name}")
 

@@ -28,9 +28,9 @@ from model import Config, Model, document_mask, masked_attention, packed_attenti
 
 @dataclass(frozen=True)
 class Plan:
-    steps: int = 7000
-    batch: int = 65536
-    longest: int = 2048
+    steps: int = 14000
+    batch: int = 32768
+    longest: int = 1536
     warmup: int = 200
     peak: float = 2e-3
     floor: float = 0.02  # of the peak, at the end
