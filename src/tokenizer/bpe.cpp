@@ -44,9 +44,9 @@ void BpeMerger::append_scanned(std::string_view pre_token, std::vector<TokenId>&
     num_steps_ += num_parts;
     if (pairs[best].rank == MergeTable::kNoMerge) break;
     parts[best] = pairs[best].merged;
-    std::copy(&parts[best + 2], &parts[num_parts], &parts[best + 1]);
+    std::copy(parts.data() + best + 2, parts.data() + num_parts, parts.data() + best + 1);
     // The pair at `best` goes; its two neighbours' pairs have a new part.
-    std::copy(&pairs[best + 1], &pairs[num_parts - 1], &pairs[best]);
+    std::copy(pairs.data() + best + 1, pairs.data() + num_parts - 1, pairs.data() + best);
     --num_parts;
     if (best > 0) pairs[best - 1] = find(parts[best - 1], parts[best]);
     if (best + 1 < num_parts) pairs[best] = find(parts[best], parts[best + 1]);

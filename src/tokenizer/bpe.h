@@ -73,8 +73,9 @@ class BpeMerger {
   uint64_t num_steps() const { return num_steps_; }
 
  private:
-  // Measured on prose, code and Chinese: beyond this the heap is faster.
-  static constexpr size_t kMaxScannedBytes = 40;
+  // Measured on words of random letters and of Han: scanning is the faster by 1.1 to 1.7 times
+  // here, and with Han no more from 64 bytes on.
+  static constexpr size_t kMaxScannedBytes = 48;
   static constexpr int32_t kNone = -1;
 
   // A part of the pre-token, in a list of parts. One that merged into its left neighbour is dead.

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/pretokenizer.h"
 #include "tokenizer/tokenizer_data.h"
@@ -60,8 +61,10 @@ class Reader {
   }
   static std::string shown(const Json& value) {
     std::string text = to_json_text(value);
-    if (text.size() > kMaxShown) text = text.substr(0, kMaxShown) + "...";
-    return text;
+    if (text.size() <= kMaxShown) return text;
+    text.resize(kMaxShown);
+    text.resize(kMaxShown - incomplete_utf8_suffix(text));
+    return text + "...";
   }
 
   const Json& root() const { return root_; }
@@ -115,14 +118,15 @@ Result<void> check_surroundings(const Reader& reader) {
 // An entry of model.vocab: its bytes at the place of its id.
 Result<void> add_token(const Reader& reader, const std::string& token, const Json& id,
                        std::vector<std::string>& tokens) {
-  const std::string path = cat("model.vocab[", Reader::shown(token), "]");
+  // Only made for an error: files have hundreds of thousands of entries.
+  const auto path = [&] { return cat("model.vocab[", Reader::shown(token), "]"); };
   if (!id.is_number_unsigned() || id.get<uint64_t>() >= tokens.size())
-    return reader.refuse(path, id, cat("an id below the number of entries, ", tokens.size()));
+    return reader.refuse(path(), id, cat("an id below the number of entries, ", tokens.size()));
   std::string& slot = tokens[id.get<size_t>()];
-  if (!slot.empty()) return reader.refuse(path, id, "an id that no other entry has");
+  if (!slot.empty()) return reader.refuse(path(), id, "an id that no other entry has");
   const auto bytes = bytes_from_alphabet(token);
   if (!bytes || bytes->empty())
-    return reader.refuse_as(path, "not written in the byte alphabet", "GPT-2's 256 characters");
+    return reader.refuse_as(path(), "not written in the byte alphabet", "GPT-2's 256 characters");
   slot = *bytes;
   return {};
 }
@@ -163,10 +167,11 @@ std::optional<std::array<std::string, 2>> merge_parts(const Json& merge) {
   return {{text.substr(0, blank), text.substr(blank + 1)}};
 }
 
-Result<Merge> read_merge(const Reader& reader, const std::string& path, const Json& merge,
+Result<Merge> read_merge(const Reader& reader, size_t rank, const Json& merge,
                          const IdsByBytes& ids) {
+  const auto path = [&] { return cat("model.merges[", rank, "]"); };
   const auto parts = merge_parts(merge);
-  if (!parts) return reader.refuse(path, merge, "two tokens, [\"a\", \"b\"] or \"a b\"");
+  if (!parts) return reader.refuse(path(), merge, "two tokens, [\"a\", \"b\"] or \"a b\"");
   const auto id_of = [&](const std::optional<std::string>& bytes) {
     const auto found = bytes ? ids.find(*bytes) : ids.end();
     return found == ids.end() ? TokenId{-1} : found->second;
@@ -175,7 +180,7 @@ Result<Merge> read_merge(const Reader& reader, const std::string& path, const Js
                       id_of(bytes_from_alphabet((*parts)[1])),
                       id_of(bytes_from_alphabet((*parts)[0] + (*parts)[1]))};
   if (read.left < 0 || read.right < 0 || read.merged < 0)
-    return reader.refuse(path, merge, "both parts and their sum in model.vocab");
+    return reader.refuse(path(), merge, "both parts and their sum in model.vocab");
   return read;
 }
 
@@ -185,8 +190,7 @@ Result<std::vector<Merge>> read_merges(const Reader& reader, const Json& model,
   if (!merges.is_array()) return reader.refuse("model.merges", merges, "an array of pairs");
   std::vector<Merge> read;
   read.reserve(merges.size());
-  for (const Json& merge : merges)
-    read.push_back(TRY(read_merge(reader, cat("model.merges[", read.size(), "]"), merge, ids)));
+  for (const Json& merge : merges) read.push_back(TRY(read_merge(reader, read.size(), merge, ids)));
   return read;
 }
 

@@ -61,7 +61,7 @@ def theirs(path):
 def cases():
     rng = random.Random(SEED)
     runs = ["a", "0", " ", "\n", " \n", "\u0301", "\u4e2d", "<", "<|", "'s", "\t", "!", "\U0001F600"]
-    edge_cases = [""] + [run * n for run in runs for n in (1, 2, 3, 40, 41, 400)]
+    edge_cases = [""] + [run * n for run in runs for n in (1, 2, 3, 16, 17, 24, 25, 48, 49, 400)]
     return edge_cases + [texts.text(rng, train_tokenizer.ADDED_TOKENS) for _ in range(NUM_TEXTS)]
 
 
