@@ -1,0 +1,195 @@
+#include "apps/load_model.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "apps/gpu_probe.h"
+#include "apps/progress.h"
+#include "backend/cpu/cpu_backend.h"
+#include "base/log.h"
+#include "chat/known_template.h"
+#include "chat/sha256.h"
+#include "engine/local_model_runner.h"
+#include "model/checkpoint.h"
+#include "model/hub.h"
+#include "model/memory_plan.h"
+#include "model/model.h"
+
+namespace glint {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Without a GPU, models below this run on the CPU unasked.
+constexpr int64_t kCpuModelBytes = 1'000'000'000;
+// The KV pool on the CPU when --max-total-tokens does not say: at most so many bytes and tokens.
+constexpr int64_t kCpuKvBytes = int64_t{512} << 20;
+constexpr int64_t kCpuKvTokens = 131072;
+
+Error startup(std::string message) { return {ErrorCode::kStartup, std::move(message)}; }
+
+Result<void> check_format(const LoadOptions& options) {
+  const std::string& format = options.load_format;
+  if (format == "auto" || format == "safetensors" || format == "dummy") return {};
+  return startup(cat("--load-format is ", format, "; expected auto, safetensors or dummy."));
+}
+
+Result<NumberType> compute_type(const std::string& dtype, const ModelConfig& config) {
+  if (dtype == "float32" || dtype == "float") return NumberType::kF32;
+  if (dtype == "bfloat16" || dtype == "bf16") return NumberType::kBf16;
+  if (dtype == "auto") return config.dtype == "float32" ? NumberType::kF32 : NumberType::kBf16;
+  return startup(cat("--dtype is ", dtype, "; expected auto, bfloat16 or float32."));
+}
+
+// This build computes on the CPU only. It takes a large model there only if told to.
+Result<void> check_device(const std::string& device, int64_t weights) {
+  if (device == "cpu") return {};
+  if (device != "auto" && device != "cuda")
+    return startup(cat("--device is ", device, "; expected auto, cpu or cuda."));
+  const GpuProbe probe = probe_gpus();
+  std::string found = probe.gpus.empty() ? cat("no GPU can be used (", probe.problem, ")")
+                                         : cat("found ", probe.gpus[0].name);
+  if (device == "cuda") {
+    return startup(cat("--device cuda: ", found,
+                       ", and this build has no CUDA backend. It needs an NVIDIA GPU and a build "
+                       "with CUDA; --device cpu computes on the CPU."));
+  }
+  if (weights >= kCpuModelBytes) {
+    return startup(cat("The model's weights are ", weights, " bytes: ", found,
+                       ", and this build has no CUDA backend. Models of 1 GB and more need an "
+                       "NVIDIA GPU; --device cpu computes on the CPU all the same, slowly."));
+  }
+  std::fprintf(stderr, "device: CPU (%s; this build has no CUDA backend)\n", found.c_str());
+  return {};
+}
+
+Result<std::string> read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  if (!file) return startup(cat("Cannot read ", path.string(), "."));
+  return bytes;
+}
+
+// The native renderer stands for the templates that it was compared with, and for no other.
+Result<void> check_template(const std::string& flag, const fs::path& folder) {
+  const fs::path path = flag.empty() ? folder / "chat_template.jinja" : fs::path(flag);
+  std::error_code error;
+  if (flag.empty() && !fs::is_regular_file(path, error)) return {};
+  const std::string hash = sha256_hex(TRY(read_file(path)));
+  if (is_known_template(hash)) return {};
+  if (!flag.empty()) {
+    return startup(cat("--chat-template ", flag, " has the SHA-256 ", hash,
+                       ", which is not a template that glint knows: expected ",
+                       kOfficialTemplateSha256, ", GLM-4.7-Flash's own. Leave the flag out."));
+  }
+  log_warning("unknown chat template: prompts are rendered as GLM-4.7-Flash's own",
+              {{"file", path.string()}, {"sha256", hash}});
+  return {};
+}
+
+Result<std::optional<Tokenizer>> load_tokenizer(const LoadOptions& options, const fs::path& folder,
+                                                const ModelConfig& config) {
+  if (options.skip_tokenizer_init) return std::optional<Tokenizer>();
+  fs::path path = folder;
+  if (!options.tokenizer_path.empty()) path = TRY(resolve_model(options.tokenizer_path));
+  Tokenizer tokenizer = TRY(Tokenizer::load(path / "tokenizer.json"));
+  if (tokenizer.num_tokens() > config.vocab_size) {
+    return startup(cat((path / "tokenizer.json").string(), " has ", tokenizer.num_tokens(),
+                       " tokens; config.json's vocab_size is ", config.vocab_size, "."));
+  }
+  return std::optional<Tokenizer>(std::move(tokenizer));
+}
+
+std::vector<TokenId> stop_ids(const ModelConfig& config, const GenerationConfig& generation) {
+  std::vector<TokenId> ids = config.eos_token_id;
+  ids.insert(ids.end(), generation.eos_token_id.begin(), generation.eos_token_id.end());
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfig& config,
+                                    int64_t kv_bytes) {
+  SchedulerLimits limits = options.limits;
+  limits.context_length = options.context_length.value_or(config.max_position_embeddings);
+  if (limits.context_length > config.max_position_embeddings) {
+    return startup(cat("--context-length is ", limits.context_length,
+                       "; the model was made for at most ", config.max_position_embeddings,
+                       " tokens (max_position_embeddings)."));
+  }
+  const int64_t most = std::min(kCpuKvTokens, kCpuKvBytes / kv_bytes);
+  const int64_t tokens = options.max_total_tokens.value_or(most);
+  limits.num_pages = static_cast<int>(tokens / limits.page_size);
+  if (limits.num_pages < 2) {
+    return startup(cat("The KV cache has room for ", tokens, " tokens; expected at least ",
+                       2 * limits.page_size, ", two pages. Raise --max-total-tokens."));
+  }
+  return limits;
+}
+
+Result<Model> load_weights(const LoadOptions& options, const LoadedModel& loaded,
+                           const ModelOptions& model_options) {
+  Progress bar("loading");
+  const LoadProgress progress = [&bar](int64_t done, int64_t total) { bar.update(done, total); };
+  if (options.load_format == "dummy") {
+    return Model::load_dummy(*loaded.backend, loaded.config, model_options, options.random_seed,
+                             progress);
+  }
+  const Checkpoint checkpoint = TRY(Checkpoint::open(loaded.folder));
+  TRY(check_tensors(checkpoint, loaded.config, /*with_mtp=*/false));
+  return Model::load(*loaded.backend, loaded.config, checkpoint, model_options, progress);
+}
+
+double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+void print_memory(const Model& model, const SchedulerLimits& limits) {
+  const int64_t sum = model.weight_bytes() + model.kv_bytes();
+  std::fprintf(
+      stderr, "memory: weights %.1f MiB + KV cache %.1f MiB (%lld tokens in %d pages) = %.1f MiB\n",
+      mebibytes(model.weight_bytes()), mebibytes(model.kv_bytes()),
+      static_cast<long long>(limits.num_pages) * limits.page_size, limits.num_pages,
+      mebibytes(sum));
+}
+
+}  // namespace
+
+Result<LoadedModel> load_model(const LoadOptions& options) {
+  TRY(check_format(options));
+  LoadedModel loaded;
+  loaded.folder = TRY(resolve_model(options.model));
+  loaded.config = TRY(load_config(loaded.folder / "config.json"));
+  loaded.generation_config = TRY(load_generation_config(loaded.folder / "generation_config.json"));
+  const NumberType compute = TRY(compute_type(options.dtype, loaded.config));
+  const int element_bytes = static_cast<int>(bytes_per_number(compute));
+  TRY(check_device(options.device, weights_bytes(loaded.config, element_bytes, false)));
+  TRY(check_template(options.chat_template, loaded.folder));
+  loaded.tokenizer = TRY(load_tokenizer(options, loaded.folder, loaded.config));
+  loaded.stop_token_ids = stop_ids(loaded.config, loaded.generation_config);
+  loaded.limits = TRY(
+      make_limits(options, loaded.config, kv_bytes_per_token(loaded.config, element_bytes, false)));
+
+  loaded.backend = make_cpu_backend(options.num_threads);
+  Model model = TRY(load_weights(options, loaded, model_options(loaded.limits, compute)));
+  print_memory(model, loaded.limits);
+  const int num_tokens =
+      loaded.tokenizer ? loaded.tokenizer->num_tokens() : loaded.config.vocab_size;
+  loaded.clock = std::make_unique<SteadyClock>();
+  loaded.engine = std::make_unique<Engine>(
+      loaded.limits,
+      std::make_unique<LocalModelRunner>(*loaded.backend, std::move(model), num_tokens),
+      *loaded.clock);
+  return loaded;
+}
+
+EngineThread::EngineThread(Engine& engine)
+    : engine_(engine), thread_([&engine] { engine.run(); }) {}
+
+EngineThread::~EngineThread() {
+  engine_.stop();
+  thread_.join();
+}
+
+}  // namespace glint

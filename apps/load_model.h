@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -32,7 +33,7 @@ struct LoadOptions {
   uint64_t random_seed = 0;                 // of dummy weights
   std::optional<int> context_length;        // tokens of one request, at most the model's own
   std::optional<int64_t> max_total_tokens;  // KV rows in the pool
-  SchedulerLimits limits;  // context_length and num_pages are filled in by load_model
+  SchedulerLimits limits{};  // context_length and num_pages are filled in by load_model
 };
 
 struct LoadedModel {
@@ -42,6 +43,7 @@ struct LoadedModel {
   std::optional<Tokenizer> tokenizer;   // nothing with skip_tokenizer_init
   std::vector<TokenId> stop_token_ids;  // of config.json and generation_config.json together
   SchedulerLimits limits;               // as the engine has them
+  std::unique_ptr<Backend> backend;     // the engine's model computes on it
   std::unique_ptr<Clock> clock;
   std::unique_ptr<Engine> engine;  // nobody runs it yet: see EngineThread
 };

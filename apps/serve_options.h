@@ -1,0 +1,38 @@
+#pragma once
+
+// The flags of `glint serve`: SGLang's names and aliases.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "api/server_context.h"
+#include "apps/load_model.h"
+#include "http/server.h"
+
+namespace CLI {
+class App;
+}
+
+namespace glint {
+
+struct ServeOptions {
+  LoadOptions load;
+  HttpServerOptions http;
+  ApiOptions api;
+  std::string schedule_policy = "fcfs";
+  std::string reasoning_parser = "glm45";
+  std::string tool_call_parser = "glm47";
+  std::string log_level = "info";
+  bool disable_radix_cache = false;
+  std::optional<uint64_t> random_seed;
+  double grace_period_s = 30;
+};
+
+void add_serve_flags(CLI::App& app, ServeOptions& options);
+
+// What the parsed flags mean together: names, seed, parsers. Also names on stderr, in one line, the
+// flags that were accepted and do nothing. The Error (kStartup) is for wrong usage.
+Result<void> finish_serve_options(const CLI::App& app, ServeOptions& options);
+
+}  // namespace glint
