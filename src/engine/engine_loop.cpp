@@ -125,8 +125,12 @@ void EngineLoop::collect_step(const InFlight& step) {
     for (const OutputToken& token : output.sampled[i].tokens) ids[i].push_back(token.id);
     sampled.push_back({.tokens = ids[i], .bad_numbers = output.sampled[i].bad_numbers});
   }
-  for (const Outcome& outcome : scheduler_.commit(step.plan, sampled))
+  for (const Outcome& outcome : scheduler_.commit(step.plan, sampled)) {
+    const Sequence* sequence = scheduler_.find(outcome.sequence);
+    const bool gave_way = sequence != nullptr && !sequence->running;
+    if (planted(PlantedBug::kInFlightTokenLost) && gave_way) continue;
     answer(outcome, output.sampled[outcome.result]);
+  }
 }
 
 void EngineLoop::answer(const Outcome& outcome, SampledTokens& sampled) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "kv/planted_bug.h"
 
 namespace glint {
 namespace {
@@ -116,8 +115,7 @@ void PrefixTree::leave_candidates(NodeId id) { candidates_.erase({at(id).last_us
 
 void PrefixTree::join_candidates(NodeId id) {
   const Node& node = at(id);
-  const bool is_leaf = node.num_children == 0 || planted(PlantedBug::kParentEvictedFirst);
-  if (is_leaf && node.num_locks == 0) candidates_.insert({node.last_used, id});
+  if (node.num_children == 0 && node.num_locks == 0) candidates_.insert({node.last_used, id});
 }
 
 void PrefixTree::touch(NodeId node) {

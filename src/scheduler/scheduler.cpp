@@ -124,9 +124,8 @@ void Scheduler::plan_admissions(Plan& plan, Budget& budget) {
   };
   for (Sequence* sequence : admission_order(limits_.policy, next_in_line(), cached_pages)) {
     if (free_slots_.empty() || budget.rows == 0) return;
-    if (budget.time_us <= 0 && !budget.untouched) return;
-    if (!try_start(*sequence)) return;
-    if (!plan_chunk(plan, *sequence, budget)) return;
+    if (!try_start(*sequence, budget)) return;
+    plan_chunk(plan, *sequence, budget);
   }
 }
 
@@ -187,15 +186,19 @@ std::optional<PageId> Scheduler::acquire_page() {
   return pool_.acquire();
 }
 
-// Takes a slot and the pages for all due rows, if they exist. One page a running sequence stays
-// free beyond that: without it, the next to grow would make the newcomer give way at once.
-bool Scheduler::try_start(Sequence& sequence) {
+// Takes a slot and the pages for all due rows, if they exist and a row is within the budget. One
+// page a running sequence stays free beyond that: without it, the next to grow would make the
+// newcomer give way at once.
+bool Scheduler::try_start(Sequence& sequence, const Budget& budget) {
   CHECK(sequence.num_in_flight == 0, "sequence ", sequence.id, " starts with a token in flight");
   PrefixTree::Match match;
   // The last token is always computed, even if it is cached: its logits are needed.
   if (sequence.use_prefix_cache)
     match = tree_.match(sequence.cache_namespace,
                         std::span(sequence.tokens).first(sequence.tokens.size() - 1));
+  const int cached_len = static_cast<int>(match.pages.size()) * limits_.page_size;
+  const bool in_time = chunk_cost_us(limits_.cost, cached_len, 1) <= budget.time_us;
+  if (!in_time && !budget.untouched) return false;
   const int num_new = pages_for(sequence.len()) - static_cast<int>(match.pages.size());
   tree_.lock(match.node);
   const int available = pool_.num_free() + tree_.num_evictable();
@@ -211,8 +214,16 @@ void Scheduler::start(Sequence& sequence, const PrefixTree::Match& match, int nu
   tree_.touch(match.node);
   for (const PageId page : match.pages) pool_.retain(page);
   sequence.pages.insert(sequence.pages.end(), match.pages.begin(), match.pages.end());
-  for (int i = 0; i < num_new_pages; ++i) sequence.pages.push_back(*acquire_page());
+  for (int i = 0; i < num_new_pages; ++i) {
+    const auto page = acquire_page();
+    CHECK(page.has_value(), "a page that was counted as available cannot be acquired");
+    sequence.pages.push_back(*page);
+  }
   sequence.locked = match.node;
+  // A match that reaches the generated tokens must stay locked as deep as it is.
+  sequence.prompt_shared =
+      !planted(PlantedBug::kLockTooShallow) &&
+      static_cast<int>(match.pages.size()) >= sequence.num_prompt / limits_.page_size;
   sequence.cached_len = static_cast<int>(match.pages.size()) * limits_.page_size;
   sequence.slot = free_slots_.back();
   free_slots_.pop_back();
@@ -245,8 +256,8 @@ bool Scheduler::grow(Plan& plan, Sequence& sequence) {
 
 void Scheduler::retract(Plan& plan, Sequence& sequence) {
   share_verified(sequence);
+  if (planted(PlantedBug::kLockKept)) sequence.locked = PrefixTree::kNone;
   leave_pool(sequence);
-  if (planted(PlantedBug::kInFlightTokenLost)) sequence.num_in_flight = 0;
   ++sequence.num_retractions;
   ++totals_.retractions;
   plan.retracted.push_back(sequence.id);
@@ -305,7 +316,6 @@ std::vector<Outcome> Scheduler::commit(const Plan& plan, std::span<const Sampled
     const size_t result = next++;
     const auto it = sequences_.find(chunk.sequence);
     if (it == sequences_.end()) continue;  // it ended while this token was sampled
-    if (planted(PlantedBug::kInFlightTokenLost) && !it->second->running) continue;
     outcomes.push_back(commit_chunk(*it->second, result, sampled[result]));
   }
   CHECK(next == sampled.size(), "a step gave ", sampled.size(), " results, expected ", next);

@@ -122,7 +122,7 @@ class Scheduler {
   int chunk_rows(const Sequence& sequence, const Budget& budget) const;
   Budget budget_after(const Plan& plan) const;
 
-  bool try_start(Sequence& sequence);
+  bool try_start(Sequence& sequence, const Budget& budget);
   void start(Sequence& sequence, const PrefixTree::Match& match, int num_new_pages);
   bool grow(Plan& plan, Sequence& sequence);
   std::optional<PageId> acquire_page();
