@@ -1,0 +1,217 @@
+// Every bad request is a 400 that names its field, before anything reaches the engine.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/api_harness.h"
+#include "api/chat_request.h"
+
+namespace glint {
+namespace {
+
+using testing::HasSubstr;
+
+struct Refusal {
+  const char* name;
+  const char* path;
+  std::string body;
+  const char* param;    // of the answer
+  const char* message;  // a part of it
+};
+
+std::string chat(const std::string& more) {
+  return R"({"messages":[{"role":"user","content":"Hi"}],)" + more + "}";
+}
+std::string messages(const std::string& list) { return R"({"messages":)" + list + "}"; }
+std::string native(const std::string& params) {
+  return R"({"text":"Hi","sampling_params":{)" + params + "}}";
+}
+
+constexpr const char* kChat = "/v1/chat/completions";
+constexpr const char* kText = "/v1/completions";
+constexpr const char* kNative = "/generate";
+
+const std::vector<Refusal>& refusals() {
+  static const std::vector<Refusal> all = {
+      {"malformed", kChat, R"({"messages": [)", "", "not valid JSON"},
+      {"not_an_object", kChat, "[]", "", "expected a JSON object"},
+      {"no_messages", kChat, "{}", "messages", "at least one message"},
+      {"empty_messages", kChat, messages("[]"), "messages", "at least one message"},
+      {"messages_text", kChat, messages(R"("Hi")"), "messages", "expected an array"},
+      {"message_text", kChat, messages(R"(["Hi"])"), "messages[0]", "expected an object"},
+      {"no_role", kChat, messages(R"([{"content":"Hi"}])"), "messages[0].role", "missing"},
+      {"unknown_role", kChat, messages(R"([{"role":"wizard","content":"Hi"}])"), "messages[0].role",
+       "wizard"},
+      {"content_number", kChat, messages(R"([{"role":"user","content":7}])"), "messages[0].content",
+       "a string or an array of parts"},
+      {"image", kChat,
+       messages(R"([{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}])"),
+       "messages[0].content[0].type", "text input only"},
+      {"part_without_text", kChat, messages(R"([{"role":"user","content":[{"type":"text"}]}])"),
+       "messages[0].content[0].text", "a string"},
+      {"arguments_list", kChat,
+       messages(
+           R"([{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"[1]"}}]}])"),
+       "messages[0].tool_calls[0].function.arguments", "a JSON object"},
+      {"arguments_cut", kChat,
+       messages(
+           R"([{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{"}}]}])"),
+       "messages[0].tool_calls[0].function.arguments", "a JSON object"},
+      {"call_without_name", kChat,
+       messages(R"([{"role":"assistant","tool_calls":[{"function":{}}]}])"),
+       "messages[0].tool_calls[0].function.name", "name"},
+      {"tools_object", kChat, chat(R"("tools":{})"), "tools", "an array"},
+      {"tool_without_function", kChat, chat(R"("tools":[{"type":"function"}])"),
+       "tools[0].function", "an object"},
+      {"tool_choice_word", kChat, chat(R"("tool_choice":"maybe")"), "tool_choice", "auto"},
+      {"tool_choice_forced", kChat, chat(R"("tool_choice":"required")"), "tool_choice",
+       "not available yet"},
+      {"temperature_text", kChat, chat(R"("temperature":"hot")"), "temperature", "a number"},
+      {"temperature_below", kChat, chat(R"("temperature":-0.1)"), "temperature", "0 or more"},
+      {"top_p_zero", kChat, chat(R"("top_p":0)"), "top_p", "top_p"},
+      {"top_p_above", kChat, chat(R"("top_p":1.1)"), "top_p", "top_p"},
+      {"top_k_zero", kChat, chat(R"("top_k":0)"), "top_k", "top_k"},
+      {"min_p_above", kChat, chat(R"("min_p":1.5)"), "min_p", "min_p"},
+      {"frequency_penalty", kChat, chat(R"("frequency_penalty":2.1)"), "frequency_penalty", "2"},
+      {"presence_penalty", kChat, chat(R"("presence_penalty":-2.1)"), "presence_penalty", "2"},
+      {"repetition_penalty", kChat, chat(R"("repetition_penalty":0)"), "repetition_penalty", "0"},
+      {"n_zero", kChat, chat(R"("n":0)"), "n", "from 1 to 128"},
+      {"n_above", kChat, chat(R"("n":129)"), "n", "from 1 to 128"},
+      {"n_half", kChat, chat(R"("n":1.5)"), "n", "a whole number"},
+      {"max_tokens_below", kChat, chat(R"("max_tokens":-1)"), "max_tokens", "from 0"},
+      {"max_tokens_huge", kChat, chat(R"("max_tokens":99999999999999999999)"), "max_tokens",
+       "99999999999999999999"},
+      {"min_above_max", kChat, chat(R"("max_tokens":2,"min_tokens":3)"), "min_tokens", "3"},
+      {"stop_number", kChat, chat(R"("stop":[1])"), "stop", "array of strings"},
+      {"stop_long", kChat, chat(R"("stop":")" + std::string(1025, 'x') + "\""), "stop", "1024"},
+      {"stop_token_id", kChat, chat(R"("stop_token_ids":[-1])"), "stop_token_ids", "-1"},
+      {"logit_bias_key", kChat, chat(R"("logit_bias":{"x":1})"), "logit_bias", "token id"},
+      {"logit_bias_value", kChat, chat(R"("logit_bias":{"1":101})"), "logit_bias", "100"},
+      {"seed_text", kChat, chat(R"("seed":"x")"), "seed", "whole number"},
+      {"stream_text", kChat, chat(R"("stream":"yes")"), "stream", "true or false"},
+      {"logprobs_number", kChat, chat(R"("logprobs":2)"), "logprobs", "true or false"},
+      {"top_logprobs_above", kChat, chat(R"("logprobs":true,"top_logprobs":21)"), "top_logprobs",
+       "from 0 to 20"},
+      {"top_logprobs_alone", kChat, chat(R"("top_logprobs":2)"), "top_logprobs", "logprobs"},
+      {"json_object", kChat, chat(R"("response_format":{"type":"json_object"})"), "response_format",
+       "not available yet"},
+      {"json_schema", kChat, chat(R"("response_format":{"type":"json_schema"})"), "response_format",
+       "not available yet"},
+      {"regex", kChat, chat(R"("regex":"a+")"), "regex", "not available yet"},
+      {"ebnf", kChat, chat(R"("ebnf":"root ::= x")"), "ebnf", "not available yet"},
+      {"template_kwargs", kChat, chat(R"("chat_template_kwargs":{"enable_thinking":"no"})"),
+       "chat_template_kwargs.enable_thinking", "true or false"},
+      {"chat_too_long", kChat,
+       messages(R"([{"role":"user","content":")" + std::string(5000, 'q') + R"("}])"), "messages",
+       "is longer than the model's context length (2048 tokens)."},
+      {"chat_max_tokens_too_long", kChat, chat(R"("max_tokens":2048)"), "max_tokens",
+       "exceeds the model's maximum context length of 2048 tokens"},
+      {"no_prompt", kText, "{}", "prompt", "text or token ids"},
+      {"prompt_object", kText, R"({"prompt":{}})", "prompt", "a string"},
+      {"prompt_empty", kText, R"({"prompt":""})", "prompt", "at least one"},
+      {"prompt_ids", kText, R"({"prompt":[1,999999]})", "prompt", "999999"},
+      {"prompt_mixed", kText, R"({"prompt":["a",1]})", "prompt", "a string"},
+      {"text_logprobs", kText, R"({"prompt":"a","logprobs":21})", "logprobs", "from 0 to 20"},
+      {"best_of", kText, R"({"prompt":"a","best_of":2})", "best_of", "best_of"},
+      {"native_nothing", kNative, "{}", "text", "input_ids"},
+      {"native_both", kNative, R"({"text":"a","input_ids":[1]})", "input_ids", "both"},
+      {"native_params", kNative, R"({"text":"a","sampling_params":3})", "sampling_params",
+       "an object"},
+      {"native_params_list", kNative, R"({"text":["a","b"],"sampling_params":[{}]})",
+       "sampling_params", "1 entries for 2 prompts"},
+      {"native_max", kNative, native(R"("max_new_tokens":"x")"), "sampling_params.max_new_tokens",
+       "a whole number"},
+      {"native_regex", kNative, native(R"("regex":"x")"), "sampling_params.regex",
+       "not available yet"},
+      {"native_prompt_logprobs", kNative,
+       R"({"text":"a","return_logprob":true,"logprob_start_len":0})", "logprob_start_len",
+       "not available yet"},
+  };
+  return all;
+}
+
+TEST(RefusalsTest, EveryBadRequestIsA400ThatNamesItsField) {
+  ApiHarness api;
+  for (const Refusal& refusal : refusals()) {
+    const auto exchange = api.send("POST", refusal.path, refusal.body);
+    ASSERT_TRUE(exchange->complete) << refusal.name;
+    EXPECT_EQ(exchange->status, 400) << refusal.name;
+    const Json body = Json::parse(exchange->body);
+    const Json param = *refusal.param == '\0' ? Json(nullptr) : Json(refusal.param);
+    EXPECT_EQ(body["error"]["param"], param) << refusal.name;
+    EXPECT_THAT(body["error"]["message"].get<std::string>(), HasSubstr(refusal.message));
+    EXPECT_EQ(body["message"], body["error"]["message"]);
+    EXPECT_EQ(body["object"], "error");
+    EXPECT_EQ(body["code"], 400);
+  }
+  api.engine.step();
+  EXPECT_EQ(api.engine.stats().requests_total, 0);
+}
+
+TEST(RefusalsTest, TheLongestOfEverythingIsStillTaken) {
+  ApiHarness api;
+  api.say("x");
+  for (const std::string& body :
+       {chat(R"("n":16,"top_p":1,"min_p":1,"temperature":0,"frequency_penalty":-2)"),
+        chat(R"("stop":")" + std::string(1024, 'x') + "\""),
+        chat(R"("logprobs":true,"top_logprobs":20)"), chat(R"("response_format":{"type":"text"})"),
+        chat(R"("tools":null,"stop":null,"seed":null,"regex":null,"logit_bias":{"1":100})"),
+        chat(R"("unknown_field":{"a":1},"user":"me","max_tokens":1.0)")}) {
+    const auto exchange = api.send("POST", kChat, body);
+    api.finish(*exchange);
+    EXPECT_EQ(exchange->status, 200) << exchange->body;
+  }
+}
+
+TEST(RefusalsTest, AFullQueueIs503AndNoneOfTheRequestStays) {
+  SchedulerLimits limits = ApiHarness::default_limits();
+  limits.max_queued_requests = 2;
+  ApiHarness api(limits);
+  api.say("x");
+  Json request = user_says("Hi");
+  request["n"] = 3;
+  const auto exchange = api.post(kChat, request);
+  EXPECT_EQ(exchange->status, 503);
+  EXPECT_THAT(exchange->body, HasSubstr("--max-queued-requests"));
+  while (api.engine.step()) {
+  }
+  EXPECT_EQ(api.engine.stats().num_running_requests, 0);
+  EXPECT_EQ(api.engine.stats().num_queued_requests, 0);
+}
+
+TEST(RefusalsTest, AnotherContentTypeIsRefused) {
+  ApiHarness api;
+  HttpRequest request;
+  request.method = "POST";
+  request.path = kChat;
+  request.headers = {{"Content-Type", "text/plain"}};
+  request.body = user_says("Hi").dump();
+  const auto exchange = std::make_shared<FakeExchange>(std::move(request));
+  make_router(api.context).route(exchange);
+  EXPECT_EQ(exchange->status, 400);
+  EXPECT_THAT(exchange->body, HasSubstr("expected application/json"));
+}
+
+TEST(RefusalsTest, RolesAndMessagesAreMadeWhatTheTemplateKnows) {
+  const Json body = Json::parse(R"({"messages":[
+    {"role":"Developer","content":"Be brief."},
+    {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
+    {"role":"assistant","content":null,"reasoning":"hm",
+     "tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}},
+                   {"function":{"name":"g","arguments":""}}]},
+    {"role":"function","content":[{"type":"text","text":"one"},{"type":"text","text":"two"}]}]})");
+  const auto parsed = parse_messages(RequestFields(body));
+  ASSERT_TRUE(parsed);
+  const std::vector<Message>& list = *parsed;
+  EXPECT_EQ(list[0].role, "system");
+  EXPECT_EQ((*list[1].content)[1]["text"], "b");
+  EXPECT_EQ(*list[2].content, "");
+  EXPECT_EQ(list[2].reasoning_content, "hm");
+  EXPECT_EQ(list[2].tool_calls[0].arguments["x"], 1);
+  EXPECT_EQ(list[2].tool_calls[1].arguments, Json::object());
+  EXPECT_EQ(list[3].role, "tool");
+  EXPECT_EQ(*list[3].content, "one two");
+}
+
+}  // namespace
+}  // namespace glint
