@@ -13,20 +13,20 @@
 namespace glint {
 
 struct SamplingParams {
-  float temperature = 1.0f;  // >= 0; below 1e-6: greedy
-  float top_p = 1.0f;        // (0, 1]
-  int top_k = -1;            // -1: off; else >= 1
-  float min_p = 0.0f;        // [0, 1], relative to the largest probability, after temperature
-  float frequency_penalty = 0.0f;   // [-2, 2], on output tokens
-  float presence_penalty = 0.0f;    // [-2, 2], on output tokens
+  float temperature = 1.0f;        // >= 0; below 1e-6: greedy
+  float top_p = 1.0f;              // (0, 1]
+  int top_k = -1;                  // -1: off; else >= 1
+  float min_p = 0.0f;              // [0, 1], relative to the largest probability, after temperature
+  float frequency_penalty = 0.0f;  // [-2, 2], on output tokens
+  float presence_penalty = 0.0f;   // [-2, 2], on output tokens
   float repetition_penalty = 1.0f;  // (0, 2], on output tokens
-  std::vector<std::pair<TokenId, float>> logit_bias;
+  std::vector<std::pair<TokenId, float>> logit_bias{};
   // Random numbers are a function of (seed, choice, position, draw) alone. The API draws a seed
   // where the request has none.
   uint64_t seed = 0;
   int choice = 0;  // which of a request's n answers
   // Ids that end the sequence; masked while fewer than min_tokens tokens exist.
-  std::vector<TokenId> stop_token_ids;
+  std::vector<TokenId> stop_token_ids{};
   int min_tokens = 0;
   int num_logprobs = -1;  // -1: none; 0: the chosen token's; k: also the k most likely ones'
 };
