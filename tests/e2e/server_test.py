@@ -1,0 +1,208 @@
+"""/generate, status, refusals, limits and signals, over plain HTTP."""
+
+import json
+import re
+import signal
+import subprocess
+
+import pytest
+
+from conftest import BIN, Stream, wait_until
+
+GENERATE = {"text": "The sea", "sampling_params": {"max_new_tokens": 8, "temperature": 0,
+                                                   "ignore_eos": True}}
+
+
+def endless(tokens=4096):
+    return {"text": "The sea", "sampling_params": {"max_new_tokens": tokens, "ignore_eos": True}}
+
+
+def test_generate_streams_all_so_far(server):
+    whole = server.post("/generate", GENERATE)
+    events = list(Stream(server, "/generate", GENERATE).events())
+    assert events[-1] == "[DONE]"
+    texts = [json.loads(event) for event in events[:-1]]
+    assert texts[-1]["text"] == whole["text"]
+    assert texts[-1]["output_ids"] == whole["output_ids"]
+    assert texts[-1]["meta_info"]["finish_reason"] == {"type": "length", "length": 8}
+    counts = [t["meta_info"]["completion_tokens"] for t in texts]
+    assert counts == sorted(set(counts)) and counts[-1] == 8
+
+
+def test_put_and_batches(server):
+    status, text = server.request("PUT", "/generate", {**GENERATE, "text": ["The sea", "A hill"]})
+    assert status == 200
+    answers = json.loads(text)
+    assert answers[0]["output_ids"] == server.post("/generate", GENERATE)["output_ids"]
+    assert len(answers) == 2
+
+
+def test_a_repeated_prompt_is_found_in_the_cache(server):
+    body = {"text": "word " * 100, "sampling_params": {"max_new_tokens": 1}}
+    server.post("/generate", body)
+    assert server.post("/generate", body)["meta_info"]["cached_tokens"] >= 64
+
+
+def test_status_pages(server):
+    assert server.request("GET", "/health") == (200, "")
+    assert server.request("GET", "/health_generate")[0] == 200
+    info = json.loads(server.request("GET", "/get_model_info")[1])
+    assert info["is_generation"] and info["model_type"] == "glm4_moe_lite"
+    state = json.loads(server.request("GET", "/get_server_info")[1])
+    assert state["served_model_name"] == "glint-tiny" and state["internal_states"]
+    assert server.request("GET", "/server_info")[0] == 200
+
+
+def test_metrics_are_well_formed(server):
+    _, text = server.request("GET", "/metrics")
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+    helps = re.findall(r"^# HELP (\S+) ", text, re.M)
+    assert sorted(helps) == sorted(types)
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        name = re.fullmatch(r'([a-z0-9_:]+)\{model_name="glint-tiny"[^}]*\} \S+', line).group(1)
+        assert name in types or re.sub("_(bucket|sum|count)$", "", name) in types
+    for name in ("num_running_reqs", "num_queue_reqs", "num_used_tokens", "max_total_num_tokens",
+                 "prompt_tokens_total", "generation_tokens_total"):
+        assert f"sglang:{name}" in types
+
+
+@pytest.mark.parametrize("path, body, status, said", [
+    ("/v1/chat/completions", "{", 400, "not valid JSON"),
+    ("/v1/chat/completions", {"messages": []}, 400, "messages"),
+    ("/v1/chat/completions", {"messages": [{"role": "imp", "content": ""}]}, 400, "messages[0].role"),
+    ("/v1/completions", {"prompt": "a", "n": 0}, 400, "n is 0"),
+    ("/generate", {"text": "a", "sampling_params": {"top_p": "x"}}, 400, "sampling_params.top_p"),
+    ("/nowhere", {}, 404, "/nowhere"),
+    ("/metrics", {}, 405, "GET"),
+])
+def test_refusals(server, path, body, status, said):
+    found, text = server.request("POST", path, body)
+    answer = json.loads(text)
+    assert found == status == answer["code"] == answer["error"]["code"]
+    assert said in answer["error"]["message"] == answer["message"]
+
+
+def test_a_body_over_32_mib_is_too_large(server):
+    limit = 32 << 20
+    at = b'{"padding": "' + b" " * (limit - 15) + b'"}'
+    assert len(at) == limit
+    status, text = server.request("POST", "/generate", at)
+    assert status == 400 and "input_ids" in text  # read, and only then refused
+    try:
+        status, _ = server.request("POST", "/generate", at + b" ")
+        assert status == 413
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # refused by its announced length, before we had sent it
+
+
+def test_a_full_queue_is_503(start):
+    server = start("--max-running-requests", 1, "--max-queued-requests", 1)
+    running = Stream(server, "/generate", endless())
+    next(running.events())
+    waiting = Stream(server, "/generate", endless(8))
+    wait_until("one waits", lambda: server.metrics()["sglang:num_queue_reqs"] == 1)
+    status, text = server.request("POST", "/generate", GENERATE)
+    assert status == 503 and "--max-queued-requests" in text
+    running.leave()
+    assert list(waiting.events())[-1] == "[DONE]"
+
+
+def test_a_client_that_leaves_frees_its_pages(server):
+    server.wait_idle()
+    stream = Stream(server, "/v1/completions",
+                    {"prompt": "The sea", "max_tokens": 4096, "n": 3, "ignore_eos": True})
+    next(stream.events())
+    assert server.metrics()["sglang:num_used_tokens"] > 0
+    aborted = server.metrics()["sglang:num_aborted_requests_total"]
+    stream.leave()
+    server.wait_idle()
+    assert server.metrics()["sglang:num_aborted_requests_total"] == aborted + 3
+    assert server.request("POST", "/flush_cache")[0] == 200
+    metrics = server.metrics()
+    assert metrics["sglang:num_free_pages"] == metrics["sglang:num_pages"]
+
+
+def test_flush_waits_for_nobody(server):
+    stream = Stream(server, "/generate", endless())
+    next(stream.events())
+    status, text = server.request("POST", "/flush_cache")
+    assert status == 400 and "message" in text
+    stream.leave()
+    server.wait_idle()
+
+
+def test_sigterm_lets_answers_finish(start):
+    server = start()
+    stream = Stream(server, "/generate", endless(64))
+    events = stream.events()
+    next(events)
+    server.process.send_signal(signal.SIGTERM)
+    assert list(events)[-1] == "[DONE]"
+    assert server.stop() == 0
+
+
+def test_sigterm_cuts_what_is_left_after_the_grace_period(start):
+    server = start("--grace-period", 0.2)
+    stream = Stream(server, "/generate", endless())
+    events = stream.events()
+    next(events)
+    assert server.stop(signal.SIGINT) == 0
+    assert list(events)[-1:] != ["[DONE]"]
+
+
+def test_a_second_signal_waits_for_nobody(start):
+    server = start("--grace-period", 600)
+    stream = Stream(server, "/generate", endless())
+    next(stream.events())
+    server.process.send_signal(signal.SIGTERM)
+    wait_until("the first is seen", lambda: "signal number=15" in server.stderr())
+    assert server.stop() == 1
+
+
+def test_launch_lines_made_for_sglang_start(start):
+    server = start(
+        "--tp", 1, "--attention-backend", "triton", "--dp", 1, "--enable-dp-attention",
+        "--speculative-algorithm", "EAGLE", "--speculative-num-steps", 3,
+        "--speculative-eagle-topk", 1, "--speculative-num-draft-tokens", 4,
+        "--speculative-draft-attention-backend", "triton", "--tool-call-parser", "glm47",
+        "--reasoning-parser=glm45", "--host", "0.0.0.0", "--mem-fraction-static=0.8",
+        "--trust-remote-code")
+    assert server.request("GET", "/health")[0] == 200
+    assert server.stderr().count("flags without effect here") == 1
+
+
+def test_raw_text_without_parsers(start):
+    server = start("--reasoning-parser", "none", "--tool-call-parser", "none")
+    message = server.post("/v1/chat/completions", {
+        "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8, "seed": 1,
+        "ignore_eos": True})["choices"][0]["message"]
+    assert message["reasoning_content"] is None and message["content"]
+
+
+def test_random_weights_from_a_config_alone(start, model, tmp_path):
+    folder = tmp_path / "config-only"
+    folder.mkdir()
+    (folder / "config.json").write_bytes((model / "config.json").read_bytes())
+    server = start("--load-format", "dummy", "--skip-tokenizer-init", folder=folder)
+    answer = server.post("/generate", {"input_ids": [1, 2, 3],
+                                       "sampling_params": {"max_new_tokens": 4, "ignore_eos": True}})
+    assert len(answer["output_ids"]) == 4 and answer["text"] == ""
+    status, text = server.request("POST", "/generate", GENERATE)
+    assert status == 400 and "--skip-tokenizer-init" in text
+
+
+@pytest.mark.parametrize("flags, status, said", [
+    ([], 2, "No MODEL"),
+    (["/no/such/folder"], 1, "/no/such/folder"),
+    (["MODEL", "--no-such-flag"], 2, "--no-such-flag"),
+    (["MODEL", "--tp", "2"], 2, "--tensor-parallel-size"),
+    (["MODEL", "--device", "cuda"], 1, "no CUDA backend"),
+    (["MODEL", "--context-length", "999999999"], 1, "max_position_embeddings"),
+    (["MODEL", "--chat-template", "MODEL/config.json"], 1, "SHA-256"),
+])
+def test_what_cannot_start_says_why(model, flags, status, said):
+    flags = [flag.replace("MODEL", str(model)) for flag in flags]
+    done = subprocess.run([BIN / "glint", "serve", *flags], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status and said in done.stderr, done.stderr
