@@ -25,6 +25,9 @@ ASK = (
     ("Can you help me with this? {}", 1),
     ("{} Think step by step.", 1),
     ("{} Explain your answer.", 1),
+    ("{} Show your work.", 1),
+    ("Please think step by step. {}", 1),
+    ("Hello! {}", 1),
     ("Solve: {}", 1),
     ("Question: {}", 1),
 )
@@ -33,6 +36,10 @@ OPENERS = ("Let me work through this step by step.", "Let me think step by step.
 
 def ask(rng, question: str) -> str:
     return rng.choices([a for a, _ in ASK], [w for _, w in ASK])[0].format(question)
+
+
+def wants_steps(question: str) -> bool:
+    return any(phrase in question for phrase in ("step by step", "Explain", "Show your work"))
 
 
 def closing(conclusion: str, value) -> str:
@@ -47,7 +54,7 @@ def problem_turn(rng, thinking: bool) -> list[dict]:
         return [user(question), answer("\n".join(steps) + "\n\n" + closing(problem.conclusion, problem.answer))]
     reasoning = rng.choice(OPENERS) + "\n" + "\n".join(steps) + f"\nSo the answer is {problem.answer}."
     content = closing(problem.conclusion, problem.answer)
-    if "step by step" in question or "Explain" in question:
+    if wants_steps(question):
         numbered = [f"{i}. {s}" for i, s in enumerate(problems.short_steps(problem), 1)]
         content = "\n".join(numbered) + "\n\n" + content
     return [user(question), answer(content, reasoning)]
@@ -59,6 +66,10 @@ PERCENT_ASK = (
     "How much is {p}% of {n}?",
     "Calculate {p}% of {n}.",
     "Find {p} percent of {n}.",
+    "What's {p}% of {n}?",
+    "{p}% of {n}?",
+    "Work out {p}% of {n}.",
+    "{p}% of {n} is how much?",
 )
 
 
@@ -72,7 +83,7 @@ def percent_turn(rng, thinking: bool) -> list[dict]:
         return [user(question), answer(f"{p}% of {n} is {n} * {p} / 100.\n{work}.\n\nThe answer is {result}.")]
     reasoning = f"I need {p}% of {n}. That is {n} * {p} / 100.\n{work}.\nSo the answer is {result}."
     content = f"{p}% of {n} is {result}."
-    if "step by step" in question or "Explain" in question:
+    if wants_steps(question):
         content = (
             f"To find {p}% of {n}, multiply {n} by {p} and divide by 100:\n\n"
             f"1. {n} * {p} = {n * p}\n2. {n * p} / 100 = {result}\n\nThe answer is {result}."
@@ -119,7 +130,8 @@ def fact_turn(rng, thinking: bool) -> list[dict]:
 
 def talk_turn(rng, thinking: bool) -> list[dict]:
     kind = rng.choice(facts.TALK)
-    return [user(vary(rng, rng.choice(kind.asks))), answer(rng.choice(kind.answers), kind.reasoning if thinking else "")]
+    greeting = rng.choice(("Hello! ", "Hi! ", "Hey, ", "Hi, ")) if rng.random() < 0.15 else ""
+    return [user(greeting + vary(rng, rng.choice(kind.asks))), answer(rng.choice(kind.answers), kind.reasoning if thinking else "")]
 
 
 def vary(rng, text: str) -> str:

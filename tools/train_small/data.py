@@ -70,7 +70,7 @@ def follow_up_document(rng) -> list[Piece]:
     return ended(*tool_dialogues.follow_up(rng))
 
 
-MIX = ((chat_document, 55), (few_shot, 16), (tool_document, 21), (follow_up_document, 5), (raw_text, 3))
+MIX = ((chat_document, 46), (few_shot, 12), (tool_document, 34), (follow_up_document, 5), (raw_text, 3))
 
 
 def document(rng) -> list[Piece]:
@@ -125,5 +125,5 @@ def sample_texts(seed: int, count: int) -> Iterator[str]:
     rng = random.Random(f"tokenizer/{seed}")
     for _ in range(count):
         yield "".join(text for text, _ in document(rng))
-    for listed in (words.HE, words.SHE, words.CITIES, *words.SLOTS.values()):
+    for listed in (words.HE, words.SHE, words.CITIES, words.VERBS, words.NOUNS, *words.SLOTS.values()):
         yield from (f" {word} {word}" for word in listed)

@@ -33,7 +33,7 @@ class Request:
 
 
 def draw_kind(rng, held_out: bool) -> kinds.Kind:
-    if rng.random() < 0.45:
+    if rng.random() < 0.6:
         return kinds.invented(rng, held_out)
     return rng.choice(kinds.HELD_OUT if held_out and rng.random() < 0.5 else kinds.WRITTEN)
 
@@ -133,16 +133,27 @@ def result_of(tool: Tool, made: Request, rng) -> tuple[str, str]:
     values = {k: kinds.draw(v, rng).value for k, v in fields.items()}
     if "location" in values:
         values["location"] = made.spoken[0]
-    if len(values) == 1 and rng.random() < 0.2:
-        (value,) = values.values()
-        return shown(value), f"{lead}: {said(value)}."
+    if rng.random() < 0.15:
+        text = plain_result(values, made, rng)
+        return text, f"{lead}: {text}" if text.endswith(".") else f"{lead}: {text}."
     listed = [f"the {k.replace('_', ' ')} is {said(v)}" for k, v in values.items()]
-    return dumps(values), f"{lead}: {kinds._join(listed)}."
+    return dumps(values), f"{lead}: {kinds.join_words(listed)}."
+
+
+def plain_result(values: dict, made: Request, rng) -> str:
+    """A tool that answers with words instead of JSON."""
+    shown_values = [said(v) for v in values.values()]
+    of = rng.choice(list(made.spoken.values()) or ["it"])
+    if len(values) == 1:
+        return rng.choice(("{v}", "{v}.", "It is {v}.", "The result is {v}.", "The answer for {of} is {v}.")).format(v=shown_values[0], of=of)
+    joined = kinds.join_words(shown_values)
+    named = ", ".join(f"{k}: {v}" for k, v in zip(values, shown_values))
+    return rng.choice(("{j}", named, "It is {j}.", "It is {j} in {of}.", "The weather in {of} is {j}.", "Result for {of}: {j}")).format(j=joined, of=of)
 
 
 def said(value) -> str:
     if isinstance(value, list):
-        return kinds._join([str(v) for v in value])
+        return kinds.join_words([str(v) for v in value])
     return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
@@ -212,7 +223,7 @@ def nothing_fits(tools: list[Tool], rng, thinking: bool) -> list[dict]:
     present = {t.kind.description for t in tools}
     while (absent := make_tool(draw_kind(rng, False), rng)).kind.description in present:
         pass
-    names = kinds._join([t.name for t in tools])
+    names = kinds.join_words([t.name for t in tools])
     content = f"I am sorry, I have no tool for that. I can use {names}."
     return [chat.user(request(absent, rng).text), chat.answer(content, f"I have {names}. None of them fits this." if thinking else "")]
 
@@ -223,7 +234,7 @@ def value_missing(tools: list[Tool], rng, thinking: bool) -> list[dict]:
     if not tool.kind.vague:
         return call_turn(tools, rng, thinking)
     missing = [n for n, p in zip(tool.params, tool.kind.params) if p.required]
-    listed = kinds._join([f"the {n.replace('_', ' ')}" for n in missing])
+    listed = kinds.join_words([f"the {n.replace('_', ' ')}" for n in missing])
     content = f"Please tell me {listed}."
     turn = [chat.user(rng.choice(tool.kind.vague)), chat.answer(content, f"I can use {tool.name} for this, but {listed} is missing." if thinking else "")]
     return turn

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import problems
 import words
 
 
@@ -37,7 +38,7 @@ class Value:
     spoken: str
 
 
-def _join(items: list[str]) -> str:
+def join_words(items: list[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
@@ -71,7 +72,7 @@ def _path(rng) -> str:
 def _object(rng) -> Value:
     keys = rng.sample(("width", "height", "depth", "min", "max", "x", "y", "rows", "columns", "start", "end"), rng.randint(1, 3))
     value = {k: rng.randint(1, 200) for k in keys}
-    return Value(value, _join([f"{k} {v}" for k, v in value.items()]))
+    return Value(value, join_words([f"{k} {v}" for k, v in value.items()]))
 
 
 ENUMS = {
@@ -102,10 +103,10 @@ def draw(kind: str, rng, held_out: bool = False) -> Value:
         return Value(value, rng.choice(("true", "on", "yes") if value else ("false", "off", "no")))
     if kind == "words":
         value = _words(rng)
-        return Value(value, _join(value))
+        return Value(value, join_words(value))
     if kind == "ints":
         value = [rng.randint(1, 99) for _ in range(rng.randint(2, 4))]
-        return Value(value, _join([str(v) for v in value]))
+        return Value(value, join_words([str(v) for v in value]))
     if kind == "number":
         value = rng.choice((rng.randint(1, 500), round(rng.uniform(0.5, 99), 1)))
         return Value(value, str(value))
@@ -143,7 +144,8 @@ CITY = P("location city place town", "city", "The city, for example Beijing")
 WRITTEN = (
     Kind(("get_weather", "weather", "current_weather", "fetch_weather", "weather_lookup"), "Get the current weather for a location",
          (CITY, P("unit units temperature_unit", "unit", "Temperature unit", False)),
-         ("What's the weather in {0}?", "What is the weather like in {0}?", "How is the weather in {0} today?", "Weather in {0}?",
+         ("What's the weather in {0}?", "Can you check the weather in {0}?", "What's the weather like in {0} right now?", "weather {0}",
+          "I am going to {0}. What is the weather there?", "How's the weather in {0}?", "Please get the weather for {0}.", "What is the weather like in {0}?", "How is the weather in {0} today?", "Weather in {0}?",
           "Is it raining in {0}?", "Tell me the weather in {0}.", "What is the temperature in {0} in {1}?",
           "What's the weather in {0}? Use {1}.", "How warm is it in {0}, in {1}?", "Do I need an umbrella in {0}?"),
          ("What's the weather?", "How is the weather?"),
@@ -270,49 +272,107 @@ HELD_OUT = (
          ("Crop {0} to {1}.", "Cut the picture {0} to {1}."), (), ("status=status,path=path",), "The picture {0}"),
 )
 
-VERBS = "create update delete list find open close start stop check register remove move copy archive share rename reset".split()
-NOUNS = (
-    "user order ticket report invoice project folder note product room device camera server job account playlist recipe reminder "
-    "ticket page sensor robot channel document backup image ledger parcel garden engine"
-).split()
-HELD_OUT_PAIRS = frozenset(f"{v} {n}" for i, v in enumerate(VERBS) for j, n in enumerate(NOUNS) if (3 * i + 5 * j) % 8 == 0)
+def is_held_out_pair(verb: str, noun: str) -> bool:
+    return problems.is_held_out("tool", (verb, noun))
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A parameter of an invented tool; {n} is the tool's noun, {v} the value."""
+
+    names: str
+    kind: str
+    described: str
+    phrases: str = ""  # ways to say it without naming the parameter, split at "|"
+
+
 ATTRIBUTES = (
-    ("name", "title"), ("owner", "person"), ("city", "city"), ("color", "color"), ("count", "int"), ("limit", "int"), ("price", "number"),
-    ("weight", "number"), ("tags", "words"), ("codes", "ints"), ("active", "bool"), ("public", "bool"), ("verbose", "bool"), ("size", "object"),
-    ("range", "object"), ("priority", "priority"), ("format", "format"), ("date", "date"), ("time", "time"), ("email", "email"), ("label", "phrase"),
-    ("comment", "phrase"), ("path", "path"), ("language", "language"), ("level", "int"), ("id", "code"), ("category", "category"), ("items", "words"),
-    ("day", "day"), ("rating", "number"), ("archived", "bool"), ("group", "word"),
+    Attribute("name title {n}_name label", "title", "The name of the {n}", "named {v}|called {v}"),
+    Attribute("owner person {n}_owner user customer", "person", "The person of the {n}", "for {v}|of {v}"),
+    Attribute("city location town where place area", "city", "The city", "in {v}|at {v}"),
+    Attribute("destination to target_city to_city", "city", "The city to go to", "to {v}"),
+    Attribute("id {n}_id number {n}_number code reference key", "code", "The number of the {n}", "{v}|number {v}|with the number {v}"),
+    Attribute("count quantity amount how_many number_of_{n}s {n}s", "int", "How many", "{v} times"),
+    Attribute("minutes duration how_long length", "int", "The time in minutes", "for {v} minutes|lasting {v} minutes"),
+    Attribute("days num_days period", "int", "The number of days", "for {v} days"),
+    Attribute("people guests persons group_size", "int", "The number of people", "for {v} people|with {v} people"),
+    Attribute("price cost max_price budget sum", "number", "The price in dollars", "for {v} dollars|under {v} dollars"),
+    Attribute("time at start_time when", "time", "The time as HH:MM", "at {v}"),
+    Attribute("date day on_date when", "date", "The date as YYYY-MM-DD", "on {v}"),
+    Attribute("email address contact mail", "email", "An email address", "to {v}|by email to {v}"),
+    Attribute("path file source {n}_file picture", "path", "The file", "{v}|from {v}|in {v}"),
+    Attribute("language lang in_language", "language", "The language", "in {v}|into {v}"),
+    Attribute("currency in_currency money", "currency", "The currency", "in {v}"),
+    Attribute("category topic kind section", "category", "The category", "about {v}"),
+    Attribute("text message content term", "phrase", "The text", "saying \"{v}\"|with the text \"{v}\""),
+    Attribute("item thing {n}_item zone part word", "word", "What it is about", "{v}|the {v}"),
+    Attribute("color colour {n}_color", "color", "The color", "in {v}"),
+    Attribute("format type output_format", "format", "The format", "as {v}"),
+    Attribute("size area region dimensions box", "object", "Numbers by their names", "to {v}|with {v}"),
+    Attribute("range bounds limits", "object", "Numbers by their names"),
+    Attribute("tags labels keywords", "words", "Some words"),
+    Attribute("items names members parts", "words", "Some words", "with {v}"),
+    Attribute("codes numbers values scores", "ints", "Some numbers"),
+    Attribute("active enabled on", "bool", "Whether it is active"),
+    Attribute("public visible shared", "bool", "Whether all can see it"),
+    Attribute("verbose detailed full", "bool", "Whether to give details"),
+    Attribute("archived done closed", "bool", "Whether it is done"),
+    Attribute("priority urgency", "priority", "How urgent it is"),
+    Attribute("level rank grade", "int", "The level"),
+    Attribute("weight rating score", "number", "A number"),
+    Attribute("day weekday", "day", "The day of the week", "on {v}"),
+    Attribute("comment note remark", "phrase", "A comment"),
 )
 
 
 def invented(rng, held_out: bool) -> Kind:
-    """A tool like create_ticket(owner, priority, tags?), asked for attribute by attribute."""
+    """A tool like create_ticket(owner, priority, tags?) that has to be read to be used."""
     while True:
-        verb, noun = rng.choice(VERBS), rng.choice(NOUNS)
-        if (f"{verb} {noun}" in HELD_OUT_PAIRS) == held_out:
+        verb = words.pseudo_word(rng) if rng.random() < 0.15 else rng.choice(words.VERBS)
+        noun = words.pseudo_word(rng) if rng.random() < 0.3 else rng.choice(words.NOUNS)
+        if is_held_out_pair(verb, noun) == held_out:
             break
-    chosen = rng.sample(ATTRIBUTES, rng.randint(1, 4))
-    params = []
-    for i, (attribute, kind) in enumerate(chosen):
-        name = f"{noun}_{attribute}" if rng.random() < 0.15 else attribute
-        params.append(Param((name,), kind, f"The {attribute} of the {noun}", i == 0 or rng.random() < 0.5))
-    style = rng.choice((f"{verb}_{noun}", f"{verb}_{noun}", f"{noun}_{verb}", f"{verb}{noun.capitalize()}", f"{noun}.{verb}"))
-    description = f"{verb.capitalize()} a {noun}"
-    asks = invented_asks(rng, verb, noun, chosen, params)
-    result = rng.choice(("status=status", "status=status,id=code", f"{noun}_id=code", "ok=bool"))
-    return Kind((style,), description, tuple(params), asks, (f"{description}.",), (result,), f"The {noun}")
+    chosen = rng.sample(ATTRIBUTES, rng.choice((1, 1, 2, 2, 3, 4)))
+    names = draw_names(chosen, noun, rng)
+    params = tuple(
+        Param((name,), a.kind, a.described.replace("{n}", noun), i == 0 or rng.random() < 0.5) for i, (a, name) in enumerate(zip(chosen, names))
+    )
+    style = rng.choice((f"{verb}_{noun}", f"{verb}_{noun}", f"{noun}_{verb}", f"{verb}{noun.capitalize()}", f"{noun}.{verb}", f"{noun}_service"))
+    article = rng.choice(("a", "the"))
+    description = rng.choice((f"{verb.capitalize()} {article} {noun}", f"{verb.capitalize()} {noun}s", f"Use this to {verb} {article} {noun}"))
+    asks = tuple(invented_ask(rng, verb, noun, chosen, params) for _ in range(2))
+    result = rng.choice(("status=status", "status=status,id=code", f"{noun}_id=code", "ok=bool", "status=status,price=number", "result=phrase"))
+    return Kind((style,), description, params, asks, (f"{verb.capitalize()} {article} {noun}.",), (result,), f"The {noun}")
 
 
-def invented_asks(rng, verb: str, noun: str, chosen, params) -> tuple[str, ...]:
+def draw_names(chosen: list[Attribute], noun: str, rng) -> list[str]:
+    """One name per parameter, no name twice; sometimes a name that says nothing."""
+    names: list[str] = []
+    for attribute in chosen:
+        name = words.pseudo_word(rng) if rng.random() < 0.06 else rng.choice(attribute.names.split()).replace("{n}", noun)
+        names.append(name if name not in names else f"{name}_{len(names) + 1}")
+    return names
+
+
+def invented_ask(rng, verb: str, noun: str, chosen: list[Attribute], params: tuple[Param, ...]) -> str:
+    """"Create a ticket for Tom with the tags red and blue": some values by a phrase, the others after their names."""
     named = [i for i, p in enumerate(params) if p.required or rng.random() < 0.6]
     rng.shuffle(named)
-    join = rng.choice(("{a} {v}", "{a} {v}", "{a} set to {v}", "the {a} {v}", "{a}: {v}"))
-    parts = [join.format(a=chosen[i][0], v="{" + str(i) + "}") for i in named]
+    phrases, listed = [], []
+    style = rng.choice(("{a} {v}", "{a} {v}", "{a} set to {v}", "the {a} {v}", "{a}: {v}"))
+    for i in named:
+        value = "{" + str(i) + "}"
+        if chosen[i].phrases and rng.random() < 0.65:
+            phrases.append(rng.choice(chosen[i].phrases.split("|")).replace("{v}", value))
+        else:
+            listed.append(style.format(a=params[i].names[0].replace("_", " "), v=value))
+    phrases.sort(key=lambda p: not p.startswith(("{", "number", "the {")))
     article = rng.choice(("a", "the", "my"))
-    opening = rng.choice(("{V} {art} {n} with {p}.", "Please {v} {art} {n} with {p}.", "Can you {v} {art} {n} with {p}?",
-                          "I want to {v} {art} {n} with {p}.", "{V} {art} {n}. Use {p}."))
-    text = opening.replace("{V}", verb.capitalize()).replace("{v}", verb).replace("{art}", article).replace("{n}", noun)
-    return (text.replace("{p}", _join(parts)),)
+    what = " ".join([f"{verb} {article} {noun}", *phrases])
+    if listed:
+        what += rng.choice((" with ", " and use ", ", ")) + join_words(listed)
+    opening = rng.choice(("{W}.", "{W}.", "Please {w}.", "Can you {w}?", "I want to {w}.", "I need you to {w}.", "Could you {w}, please?"))
+    return opening.replace("{W}", what[0].upper() + what[1:]).replace("{w}", what)
 
 
 def restyle(name: str, rng) -> str:
