@@ -57,6 +57,9 @@ class Buffer {
  public:
   Buffer() = default;
   Buffer(Backend& backend, size_t bytes);
+  // Takes over what backend.allocate(bytes) gave: for callers that can answer "not enough".
+  Buffer(Backend& backend, void* allocated, size_t bytes)
+      : backend_(&backend), data_(allocated), size_(bytes) {}
   ~Buffer();
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {

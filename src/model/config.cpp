@@ -119,9 +119,10 @@ Result<int> read_first_k_dense_replace(const ConfigFields& fields, int num_hidde
 
 // Old files have rope_theta and rope_scaling at the top, transformers 5 writes rope_parameters.
 Result<double> read_rope_theta(const ConfigFields& fields, std::string_view file) {
-  constexpr double kMaxTheta = 1e12;
+  constexpr double kMinTheta = 1, kMaxTheta = 1e12;  // below 1, frequencies would grow without end
   std::optional<double> theta;
-  if (fields.is_set("rope_theta")) theta = TRY(fields.number("rope_theta", 0, kMaxTheta, 0));
+  if (fields.is_set("rope_theta"))
+    theta = TRY(fields.number("rope_theta", kMinTheta, kMaxTheta, 0));
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (!fields.is_set(key)) continue;
     const Json& object = *fields.find(key);
@@ -132,7 +133,7 @@ Result<double> read_rope_theta(const ConfigFields& fields, std::string_view file
         return fields.refuse(key, cat("null, or a ", type, " of \"default\""));
       }
     }
-    const double inner = TRY(rope.number("rope_theta", 0, kMaxTheta, theta.value_or(1e6)));
+    const double inner = TRY(rope.number("rope_theta", kMinTheta, kMaxTheta, theta.value_or(1e6)));
     if (theta && *theta != inner) {
       return fields.refuse("rope_theta", cat("what ", key, ".rope_theta says, ", inner));
     }
@@ -178,7 +179,7 @@ Result<void> read_scalars(const ConfigFields& fields, ModelConfig& config) {
   config.tie_word_embeddings = TRY(fields.boolean("tie_word_embeddings", false));
   config.routed_scaling_factor =
       static_cast<float>(TRY(fields.number("routed_scaling_factor", 0, 1e3, 1.8)));
-  config.rms_norm_eps = static_cast<float>(TRY(fields.number("rms_norm_eps", 0, 0.1, 1e-5)));
+  config.rms_norm_eps = static_cast<float>(TRY(fields.number("rms_norm_eps", 1e-12, 0.1, 1e-5)));
   return {};
 }
 

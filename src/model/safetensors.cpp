@@ -47,11 +47,11 @@ std::optional<TensorType> type_of(std::string_view dtype) {
   return std::nullopt;
 }
 
-// Nothing where the product is above INT64_MAX.
+// Nothing where a size or the product is above INT64_MAX.
 std::optional<int64_t> body_bytes(const HeaderEntry& entry, TensorType type) {
   int64_t bytes = num_bytes(type);
   for (const uint64_t size : entry.shape) {
-    if (__builtin_mul_overflow(bytes, size, &bytes)) return std::nullopt;
+    if (size > INT64_MAX || __builtin_mul_overflow(bytes, size, &bytes)) return std::nullopt;
   }
   return bytes;
 }
@@ -91,12 +91,15 @@ Result<Tensor> to_tensor(const HeaderEntry& entry, std::span<const std::byte> bo
                 bodies.subspan(entry.begin, entry.end - entry.begin)};
 }
 
-// Sorts by place and checks that the bodies cover the file exactly once.
-Result<void> check_places(std::vector<HeaderEntry>& entries, uint64_t bodies_bytes,
-                          std::string_view file) {
+void sort_by_place(std::vector<HeaderEntry>& entries) {
   std::sort(entries.begin(), entries.end(), [](const HeaderEntry& a, const HeaderEntry& b) {
     return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
   });
+}
+
+// The bodies, sorted, cover the file exactly once.
+Result<void> check_places(const std::vector<HeaderEntry>& entries, uint64_t bodies_bytes,
+                          std::string_view file) {
   uint64_t end = 0;
   for (const HeaderEntry& entry : entries) {
     if (entry.begin != end) {
@@ -140,6 +143,7 @@ Result<std::vector<Tensor>> parse_safetensors(std::span<const std::byte> file,
                                               std::string_view name) {
   const std::string_view json = TRY(header_json(file, name));
   std::vector<HeaderEntry> entries = TRY(parse_header_json(json, name));
+  sort_by_place(entries);
   const std::span<const std::byte> bodies = file.subspan(kLengthBytes + json.size());
   std::vector<Tensor> tensors;
   for (const HeaderEntry& entry : entries) {

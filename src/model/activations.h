@@ -1,0 +1,65 @@
+#pragma once
+
+// What a step needs besides weights and KV rows, allocated once for the largest step.
+
+#include "backend/backend.h"
+#include "model/batch.h"
+#include "model/config.h"
+#include "model/model.h"
+
+namespace glint {
+
+// A step's integers in the backend's memory.
+struct StepInputs {
+  StepView step;
+  RowList absorbed_rows, expanded_rows;  // every row is in one of them
+  RowList logit_rows;
+};
+
+// One int32 block that every step's batch is packed into and uploaded at once.
+class StepUploader {
+ public:
+  StepUploader(Backend& backend, const ModelConfig& config, const ModelOptions& options);
+  // CHECKs the batch against the options: its sizes, page ids and token ids.
+  StepInputs upload(const Batch& batch, MlaForm prompt_form);
+
+ private:
+  const int32_t* append(const std::vector<int32_t>& values);
+  void check(const Batch& batch) const;
+
+  Backend& backend_;
+  const ModelOptions options_;
+  const int vocab_size_;
+  size_t max_pages_;  // entries of all page tables of a step
+  Buffer block_;
+  std::vector<int32_t> host_;
+};
+
+// T = max_batch_tokens, H = heads, K = experts per token. All of the compute type unless said
+// otherwise; use first_rows() for a smaller step.
+struct Activations {
+  Activations(Backend& backend, const ModelConfig& config, const ModelOptions& options);
+
+  Matrix residual, delta, normed;  // [T, hidden_size]
+  Matrix cos_sin;                  // [T, qk_rope_head_dim] FP32
+  Matrix qkv_a;                    // [T, q_lora_rank + kv_row]
+  Matrix c_q;                      // [T, q_lora_rank]
+  Matrix q;                        // [T, H * qk_head_dim]
+  Matrix q_row;                    // [T, H * kv_row]
+  Matrix o_latent;                 // [T, H * kv_lora_rank]
+  Matrix o;                        // [T, H * v_head_dim]
+  Matrix mlp_act;                  // [T, intermediate_size]
+  Matrix shared_act;               // [T, moe_intermediate_size * n_shared_experts]
+  Matrix expert_act;               // [T * K, moe_intermediate_size]
+  Routing routing;                 // [T, K]
+  Matrix logit_residual, logit_delta, logit_normed;  // [max_logit_rows, hidden_size]
+  Matrix logits;                                     // [max_logit_rows, vocab_size] FP32
+  Matrix hidden, mtp_hidden;                         // [T, hidden_size], with_mtp only
+  Matrix mtp_input;                                  // [T, 2 hidden_size], with_mtp only
+
+ private:
+  Matrix make(Backend& backend, int rows, int cols, NumberType type);
+  std::vector<Buffer> buffers_;
+};
+
+}  // namespace glint

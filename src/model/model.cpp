@@ -1,0 +1,170 @@
+#include "model/model.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "model/activations.h"
+#include "model/mla_attention.h"
+#include "model/mlp.h"
+#include "model/weights.h"
+
+namespace glint {
+namespace {
+
+ModelOptions completed(ModelOptions options) {
+  CHECK(options.page_size > 0 && options.num_pages > 0 && options.max_batch_tokens > 0,
+        "ModelOptions without page_size, num_pages or max_batch_tokens");
+  if (options.max_batch_sequences == 0) options.max_batch_sequences = options.max_batch_tokens;
+  if (options.max_logit_rows == 0) options.max_logit_rows = options.max_batch_tokens;
+  return options;
+}
+
+}  // namespace
+
+struct Model::State {
+  State(Backend& b, const ModelConfig& c, const ModelOptions& o, ModelWeights w)
+      : backend(b),
+        config(c),
+        options(o),
+        weights(std::move(w)),
+        uploader(b, c, o),
+        activations(b, c, o),
+        kv(b, static_cast<size_t>(kv_layers() * kv_layer_bytes())) {}
+
+  int64_t kv_layers() const { return config.num_hidden_layers + (options.with_mtp ? 1 : 0); }
+  int64_t kv_layer_bytes() const {
+    return int64_t{options.num_pages} * options.page_size * config.kv_row() *
+           bytes_per_number(options.compute);
+  }
+  // A layer's part of the cache, [num_pages, page_size, kv_row]; the MTP layer's comes last.
+  KvPages kv_pages(int layer) const {
+    return {static_cast<char*>(kv.data()) + layer * kv_layer_bytes(), options.compute,
+            options.num_pages, options.page_size, config.kv_row()};
+  }
+
+  StepInputs begin_step(const Batch& batch) {
+    const StepInputs inputs =
+        uploader.upload(batch, options.prompt_form.value_or(backend.prompt_form()));
+    num_tokens = inputs.step.num_tokens;
+    backend.rope_table(inputs.step, config.rope_theta, activations.cos_sin.first_rows(num_tokens));
+    return inputs;
+  }
+
+  void decoder_layer(int layer, const LayerWeights& w, const StepInputs& inputs, bool is_first);
+  MatrixView<const float> head(Matrix normed, Matrix lm_head);
+  MatrixView<const float> last_logits(const StepInputs& inputs);
+
+  Backend& backend;
+  const ModelConfig config;
+  const ModelOptions options;
+  ModelWeights weights;
+  StepUploader uploader;
+  Activations activations;
+  Buffer kv;
+  LayerProbe probe;
+  int num_tokens = 0;  // of the last step
+};
+
+// x is kept as residual + delta: the sum is made where the next norm reads it.
+void Model::State::decoder_layer(int layer, const LayerWeights& w, const StepInputs& inputs,
+                                 bool is_first) {
+  const Matrix residual = activations.residual.first_rows(num_tokens);
+  const Matrix delta = activations.delta.first_rows(num_tokens);
+  const Matrix normed = activations.normed.first_rows(num_tokens);
+  if (is_first) {
+    backend.rms_norm(residual, w.input_layernorm, config.rms_norm_eps, normed);
+  } else {
+    backend.add_rms_norm(delta, residual, w.input_layernorm, config.rms_norm_eps, normed);
+  }
+  mla_attention(backend, config, w.attention, inputs, normed, kv_pages(layer), activations, delta);
+  backend.add_rms_norm(delta, residual, w.post_attention_layernorm, config.rms_norm_eps, normed);
+  if (w.mlp) mlp(backend, *w.mlp, normed, activations, delta);
+  if (w.moe) moe(backend, config, *w.moe, normed, activations, delta);
+}
+
+MatrixView<const float> Model::State::head(Matrix normed, Matrix lm_head) {
+  const Matrix logits = activations.logits.first_rows(normed.rows);
+  backend.linear(normed, lm_head, logits);
+  return {static_cast<const float*>(logits.data), logits.rows, logits.cols, logits.stride};
+}
+
+// Only the rows that are sampled meet the final norm and the head.
+MatrixView<const float> Model::State::last_logits(const StepInputs& inputs) {
+  const int rows = inputs.logit_rows.size;
+  const Matrix residual = activations.logit_residual.first_rows(rows);
+  const Matrix delta = activations.logit_delta.first_rows(rows);
+  const Matrix normed = activations.logit_normed.first_rows(rows);
+  backend.gather_rows(activations.residual.first_rows(num_tokens), inputs.logit_rows, residual);
+  backend.gather_rows(activations.delta.first_rows(num_tokens), inputs.logit_rows, delta);
+  backend.add_rms_norm(delta, residual, weights.norm, config.rms_norm_eps, normed);
+  return head(normed, weights.lm_head);
+}
+
+Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+Result<Model> Model::load(Backend& backend, const ModelConfig& config, const Checkpoint& checkpoint,
+                          const ModelOptions& options, const LoadProgress& progress) {
+  ModelWeights weights = TRY(load_weights(backend, config, CheckpointSource(checkpoint),
+                                          options.compute, options.with_mtp, progress));
+  return Model(std::make_unique<State>(backend, config, completed(options), std::move(weights)));
+}
+
+Result<Model> Model::load_dummy(Backend& backend, const ModelConfig& config,
+                                const ModelOptions& options, uint64_t seed,
+                                const LoadProgress& progress) {
+  ModelWeights weights = TRY(load_weights(backend, config, DummySource(seed), options.compute,
+                                          options.with_mtp, progress));
+  return Model(std::make_unique<State>(backend, config, completed(options), std::move(weights)));
+}
+
+MatrixView<const float> Model::forward(const Batch& batch) {
+  State& s = *state_;
+  const StepInputs inputs = s.begin_step(batch);
+  const Matrix residual = s.activations.residual.first_rows(s.num_tokens);
+  const Matrix delta = s.activations.delta.first_rows(s.num_tokens);
+  s.backend.embed(inputs.step, s.weights.embed_tokens, residual);
+  for (int layer = 0; layer < s.config.num_hidden_layers; ++layer) {
+    s.decoder_layer(layer, s.weights.layers[static_cast<size_t>(layer)], inputs, layer == 0);
+    if (s.probe) s.probe(layer, residual, delta);
+  }
+  if (!s.options.with_mtp) return s.last_logits(inputs);
+  s.backend.add_rms_norm(delta, residual, s.weights.norm, s.config.rms_norm_eps, hidden());
+  const Matrix normed = s.activations.logit_normed.first_rows(inputs.logit_rows.size);
+  s.backend.gather_rows(hidden(), inputs.logit_rows, normed);
+  return s.head(normed, s.weights.lm_head);
+}
+
+// DeepSeek-V3, arXiv:2412.19437, section 2.2: the embedding of the next token joins the hidden
+// state, and one more decoder layer follows. The normed output is what a further draft carries.
+MatrixView<const float> Model::forward_mtp(const Batch& batch, Matrix hidden) {
+  State& s = *state_;
+  CHECK(s.weights.mtp.has_value(), "the model was loaded without its MTP layer");
+  const MtpWeights& w = *s.weights.mtp;
+  const StepInputs inputs = s.begin_step(batch);
+  const Matrix residual = s.activations.residual.first_rows(s.num_tokens);
+  const Matrix delta = s.activations.delta.first_rows(s.num_tokens);
+  const Matrix input = s.activations.mtp_input.first_rows(s.num_tokens);
+  s.backend.embed_norm_concat(inputs.step, w.embed_tokens, w.enorm, hidden, w.hnorm,
+                              s.config.rms_norm_eps, input);
+  s.backend.linear(input, w.eh_proj, residual);
+  s.decoder_layer(s.config.num_hidden_layers, w.layer, inputs, /*is_first=*/true);
+  s.backend.add_rms_norm(delta, residual, w.shared_head_norm, s.config.rms_norm_eps, mtp_hidden());
+  const Matrix normed = s.activations.logit_normed.first_rows(inputs.logit_rows.size);
+  s.backend.gather_rows(mtp_hidden(), inputs.logit_rows, normed);
+  return s.head(normed, w.shared_head);
+}
+
+Matrix Model::hidden() const { return state_->activations.hidden.first_rows(state_->num_tokens); }
+Matrix Model::mtp_hidden() const {
+  return state_->activations.mtp_hidden.first_rows(state_->num_tokens);
+}
+const ModelConfig& Model::config() const { return state_->config; }
+const ModelOptions& Model::options() const { return state_->options; }
+int64_t Model::weight_bytes() const { return static_cast<int64_t>(state_->weights.arena.size()); }
+int64_t Model::kv_bytes() const { return static_cast<int64_t>(state_->kv.size()); }
+void Model::set_layer_probe(LayerProbe probe) { state_->probe = std::move(probe); }
+
+}  // namespace glint

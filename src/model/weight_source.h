@@ -1,0 +1,47 @@
+#pragma once
+
+// Where weights come from: a checkpoint, or a random number generator.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "backend/view.h"
+#include "model/checkpoint.h"
+
+namespace glint {
+
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  virtual bool has(std::string_view name) const = 0;
+  // Elements [begin, begin + count) of the tensor, row-major, as `type` into `to`.
+  virtual void read(std::string_view name, int64_t begin, int64_t count, NumberType type,
+                    void* to) const = 0;
+};
+
+// The tensors of a checkpoint that has passed check_tensors(), converted from their own type.
+class CheckpointSource final : public WeightSource {
+ public:
+  explicit CheckpointSource(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+  bool has(std::string_view name) const override;
+  void read(std::string_view name, int64_t begin, int64_t count, NumberType type,
+            void* to) const override;
+
+ private:
+  const Checkpoint& checkpoint_;
+};
+
+// Normal with sigma 0.02; norms 1, correction biases 0. A function of (seed, name, index) alone.
+class DummySource final : public WeightSource {
+ public:
+  explicit DummySource(uint64_t seed) : seed_(seed) {}
+  bool has(std::string_view name) const override;
+  void read(std::string_view name, int64_t begin, int64_t count, NumberType type,
+            void* to) const override;
+
+ private:
+  uint64_t seed_;
+};
+
+}  // namespace glint
