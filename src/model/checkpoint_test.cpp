@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -268,12 +269,16 @@ TEST_P(MutatedFolder, OpensOrIsRefusedByName) {
     const Result<Checkpoint> checkpoint = Checkpoint::open(folder.path());
     const bool is_open = config && generation && checkpoint;
     refused += !is_open;
-    if (!config) EXPECT_THAT(config.error().message, StartsWith(damaged.string() + ": "));
-    if (!generation) EXPECT_THAT(generation.error().message, StartsWith(damaged.string() + ": "));
-    if (!checkpoint) {
-      EXPECT_THAT(checkpoint.error().message, StartsWith(folder.path().string()));
-    } else {
+    if (!config) {
+      EXPECT_THAT(config.error().message, StartsWith(damaged.string() + ": "));
+    }
+    if (!generation) {
+      EXPECT_THAT(generation.error().message, StartsWith(damaged.string() + ": "));
+    }
+    if (checkpoint) {
       EXPECT_GT(read_all(*checkpoint), 0u);
+    } else {
+      EXPECT_THAT(checkpoint.error().message, StartsWith(folder.path().string()));
     }
     if (is_open) check_tensors(*checkpoint, *config, /*with_mtp=*/i % 2 == 0).has_value();
   }
@@ -283,9 +288,11 @@ TEST_P(MutatedFolder, OpensOrIsRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(EachFile, MutatedFolder,
                          testing::Values("config.json", "generation_config.json", kIndex, kFirst,
                                          kSecond),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           for (char& c : name) c = std::isalnum(c) ? c : '_';
+                         [](const auto& file) {
+                           std::string name = file.param;
+                           std::replace_if(
+                               name.begin(), name.end(),
+                               [](char c) { return c == '.' || c == '-'; }, '_');
                            return name;
                          });
 
