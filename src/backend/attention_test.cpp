@@ -1,0 +1,316 @@
+// Rotation, KV rows and both forms of MLA against their definitions in double.
+
+#include "backend/ops_fixture.h"
+
+namespace glint {
+namespace {
+
+constexpr double kTheta = 1e6;
+
+double angle(int position, int i, int dim) { return position * std::pow(kTheta, -2.0 * i / dim); }
+
+// Number i of the `dim` from x(row, begin) on, rotated as at `position`.
+double rotated(const Numbers& x, int row, int begin, int dim, int i, int position,
+               bool interleave) {
+  const int half = dim / 2;
+  const int pair = interleave ? i / 2 : i % half;
+  const bool is_second = interleave ? i % 2 == 1 : i >= half;
+  const double a = x.at(row, begin + (interleave ? 2 * pair : pair));
+  const double b = x.at(row, begin + (interleave ? 2 * pair + 1 : pair + half));
+  const double cos = std::cos(angle(position, pair, dim)),
+               sin = std::sin(angle(position, pair, dim));
+  return is_second ? b * cos + a * sin : a * cos - b * sin;
+}
+
+class AttentionTest : public OpsTest {
+ protected:
+  // Cosines and sines of the step's rows.
+  Numbers rope_of(const TestStep& step, int dim) {
+    Numbers table = floats(step.num_tokens(), dim);
+    backend_->rope_table(step.view(), kTheta, table.view());
+    table.download();
+    return table;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Cpu, AttentionTest, testing::ValuesIn(ops_cases()), case_name);
+
+TEST_P(AttentionTest, RopeTableIsExactFarOut) {
+  const int dim = 10;
+  const TestStep step(*backend_, random_, {{0, 3}, {200'000, 2}}, 64, 5);
+  Numbers table = rope_of(step, dim);
+  for (int t = 0; t < step.num_tokens(); ++t)
+    for (int i = 0; i < dim / 2; ++i) {
+      const double exact = angle(step.position(t), i, dim);
+      EXPECT_EQ(table.at(t, i), static_cast<float>(std::cos(exact)));
+      EXPECT_EQ(table.at(t, dim / 2 + i), static_cast<float>(std::sin(exact)));
+    }
+  EXPECT_TRUE(table.gaps_are_nan());
+}
+
+TEST_P(AttentionTest, RopeQueryTurnsTheEndOfEveryHead) {
+  for (const bool interleave : {true, false}) {
+    const int heads = 3, nope = 7, dim = 6, head_dim = nope + dim;
+    const TestStep step(*backend_, random_, {{0, 4}, {1000, 2}}, 4, 5);
+    const Numbers table = rope_of(step, dim), before = filled(step.num_tokens(), heads * head_dim);
+    Numbers q = before.copy();
+    backend_->rope_query(q.view(), heads, table.view(), interleave);
+    expect_near(q, [&](int t, int c) {
+      const int h = c / head_dim, i = c % head_dim - nope;
+      if (i < 0) return before.at(t, c);
+      return rotated(before, t, h * head_dim + nope, dim, i, step.position(t), interleave);
+    });
+    expect_same_alone(q, [&](int t, Matrix out) {
+      const Integers row(*backend_, {t});
+      backend_->gather_rows(before.view(), row.list(), out);
+      backend_->rope_query(out, heads, table.row(t), interleave);
+    });
+  }
+}
+
+TEST_P(AttentionTest, WriteKvWritesTheTokensRowsAndNoOthers) {
+  for (const bool interleave : {true, false}) {
+    const int latent = 21, dim = 6, page_size = 4;
+    const float eps = 0.25f;
+    const TestStep step(*backend_, random_, {{0, 6}, {5, 1}, {7, 3}}, page_size, 5);
+    const Numbers table = rope_of(step, dim), norm = filled(1, latent);
+    const Numbers kv_a = filled(step.num_tokens(), latent + dim);
+    Numbers cache(*backend_, type(), step.num_pages() * page_size, latent + dim, 0);
+    backend_->write_kv(step.view(), kv_a.view(), norm.view(), eps, table.view(), interleave,
+                       step.cache(cache));
+    std::vector<int> token_of_row(static_cast<size_t>(cache.num_rows()), -1), written;
+    for (int t = 0; t < step.num_tokens(); ++t) {
+      written.push_back(step.kv_row(t, step.position(t)));
+      token_of_row[static_cast<size_t>(written.back())] = t;
+    }
+    expect_near(cache, written, [&](int row, int c) {
+      const int t = token_of_row[static_cast<size_t>(row)];
+      if (c < latent) {
+        return kv_a.at(t, c) / root_mean_square(kv_a, t, latent, eps) * norm.at(0, c);
+      }
+      return rotated(kv_a, t, latent, dim, c - latent, step.position(t), interleave);
+    });
+    for (int row = 0; row < cache.num_rows(); ++row)
+      EXPECT_EQ(cache.is_nan_row(row), token_of_row[static_cast<size_t>(row)] < 0);
+  }
+}
+
+// A layer's attention with random sizes: the query, the cache, the two halves of kv_b_proj.
+struct Mla {
+  int heads, nope, rope, latent, v, page_size;
+  float scale;
+  int head_dim() const { return nope + rope; }
+  int kv_row() const { return latent + rope; }
+};
+
+Mla random_mla(Random& random) {
+  Mla mla{.heads = random.integer(1, 4),
+          .nope = random.integer(1, 40),
+          .rope = 2 * random.integer(1, 10),
+          .latent = random.integer(1, 150),
+          .v = random.integer(1, 40),
+          .page_size = random.integer(1, 9),
+          .scale = 0};
+  mla.scale = 1 / std::sqrt(static_cast<float>(mla.head_dim()));
+  return mla;
+}
+
+std::vector<TestSequence> random_sequences(Random& random) {
+  std::vector<TestSequence> sequences(static_cast<size_t>(random.integer(1, 4)));
+  for (TestSequence& sequence : sequences) sequence = {random.integer(0, 30), random.integer(1, 5)};
+  return sequences;
+}
+
+// Every second or third row of the step.
+std::vector<int> some_rows(Random& random, int num_tokens) {
+  std::vector<int> rows;
+  for (int t = random.integer(0, 1); t < num_tokens; t += random.integer(1, 3)) rows.push_back(t);
+  if (rows.empty()) rows.push_back(0);
+  return rows;
+}
+
+class MlaTest : public AttentionTest {
+ protected:
+  // Rows that the step's sequences have, random; all others NaN.
+  Numbers filled_cache(const TestStep& step, const Mla& mla) {
+    Numbers cache(*backend_, type(), step.num_pages() * mla.page_size, mla.kv_row(), 0);
+    for (int t = 0; t < step.num_tokens(); ++t)
+      for (int p = 0; p <= step.position(t); ++p) {
+        const int row = step.kv_row(t, p);
+        if (std::isnan(cache.at(row, 0))) cache.fill_row(row, random_);
+      }
+    cache.upload();
+    return cache;
+  }
+
+  void expect_only_listed(const Numbers& out, const std::vector<int>& rows) {
+    for (int t = 0; t < out.num_rows(); ++t)
+      EXPECT_EQ(out.is_nan_row(t), !std::binary_search(rows.begin(), rows.end(), t)) << t;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Cpu, MlaTest, testing::ValuesIn(ops_cases()), case_name);
+
+// softmax(scores) as doubles.
+std::vector<double> softmax(std::vector<double> scores) {
+  const double largest = *std::max_element(scores.begin(), scores.end());
+  double total = 0;
+  for (double& score : scores) total += score = std::exp(score - largest);
+  for (double& score : scores) score /= total;
+  return scores;
+}
+
+TEST_P(MlaTest, AbsorbQuery) {
+  for (int round = 0; round < kRounds; ++round) {
+    const Mla mla = random_mla(random_);
+    const int num_tokens = random_.integer(1, 9);
+    const Numbers q = filled(num_tokens, mla.heads * mla.head_dim());
+    const Numbers w_uk = filled_stack(mla.heads, mla.latent, mla.nope, weight_scale(mla.nope));
+    Numbers q_row = numbers(num_tokens, mla.heads * mla.kv_row());
+    const std::vector<int> rows = some_rows(random_, num_tokens);
+    const auto run = [&](const std::vector<int>& listed, Matrix of, Matrix out) {
+      const Integers list(*backend_, listed);
+      backend_->mla_absorb_query(of, w_uk.stack(mla.heads), list.list(), out);
+    };
+    run(rows, q.view(), q_row.view());
+    expect_near(q_row, rows, [&](int t, int c) {
+      const int h = c / mla.kv_row(), i = c % mla.kv_row(), begin = h * mla.head_dim();
+      if (i >= mla.latent) return q.at(t, begin + mla.nope + i - mla.latent);
+      return dot(q, t, begin, w_uk, h * mla.latent + i);
+    });
+    expect_only_listed(q_row, rows);
+    expect_same_alone(q_row, rows, [&](int t, Matrix out) { run({0}, q.row(t), out); });
+  }
+}
+
+TEST_P(MlaTest, ExpandOutput) {
+  for (int round = 0; round < kRounds; ++round) {
+    const Mla mla = random_mla(random_);
+    const int num_tokens = random_.integer(1, 9);
+    const Numbers latents = filled(num_tokens, mla.heads * mla.latent);
+    const Numbers w_uv = filled_stack(mla.heads, mla.v, mla.latent, weight_scale(mla.latent));
+    Numbers out = numbers(num_tokens, mla.heads * mla.v);
+    const std::vector<int> rows = some_rows(random_, num_tokens);
+    const auto run = [&](const std::vector<int>& listed, Matrix of, Matrix o) {
+      const Integers list(*backend_, listed);
+      backend_->mla_expand_output(of, w_uv.stack(mla.heads), list.list(), o);
+    };
+    run(rows, latents.view(), out.view());
+    expect_near(out, rows,
+                [&](int t, int c) { return dot(latents, t, c / mla.v * mla.latent, w_uv, c); });
+    expect_only_listed(out, rows);
+    expect_same_alone(out, rows, [&](int t, Matrix o) { run({0}, latents.row(t), o); });
+  }
+}
+
+TEST_P(MlaTest, AttendSeesTheSequencesRowsUpToItself) {
+  for (int round = 0; round < kRounds; ++round) {
+    const Mla mla = random_mla(random_);
+    const TestStep step(*backend_, random_, random_sequences(random_), mla.page_size, 5);
+    const Numbers cache = filled_cache(step, mla);
+    const Numbers q_row = filled(step.num_tokens(), mla.heads * mla.kv_row());
+    Numbers out = numbers(step.num_tokens(), mla.heads * mla.latent);
+    const std::vector<int> rows = some_rows(random_, step.num_tokens());
+    const auto run = [&](const StepView& view, const std::vector<int>& listed, Matrix q, Matrix o) {
+      const Integers list(*backend_, listed);
+      backend_->mla_attend(view, q, mla.heads, step.cache(cache), mla.scale, list.list(), o);
+    };
+    run(step.view(), rows, q_row.view(), out.view());
+    const auto weights = [&](int t, int h) {
+      std::vector<double> scores;
+      for (int p = 0; p <= step.position(t); ++p)
+        scores.push_back(mla.scale * dot(q_row, t, h * mla.kv_row(), cache, step.kv_row(t, p)));
+      return softmax(scores);
+    };
+    std::vector<double> shares;
+    expect_near(out, rows, [&](int t, int c) {
+      if (c % mla.latent == 0) shares = weights(t, c / mla.latent);
+      double sum = 0;
+      for (int p = 0; p <= step.position(t); ++p)
+        sum += shares[static_cast<size_t>(p)] * cache.at(step.kv_row(t, p), c % mla.latent);
+      return sum;
+    });
+    expect_only_listed(out, rows);
+    expect_same_alone(out, rows,
+                      [&](int t, Matrix o) { run(step.view(t, 1), {0}, q_row.row(t), o); });
+  }
+}
+
+TEST_P(MlaTest, AttendExpanded) {
+  for (int round = 0; round < kRounds; ++round) {
+    const Mla mla = random_mla(random_);
+    const TestStep step(*backend_, random_, random_sequences(random_), mla.page_size, 5);
+    const Numbers cache = filled_cache(step, mla);
+    const Numbers q = filled(step.num_tokens(), mla.heads * mla.head_dim());
+    const Numbers w_uk = filled_stack(mla.heads, mla.latent, mla.nope, weight_scale(mla.latent));
+    const Numbers w_uv = filled_stack(mla.heads, mla.v, mla.latent, weight_scale(mla.latent));
+    Numbers out = numbers(step.num_tokens(), mla.heads * mla.v);
+    const std::vector<int> rows = some_rows(random_, step.num_tokens());
+    const auto run = [&](const StepView& view, const std::vector<int>& listed, Matrix of,
+                         Matrix o) {
+      const Integers list(*backend_, listed);
+      backend_->mla_attend_expanded(view, of, w_uk.stack(mla.heads), w_uv.stack(mla.heads),
+                                    step.cache(cache), mla.scale, list.list(), o);
+    };
+    run(step.view(), rows, q.view(), out.view());
+    const auto key = [&](int h, int row, int i) {
+      if (i >= mla.nope) return cache.at(row, mla.latent + i - mla.nope);
+      double sum = 0;
+      for (int j = 0; j < mla.latent; ++j) sum += w_uk.at(h * mla.latent + j, i) * cache.at(row, j);
+      return sum;
+    };
+    std::vector<double> shares;
+    const auto weights = [&](int t, int h) {
+      std::vector<double> scores;
+      for (int p = 0; p <= step.position(t); ++p) {
+        double sum = 0;
+        for (int i = 0; i < mla.head_dim(); ++i)
+          sum += q.at(t, h * mla.head_dim() + i) * key(h, step.kv_row(t, p), i);
+        scores.push_back(mla.scale * sum);
+      }
+      return softmax(scores);
+    };
+    expect_near(out, rows, [&](int t, int c) {
+      if (c % mla.v == 0) shares = weights(t, c / mla.v);
+      double sum = 0;
+      for (int p = 0; p <= step.position(t); ++p)
+        sum += shares[static_cast<size_t>(p)] * dot(cache, step.kv_row(t, p), 0, w_uv, c);
+      return sum;
+    });
+    expect_only_listed(out, rows);
+    expect_same_alone(out, rows, [&](int t, Matrix o) { run(step.view(t, 1), {0}, q.row(t), o); });
+  }
+}
+
+// The identity that the absorbed form rests on.
+TEST_P(MlaTest, AbsorbedAgreesWithExpanded) {
+  if (type() != NumberType::kF32) GTEST_SKIP() << "an identity of exact numbers";
+  for (int round = 0; round < kRounds; ++round) {
+    const Mla mla = random_mla(random_);
+    const TestStep step(*backend_, random_, random_sequences(random_), mla.page_size, 5);
+    const int num_tokens = step.num_tokens();
+    const Numbers cache = filled_cache(step, mla);
+    const Numbers q = filled(num_tokens, mla.heads * mla.head_dim());
+    const Numbers w_uk = filled_stack(mla.heads, mla.latent, mla.nope, weight_scale(mla.latent));
+    const Numbers w_uv = filled_stack(mla.heads, mla.v, mla.latent, weight_scale(mla.latent));
+    const Numbers q_row = numbers(num_tokens, mla.heads * mla.kv_row());
+    const Numbers o_latent = numbers(num_tokens, mla.heads * mla.latent);
+    Numbers absorbed = numbers(num_tokens, mla.heads * mla.v);
+    Numbers expanded = numbers(num_tokens, mla.heads * mla.v);
+    const Integers rows(*backend_, all_rows(num_tokens));
+    const KvPages kv = step.cache(cache);
+    backend_->mla_absorb_query(q.view(), w_uk.stack(mla.heads), rows.list(), q_row.view());
+    backend_->mla_attend(step.view(), q_row.view(), mla.heads, kv, mla.scale, rows.list(),
+                         o_latent.view());
+    backend_->mla_expand_output(o_latent.view(), w_uv.stack(mla.heads), rows.list(),
+                                absorbed.view());
+    backend_->mla_attend_expanded(step.view(), q.view(), w_uk.stack(mla.heads),
+                                  w_uv.stack(mla.heads), kv, mla.scale, rows.list(),
+                                  expanded.view());
+    absorbed.download();
+    expect_near(expanded, [&](int t, int c) { return absorbed.at(t, c); });
+  }
+}
+
+}  // namespace
+}  // namespace glint

@@ -1,0 +1,314 @@
+// Lookups, norms, projections and experts against their definitions in double.
+
+#include "backend/ops_fixture.h"
+
+namespace glint {
+namespace {
+
+INSTANTIATE_TEST_SUITE_P(Cpu, OpsTest, testing::ValuesIn(ops_cases()), case_name);
+
+TEST_P(OpsTest, EmbedCopiesRows) {
+  const TestStep step(*backend_, random_, {{0, 5}, {9, 2}}, 4, 11);
+  const Numbers table = filled(11, 37);
+  Numbers out = numbers(step.num_tokens(), 37);
+  backend_->embed(step.view(), table.view(), out.view());
+  out.download();
+  for (int t = 0; t < step.num_tokens(); ++t) EXPECT_TRUE(out.same_row(t, table, step.token_id(t)));
+  EXPECT_TRUE(out.gaps_are_nan());
+}
+
+TEST_P(OpsTest, GatherRowsCopiesListedRows) {
+  const Numbers x = filled(9, 21);
+  const Integers rows(*backend_, {0, 3, 8});
+  Numbers out = numbers(3, 21);
+  backend_->gather_rows(x.view(), rows.list(), out.view());
+  out.download();
+  EXPECT_TRUE(out.same_row(0, x, 0) && out.same_row(1, x, 3) && out.same_row(2, x, 8));
+  EXPECT_TRUE(out.gaps_are_nan());
+}
+
+TEST_P(OpsTest, RmsNorm) {
+  for (int round = 0; round < kRounds; ++round) {
+    const int n = random_.integer(1, 150), num_tokens = random_.integer(1, 7);
+    const float eps = 0.25f;  // large, so that its place shows
+    Numbers x = filled(num_tokens, n), out = numbers(num_tokens, n);
+    const Numbers weight = filled(1, n);
+    backend_->rms_norm(x.view(), weight.view(), eps, out.view());
+    expect_near(out, [&](int t, int i) {
+      return x.at(t, i) / root_mean_square(x, t, n, eps) * weight.at(0, i);
+    });
+    expect_same_alone(
+        out, [&](int t, Matrix o) { backend_->rms_norm(x.row(t), weight.view(), eps, o); });
+    backend_->rms_norm(x.view(), weight.view(), eps, x.view());
+    x.download();
+    for (int t = 0; t < num_tokens; ++t) EXPECT_TRUE(x.same_row(t, out, t)) << "in place";
+  }
+}
+
+TEST_P(OpsTest, AddRmsNormKeepsTheSumAndNormsItBeforeRounding) {
+  for (int round = 0; round < kRounds; ++round) {
+    const int n = random_.integer(1, 150), num_tokens = random_.integer(1, 7);
+    const Numbers delta = filled(num_tokens, n), weight = filled(1, n);
+    Numbers residual = filled(num_tokens, n), out = numbers(num_tokens, n);
+    const Numbers before = residual.copy();
+    const auto sum = [&](int t, int i) { return before.at(t, i) + delta.at(t, i); };
+    backend_->add_rms_norm(delta.view(), residual.view(), weight.view(), 1e-5f, out.view());
+    expect_near(residual, sum);
+    expect_near(out, [&](int t, int i) {
+      double squares = 0;
+      for (int j = 0; j < n; ++j) squares += sum(t, j) * sum(t, j);
+      return sum(t, i) / std::sqrt(squares / n + 1e-5) * weight.at(0, i);
+    });
+    expect_same_alone(out, [&](int t, Matrix o) {
+      const Numbers row = before.copy();
+      backend_->add_rms_norm(delta.row(t), row.row(t), weight.view(), 1e-5f, o);
+    });
+  }
+}
+
+TEST_P(OpsTest, LinearToItsOwnTypeAndToFp32) {
+  for (int round = 0; round < kRounds; ++round) {
+    const bool large = round == 0;  // enough work to be shared between threads
+    const int in = large ? 100 : random_.integer(1, 90);
+    const int out_features = large ? 131 : random_.integer(1, 70);
+    const int num_tokens = large ? 67 : random_.integer(1, 9);
+    const Numbers x = filled(num_tokens, in), w = filled(out_features, in, weight_scale(in));
+    for (const NumberType out_type : {type(), NumberType::kF32}) {
+      Numbers out(*backend_, out_type, num_tokens, out_features);
+      backend_->linear(x.view(), w.view(), out.view());
+      expect_near(out, [&](int t, int i) { return dot(x, t, 0, w, i); });
+      expect_same_alone(out, [&](int t, Matrix o) { backend_->linear(x.row(t), w.view(), o); });
+    }
+  }
+}
+
+TEST_P(OpsTest, LinearKeepsNanInItsRow) {
+  Numbers x = filled(5, 40), out = numbers(5, 18);
+  const Numbers w = filled(18, 40, 0.2f);
+  x.set(2, 39, Numbers::kNan);
+  x.upload();
+  backend_->linear(x.view(), w.view(), out.view());
+  out.download();
+  EXPECT_TRUE(out.is_nan_row(2));
+  expect_near(out, {0, 1, 3, 4}, [&](int t, int i) { return dot(x, t, 0, w, i); });
+}
+
+TEST_P(OpsTest, LinearSwiglu) {
+  for (int round = 0; round < kRounds; ++round) {
+    const int in = random_.integer(1, 90), width = random_.integer(1, 70);
+    const int num_tokens = random_.integer(1, 9);
+    const Numbers x = filled(num_tokens, in), w = filled(2 * width, in, weight_scale(in));
+    Numbers out = numbers(num_tokens, width);
+    backend_->linear_swiglu(x.view(), w.view(), out.view());
+    expect_near(
+        out, [&](int t, int i) { return silu(dot(x, t, 0, w, i)) * dot(x, t, 0, w, width + i); });
+    expect_same_alone(out,
+                      [&](int t, Matrix o) { backend_->linear_swiglu(x.row(t), w.view(), o); });
+  }
+}
+
+TEST_P(OpsTest, EmbedNormConcat) {
+  const int n = 45;
+  const TestStep step(*backend_, random_, {{0, 4}, {7, 1}}, 4, 13);
+  const Numbers table = filled(13, n), hidden = filled(step.num_tokens(), n);
+  const Numbers enorm = filled(1, n), hnorm = filled(1, n);
+  Numbers out = numbers(step.num_tokens(), 2 * n);
+  const auto run = [&](const StepView& rows, Matrix of_hidden, Matrix o) {
+    backend_->embed_norm_concat(rows, table.view(), enorm.view(), of_hidden, hnorm.view(), 1e-3f,
+                                o);
+  };
+  run(step.view(), hidden.view(), out.view());
+  expect_near(out, [&](int t, int i) {
+    const int id = step.token_id(t);
+    if (i < n) return table.at(id, i) / root_mean_square(table, id, n, 1e-3f) * enorm.at(0, i);
+    return hidden.at(t, i - n) / root_mean_square(hidden, t, n, 1e-3f) * hnorm.at(0, i - n);
+  });
+  expect_same_alone(out, [&](int t, Matrix o) { run(step.view(t, 1), hidden.row(t), o); });
+}
+
+// Experts and weights of T rows, on the backend and here.
+struct TestRouting {
+  TestRouting(Backend& backend, int num_tokens, int per_token)
+      : ids(backend, std::vector<int32_t>(static_cast<size_t>(num_tokens * per_token), -1)),
+        weights(backend, NumberType::kF32, num_tokens, per_token, 0),
+        host_ids(static_cast<size_t>(num_tokens * per_token)) {}
+
+  Routing view(int begin, int count) const {
+    return {.num_tokens = count,
+            .num_experts_per_tok = weights.num_cols(),
+            .expert_ids = ids.data() + begin * weights.num_cols(),
+            .weights = static_cast<float*>(weights.view().at(begin, 0))};
+  }
+  Routing view() const { return view(0, weights.num_rows()); }
+  void download(Backend& backend) {
+    backend.download(host_ids.data(), ids.data(), host_ids.size() * sizeof(int32_t));
+    weights.download();
+  }
+  int expert(int t, int j) const {
+    return host_ids[static_cast<size_t>(t * weights.num_cols() + j)];
+  }
+
+  Integers ids;
+  Numbers weights;
+  std::vector<int32_t> host_ids;
+};
+
+// Distinct random experts for every row, some of them chosen by no row.
+TestRouting random_routing(Backend& backend, Random& random, int num_tokens, int per_token,
+                           int num_experts) {
+  TestRouting routing(backend, num_tokens, per_token);
+  for (int t = 0; t < num_tokens; ++t) {
+    std::vector<int> order = all_rows(num_experts);
+    random.shuffle(order);
+    std::copy_n(order.begin(), per_token, routing.host_ids.begin() + t * per_token);
+  }
+  routing.weights.fill(random);
+  routing.ids = Integers(backend, routing.host_ids);
+  return routing;
+}
+
+TEST_P(OpsTest, MoeGateUp) {
+  for (int round = 0; round < kRounds; ++round) {
+    const int in = random_.integer(1, 70), width = random_.integer(1, 50);
+    const int num_tokens = round == 0 ? 67 : random_.integer(1, 9);
+    const int num_experts = random_.integer(1, 9), k = random_.integer(1, num_experts);
+    const Numbers x = filled(num_tokens, in);
+    const Numbers w = filled_stack(num_experts, 2 * width, in, weight_scale(in));
+    const TestRouting routing = random_routing(*backend_, random_, num_tokens, k, num_experts);
+    Numbers out = numbers(num_tokens * k, width);
+    backend_->moe_gate_up(x.view(), routing.view(), w.stack(num_experts), out.view());
+    expect_near(out, [&](int r, int i) {
+      const int gate = routing.expert(r / k, r % k) * 2 * width + i;
+      return silu(dot(x, r / k, 0, w, gate)) * dot(x, r / k, 0, w, gate + width);
+    });
+    for (int t = 0; t < num_tokens; ++t) {
+      Numbers alone = numbers(k, width);
+      backend_->moe_gate_up(x.row(t), routing.view(t, 1), w.stack(num_experts), alone.view());
+      alone.download();
+      for (int j = 0; j < k; ++j) EXPECT_TRUE(out.same_row(t * k + j, alone, j)) << "row " << t;
+    }
+  }
+}
+
+TEST_P(OpsTest, MoeDown) {
+  for (int round = 0; round < kRounds; ++round) {
+    const int width = random_.integer(1, 50), shared = random_.integer(1, 60);
+    const int n = random_.integer(1, 70), num_tokens = round == 0 ? 67 : random_.integer(1, 9);
+    const int num_experts = random_.integer(1, 9), k = random_.integer(1, num_experts);
+    const Numbers act = filled(num_tokens * k, width), shared_act = filled(num_tokens, shared);
+    const Numbers w = filled_stack(num_experts, n, width, weight_scale(width));
+    const Numbers shared_w = filled(n, shared, weight_scale(shared));
+    const TestRouting routing = random_routing(*backend_, random_, num_tokens, k, num_experts);
+    Numbers out = numbers(num_tokens, n);
+    backend_->moe_down(act.view(), routing.view(), w.stack(num_experts), shared_act.view(),
+                       shared_w.view(), out.view());
+    expect_near(out, [&](int t, int i) {
+      double sum = dot(shared_act, t, 0, shared_w, i);
+      for (int j = 0; j < k; ++j)
+        sum += routing.weights.at(t, j) * dot(act, t * k + j, 0, w, routing.expert(t, j) * n + i);
+      return sum;
+    });
+    expect_same_alone(out, [&](int t, Matrix o) {
+      backend_->moe_down(act.rows(t * k, k), routing.view(t, 1), w.stack(num_experts),
+                         shared_act.row(t), shared_w.view(), o);
+    });
+  }
+}
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+// The K best of s + bias by a plain sort.
+std::vector<int> best_experts(const std::vector<double>& selection, int k) {
+  std::vector<int> order = all_rows(static_cast<int>(selection.size()));
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return selection[static_cast<size_t>(a)] > selection[static_cast<size_t>(b)];
+  });
+  order.resize(static_cast<size_t>(k));
+  return order;
+}
+
+TEST_P(OpsTest, RouteChoosesByBiasAndWeighsWithoutIt) {
+  for (int round = 0; round < kRounds; ++round) {
+    const int n = random_.integer(1, 90), num_tokens = random_.integer(1, 9);
+    const int num_experts = random_.integer(1, 20), k = random_.integer(1, num_experts);
+    const RouterParams params{k, round % 2 == 0, 1.8f};
+    const Numbers x = filled(num_tokens, n);
+    Numbers w = floats(num_experts, n), bias = floats(1, num_experts);
+    w.fill(random_, weight_scale(n));
+    bias.fill(random_, 0.5f);
+    TestRouting routing(*backend_, num_tokens, k);
+    backend_->route(x.view(), w.view(), bias.view(), params, routing.view());
+    routing.download(*backend_);
+    for (int t = 0; t < num_tokens; ++t) {
+      std::vector<double> scores, selection;
+      for (int e = 0; e < num_experts; ++e) {
+        scores.push_back(sigmoid(dot(x, t, 0, w, e)));
+        selection.push_back(scores.back() + bias.at(0, e));
+      }
+      const std::vector<int> expected = best_experts(selection, k);
+      double total = 0;
+      for (const int e : expected) total += scores[static_cast<size_t>(e)];
+      for (int j = 0; j < k; ++j) {
+        const int e = expected[static_cast<size_t>(j)];
+        EXPECT_EQ(routing.expert(t, j), e);
+        const double share = scores[static_cast<size_t>(e)] / (params.norm_topk_prob ? total : 1);
+        EXPECT_NEAR(routing.weights.at(t, j), share * 1.8, 1e-5);
+      }
+      TestRouting alone(*backend_, 1, k);
+      backend_->route(x.row(t), w.view(), bias.view(), params, alone.view());
+      alone.download(*backend_);
+      EXPECT_TRUE(routing.weights.same_row(t, alone.weights, 0));
+    }
+  }
+}
+
+TEST_P(OpsTest, RouteTakesTheLowestOfEqualIdsAndNamesRealOnesForNan) {
+  Numbers x = filled(2, 8);
+  x.set(1, 3, Numbers::kNan);
+  x.upload();
+  Numbers w = floats(6, 8), bias = floats(1, 6);
+  for (int e = 0; e < 6; ++e) {
+    bias.set(0, e, 0);
+    for (int i = 0; i < 8; ++i) w.set(e, i, 0);
+  }
+  w.upload();
+  bias.upload();
+  TestRouting routing(*backend_, 2, 3);
+  backend_->route(x.view(), w.view(), bias.view(), {3, true, 1.0f}, routing.view());
+  routing.download(*backend_);
+  for (int j = 0; j < 3; ++j) {
+    EXPECT_EQ(routing.expert(0, j), j);
+    EXPECT_NEAR(routing.weights.at(0, j), 1.0 / 3, 1e-6);
+    EXPECT_TRUE(routing.expert(1, j) >= 0 && routing.expert(1, j) < 6);
+  }
+}
+
+TEST_P(OpsTest, NoRowsIsNoWork) {
+  const Numbers w = filled(20, 10), norm = filled(1, 10), empty = numbers(0, 10);
+  Numbers out = numbers(0, 20);
+  backend_->linear(empty.view(), w.view(), out.view());
+  backend_->rms_norm(empty.view(), norm.view(), 1e-5f, empty.view());
+  backend_->moe_gate_up(empty.view(), {0, 1, nullptr, nullptr}, filled_stack(2, 40, 10, 1).stack(2),
+                        out.view());
+}
+
+// Both fuse multiply and add, over the same 16 partial sums.
+TEST(KernelsTest, Avx2AndAvx512AgreeBitForBit) {
+  std::vector<std::unique_ptr<Backend>> backends;
+  std::vector<Numbers> outs;
+  for (const cpu::Kernels* kernels : cpu::available_kernels()) {
+    if (kernels == cpu::available_kernels().back()) continue;  // the baseline does not fuse
+    Random random(1);
+    Backend& backend = *backends.emplace_back(std::make_unique<CpuBackend>(1, *kernels));
+    Numbers x(backend, NumberType::kF32, 5, 77), w(backend, NumberType::kF32, 41, 77);
+    x.fill(random);
+    w.fill(random);
+    backend.linear(x.view(), w.view(), outs.emplace_back(backend, NumberType::kF32, 5, 41).view());
+    outs.back().download();
+  }
+  if (outs.size() < 2) GTEST_SKIP() << "this CPU has no AVX-512";
+  for (int t = 0; t < 5; ++t) EXPECT_TRUE(outs[0].same_row(t, outs[1], t));
+}
+
+}  // namespace
+}  // namespace glint
