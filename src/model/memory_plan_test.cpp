@@ -1,0 +1,150 @@
+#include "model/memory_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "model/checkpoint_tensors.h"
+#include "model/gpu_table.h"
+#include "tests/support/tiny_checkpoint.h"
+
+namespace glint {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+MemoryPlanRequest request_for(const char* gpu) {
+  const GpuInfo* found = find_gpu(gpu);
+  CHECK(found != nullptr, gpu);
+  MemoryPlanRequest request;
+  request.device = std::string(found->name);
+  request.total_bytes = found->memory_bytes;
+  return request;
+}
+
+MemoryPlan plan(const MemoryPlanRequest& request) {
+  return plan_memory(glm_4_7_flash_config(), request);
+}
+
+// All parts of a plan are the device's memory.
+int64_t sum(const MemoryPlan& p) {
+  return p.used_by_others_bytes + p.weights_bytes + p.activation_bytes + p.runtime_bytes +
+         p.unused_bytes + p.kv_bytes;
+}
+
+TEST(GpuTable, FindsByNameShortNameOrPartInAnyCase) {
+  EXPECT_EQ(find_gpu("H100")->name, "NVIDIA H100 80GB HBM3");
+  EXPECT_EQ(find_gpu("nvidia h100 nvl")->memory_bytes, int64_t{95335} << 20);
+  EXPECT_EQ(find_gpu("h100 nvl")->name, "NVIDIA H100 NVL");
+  EXPECT_EQ(find_gpu("gh2")->short_name, "GH200");
+  EXPECT_EQ(find_gpu("b200")->compute_capability, 100);
+  EXPECT_EQ(find_gpu("h200")->name, "NVIDIA H200");
+  EXPECT_EQ(find_gpu("H300"), nullptr);
+  EXPECT_EQ(find_gpu(""), nullptr);
+}
+
+// The weights of zai-org/GLM-4.7-Flash: 29,943,393,920 numbers without the MTP layer and
+// 31,221,488,576 with it (its index's total_size), of which 46 and 47 x 64 are FP32.
+TEST(MemoryPlan, WeightsAndCacheRowsOfTheReleasedModel) {
+  const ModelConfig config = glm_4_7_flash_config();
+  for (const ExpertLayout layout : {ExpertLayout::kSeparate, ExpertLayout::kStacked}) {
+    EXPECT_EQ(num_elements(model_tensors(config, layout, false)), 29'943'393'920);
+    EXPECT_EQ(num_elements(model_tensors(config, layout, true)), 31'221'488'576);
+  }
+  EXPECT_EQ(weights_bytes(config, 2, false), 59'886'787'840 + 46 * 64 * 2);
+  EXPECT_EQ(weights_bytes(config, 2, true), 62'442'977'152 + 47 * 64 * 2);
+  EXPECT_EQ(weights_bytes(config, 4, false), 4 * 29'943'393'920);
+  EXPECT_EQ(kv_bytes_per_token(config, 2, false), 54'144);
+  EXPECT_EQ(kv_bytes_per_token(config, 2, true), 55'296);
+  EXPECT_EQ(kv_bytes_per_token(config, 1, false), 27'072);
+}
+
+TEST(MemoryPlan, TheCacheGetsWhatIsLeft) {
+  for (const char* gpu : {"H100", "H200", "B200"}) {
+    const MemoryPlan p = plan(request_for(gpu));
+    EXPECT_EQ(sum(p), p.total_bytes) << gpu;
+    EXPECT_EQ(p.kv_pages(), p.kv_bytes / (54'144 * 64)) << gpu;
+    EXPECT_EQ(p.kv_tokens(), p.kv_pages() * 64) << gpu;
+    EXPECT_EQ(p.context_length, 202752) << gpu;
+    EXPECT_TRUE(check_memory(p)) << gpu;
+  }
+}
+
+TEST(MemoryPlan, EachPartGrowsWithItsCause) {
+  const MemoryPlan base = plan(request_for("H100"));
+  MemoryPlanRequest request = request_for("H100");
+  request.chunked_prefill_size *= 2;
+  EXPECT_GT(plan(request).activation_bytes, base.activation_bytes);
+  request = request_for("H100");
+  request.max_running_requests *= 2;
+  // FP32 logits of 256 more rows, twice.
+  EXPECT_EQ(plan(request).activation_bytes - base.activation_bytes, 256 * 154'880 * 4 * 2);
+  request = request_for("H100");
+  request.kv_element_bytes = 1;
+  EXPECT_EQ(plan(request).kv_pages(), base.kv_bytes / (27'072 * 64));
+  request.with_mtp = true;
+  EXPECT_EQ(plan(request).kv_bytes_per_token, 27'648);
+  EXPECT_EQ(plan(request).weights_bytes, weights_bytes(glm_4_7_flash_config(), 2, true));
+  request = request_for("H100");
+  request.used_by_others_bytes = 1 << 30;
+  EXPECT_EQ(plan(request).kv_bytes, base.kv_bytes - (1 << 30));
+  EXPECT_EQ(sum(plan(request)), base.total_bytes);
+}
+
+// Weights and cache get the fraction, unless the workspace needs more than the rest.
+TEST(MemoryPlan, TheStaticFractionBoundsWeightsAndCache) {
+  MemoryPlanRequest request = request_for("H200");
+  request.mem_fraction_static = 0.5;
+  const MemoryPlan half = plan(request);
+  EXPECT_EQ(sum(half), half.total_bytes);
+  EXPECT_EQ(half.weights_bytes + half.kv_bytes, half.total_bytes - half.total_bytes / 2);
+  request.mem_fraction_static = 1.0;
+  EXPECT_EQ(plan(request).unused_bytes, 0);
+  EXPECT_EQ(plan(request).kv_bytes, plan(request_for("H200")).kv_bytes);
+}
+
+TEST(MemoryPlan, TheContextIsAtMostTheModels) {
+  MemoryPlanRequest request = request_for("H100");
+  request.context_length = 4096;
+  EXPECT_EQ(plan(request).context_length, 4096);
+  request.context_length = 1'000'000;
+  EXPECT_EQ(plan(request).context_length, 202752);
+}
+
+TEST(MemoryPlan, TheTableHasALineForEachPartThatIsThere) {
+  MemoryPlan p = plan(request_for("H100"));
+  EXPECT_EQ(memory_table(p),
+            "  NVIDIA H100 80GB HBM3             79.2 GiB\n"
+            "  weights, bf16                    -55.8\n"
+            "  activations and logits            -1.6\n"
+            "  CUDA context and graphs           -1.2\n"
+            "  left for the KV cache             20.6 GiB\n"
+            "  at 52.9 KiB per token (bf16): room for 407744 tokens in 6371 pages of 64\n");
+  p.used_by_others_bytes = p.unused_bytes = int64_t{3} << 30;
+  EXPECT_THAT(memory_table(p), HasSubstr("\n  used by other processes           -3.0\n"));
+  EXPECT_THAT(memory_table(p), HasSubstr("\n  kept free (memory fraction)       -3.0\n"));
+}
+
+TEST(MemoryPlan, WhatDoesNotFitSaysWhatHelps) {
+  MemoryPlanRequest request = request_for("H100");
+  request.used_by_others_bytes = int64_t{15} << 30;  // 5.6 GiB are left: 110,272 tokens
+  const Result<void> tight = check_memory(plan(request));
+  ASSERT_FALSE(tight);
+  EXPECT_THAT(tight.error().message,
+              StartsWith("Not enough memory for one request of 202752 tokens.\n  NVIDIA H100"));
+  EXPECT_THAT(tight.error().message, HasSubstr("Try --context-length 109568, a smaller "
+                                               "--chunked-prefill-size, or stop the other"));
+  request.context_length = 109568;  // the advice helps
+  EXPECT_TRUE(check_memory(plan(request)));
+
+  request = request_for("H100");
+  request.total_bytes = int64_t{24} << 30;
+  EXPECT_EQ(plan(request).kv_tokens(), 0);
+  const Result<void> hopeless = check_memory(plan(request));
+  ASSERT_FALSE(hopeless);
+  EXPECT_THAT(hopeless.error().message, EndsWith("Try a GPU with more memory."));
+}
+
+}  // namespace
+}  // namespace glint
