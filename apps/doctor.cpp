@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Models below this are served on the CPU where there is no GPU.
+// Models below this are served on the CPU unasked.
 constexpr int64_t kCpuModelBytes = 1'000'000'000;
 
 struct DoctorOptions {
@@ -61,6 +61,8 @@ void report_gpus(const GpuProbe& probe, Report& report) {
                    probe.driver_version % 1000 / 10));
     report.say(cat("cuBLASLt   ", probe.has_cublas_lt ? "found" : "libcublasLt.so.13 not found"));
   }
+  report.say("backends   CPU (this build has no CUDA backend)");
+  report.json["backends"] = {"cpu"};
   report.json["gpus"] = gpus;
   report.json["driver_version"] = probe.driver_version;
   report.json["cublas_lt"] = probe.has_cublas_lt;
@@ -130,15 +132,17 @@ void report_plan(const ModelConfig& config, const MemoryPlanRequest& request, Re
       cat("\nmemory plan (weights are ", plan.weights_bytes, " bytes)\n", memory_table(plan)));
 }
 
-// Without a GPU a small model runs on the CPU, a large one nowhere.
-void report_no_gpu(const ModelConfig& config, const GpuProbe& probe, Report& report) {
+// What `glint serve` would do on this machine: a small model runs on the CPU, a large one nowhere.
+void report_device(const ModelConfig& config, const GpuProbe& probe, Report& report) {
   const int64_t bytes = weights_bytes(config, 2, /*with_mtp=*/false);
   if (bytes < kCpuModelBytes) {
     return report.say(cat("device     CPU: the weights are ", bytes, " bytes, under 1 GB"));
   }
-  report.problem(cat("the weights are ", bytes, " bytes and no GPU can be used: ", probe.problem,
-                     ". Models of 1 GB and more need one; --gpu NAME shows the plan for another "
-                     "machine's."));
+  const std::string gpu = probe.gpus.empty() ? cat("no GPU can be used (", probe.problem, ")")
+                                             : cat("found ", probe.gpus[0].name);
+  report.problem(cat("the weights are ", bytes, " bytes: ", gpu,
+                     ", and this build has no CUDA backend. Models of 1 GB and more need both; "
+                     "--gpu NAME shows the plan for another machine's."));
 }
 
 Result<void> report_model(const DoctorOptions& options, const GpuProbe& probe, Report& report) {
@@ -153,11 +157,8 @@ Result<void> report_model(const DoctorOptions& options, const GpuProbe& probe, R
   report_checkpoint(checkpoint, config, report);
   report_tokenizer(folder, report);
   const std::optional<MemoryPlanRequest> request = TRY(planned_gpu(options, probe));
-  if (request) {
-    report_plan(config, *request, report);
-  } else {
-    report_no_gpu(config, probe, report);
-  }
+  if (request) report_plan(config, *request, report);
+  if (options.gpu.empty()) report_device(config, probe, report);
   return {};
 }
 
