@@ -9,10 +9,10 @@ golden.safetensors, all FP32, token ids too:
     input_ids [T]                     hidden.<i> [T, hidden]   x after decoder layer i
     logits [T, vocab]                 mtp_logits [T - 1, vocab]
     greedy_prompt [P]                 greedy_ids [64]          the tokens after it
-    bf16_ids [3, 384]                 what bf16_error.json was measured on
+    bf16_ids [24, 384]                what bf16_error.json was measured on
 
-bf16_error.json has, by shape, the root of the mean squared difference between transformers' logits
-in BF16 and in FP32.
+bf16_error.json has, by shape, the difference between transformers' logits in BF16 and in FP32: the
+root of its mean square over all logits, and over the median position's.
 
 transformers builds the norms of the two latents with an epsilon of 1e-6 whatever the config says;
 SGLang and vLLM take rms_norm_eps, and so do we: it is set here by hand. transformers leaves the MTP
@@ -34,8 +34,10 @@ NUM_PROMPT = 16
 NUM_GREEDY = 64
 # A greedy token is compared only where no rounding of FP32 could choose another.
 MIN_GREEDY_MARGIN = 1e-3
-BF16_SEEDS = (11, 12, 13)
-NUM_BF16_TOKENS = 384  # per seed: 1,152 positions
+# Where rounding changes which experts are chosen, a position is off ten times as far as elsewhere,
+# and those few make most of the RMS: over 1,152 positions it varies by 10 %, over these 9,216 by 4 %.
+BF16_SEEDS = range(11, 35)
+NUM_BF16_TOKENS = 384  # per seed
 
 # What differs between the shapes; GLM-4.7-Flash has a dense layer, interleaved rotation, one shared
 # expert and normalised weights.
@@ -277,11 +279,16 @@ def record_fp32(folder, config, seed):
 def bf16_error(folder, config, sequences):
     exact = load(folder, config, torch.float32)
     rounded = load(folder, config, torch.bfloat16)
-    squares = [
-        (rounded(ids[None]).logits.double() - exact(ids[None]).logits.double()).square().mean()
+    by_position = torch.cat([
+        (rounded(ids[None]).logits[0].double() - exact(ids[None]).logits[0].double())
+        .square()
+        .mean(dim=-1)
         for ids in sequences
-    ]
-    return torch.stack(squares).mean().sqrt().item()
+    ])
+    return {
+        "rms_logit_error": by_position.mean().sqrt().item(),
+        "median_position_error": by_position.median().sqrt().item(),
+    }
 
 
 def record(folder, shape, seed):
@@ -303,7 +310,7 @@ def main():
     torch.set_num_threads(1)
     logging.set_verbosity_error()  # it would list the MTP layer's tensors, which load() checks
     errors = {
-        name: {"rms_logit_error": record(out / name, shape, seed=100 * i)}
+        name: record(out / name, shape, seed=100 * i)
         for i, (name, shape) in enumerate(SHAPES.items(), start=1)
     }
     (out / "bf16_error.json").write_text(json.dumps(errors, indent=2) + "\n")
