@@ -19,7 +19,8 @@
 namespace glint {
 namespace {
 
-// The signals that end the server are taken by sigwait(), so every thread must block them.
+// The signals that end the server are taken by sigwait(), so every thread must block them: called
+// before there is another one, the log's included.
 sigset_t block_ending_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -52,8 +53,7 @@ void fill_context(ServerContext& context, LoadedModel& model) {
   context.limits = model.limits;
 }
 
-Result<void> serve(ServeOptions& options) {
-  const sigset_t signals = block_ending_signals();
+Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   LoadedModel model = TRY(load_model(options.load));
   options.api.dtype = model.config.dtype;
   ServerContext context(options.api, model.config, *model.engine, *model.clock);
@@ -80,11 +80,12 @@ int run_serve(int argc, char** argv) {
   CLI::App app("Serves a model over HTTP: OpenAI's API and SGLang's /generate.", "glint serve");
   add_serve_flags(app, options);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  const sigset_t signals = block_ending_signals();
   if (const Result<void> finished = finish_serve_options(app, options); !finished) {
     std::fprintf(stderr, "error: %s\n", finished.error().message.c_str());
     return 2;
   }
-  const Result<void> served = serve(options);
+  const Result<void> served = serve(options, signals);
   if (served) return 0;
   std::fprintf(stderr, "error: %s\n", served.error().message.c_str());
   return 1;
