@@ -19,11 +19,11 @@
 namespace glint {
 
 struct ApiOptions {
-  std::string served_model_name;
-  std::string model_path;      // as typed
-  std::string tokenizer_path;  // as typed
-  std::string version;
-  std::string dtype;  // of the weights in memory
+  std::string served_model_name{};
+  std::string model_path{};      // as typed
+  std::string tokenizer_path{};  // as typed
+  std::string version{};
+  std::string dtype{};  // of the weights in memory
   std::string load_format = "auto";
   bool parse_reasoning = true;      // --reasoning-parser glm45
   bool parse_tool_calls = true;     // --tool-call-parser glm47
