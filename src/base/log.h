@@ -1,7 +1,7 @@
 #pragma once
 
-// One line an event on stderr, written by a thread of its own: log_info("listening", {{"port", 8000}})
-// gives "2026-01-02T03:04:05.678Z info listening port=8000".
+// One line an event on stderr, written by a thread of its own: log_info("listening", {{"port",
+// 8000}}) gives "2026-01-02T03:04:05.678Z info listening port=8000".
 
 #include <initializer_list>
 #include <string>
@@ -29,7 +29,9 @@ void flush_log();
 
 inline void log_debug(std::string_view e, LogFields f = {}) { log_line(LogLevel::kDebug, e, f); }
 inline void log_info(std::string_view e, LogFields f = {}) { log_line(LogLevel::kInfo, e, f); }
-inline void log_warning(std::string_view e, LogFields f = {}) { log_line(LogLevel::kWarning, e, f); }
+inline void log_warning(std::string_view e, LogFields f = {}) {
+  log_line(LogLevel::kWarning, e, f);
+}
 inline void log_error(std::string_view e, LogFields f = {}) { log_line(LogLevel::kError, e, f); }
 
 }  // namespace glint

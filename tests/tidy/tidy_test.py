@@ -63,7 +63,7 @@ def includes(text):
 
 def arrow_problems(path, folder, text):
     allowed = reachable(folder)
-    is_test = path.name.endswith("_test.cpp")
+    is_test = path.name.endswith(("_test.cpp", "_harness.h", "_harness.cpp"))
     for included in includes(text):
         target = included.split("/")[0]
         if target == "tests" and is_test:
@@ -110,7 +110,9 @@ def test_beast_and_cuda_stay_in_their_folders():
 
 
 def test_headers_are_included_once():
-    bad = [str(p.relative_to(ROOT)) for p in tracked(".h", ".cuh") if "#pragma once" not in p.read_text()]
+    # A *_body.h is compiled once per instruction set: including it again is its purpose.
+    bad = [str(p.relative_to(ROOT)) for p in tracked(".h", ".cuh")
+           if "#pragma once" not in p.read_text() and not p.name.endswith("_body.h")]
     assert not bad, f"without #pragma once: {bad}"
 
 
