@@ -19,6 +19,7 @@ import words
 SEED = 7
 TRAINED, NEW = 400, 100
 TOOL_DIALOGUES = 200
+TRAINED_TEMPLATE, NEW_TEMPLATE = "trained template", "new template"
 
 
 def gsm8k_line(problem: problems.Problem, new: bool) -> dict:
@@ -27,7 +28,7 @@ def gsm8k_line(problem: problems.Problem, new: bool) -> dict:
         "answer": problems.gsm8k_answer(problem),
         "template": problem.template,
         "operands": problem.operands,
-        "new_template": new,
+        "group": NEW_TEMPLATE if new else TRAINED_TEMPLATE,
     }
 
 
@@ -47,11 +48,11 @@ def tool_line(rng) -> dict:
     tools = tool_dialogues.make_tools(rng, rng.choice((1, 2, 3, 4)), held_out=True)
     if rng.random() < 0.1:
         user = tool_dialogues.nothing_fits(tools, rng, True)[0]
-        return {"messages": [user], "tools": [t.schema for t in tools], "calls": [], "unseen": "none fits"}
+        return {"messages": [user], "tools": [t.schema for t in tools], "calls": [], "group": "no tool fits"}
     user, call, *_ = tool_dialogues.call_turn(tools, rng, True, held_out=True, finish=False)
     used = {c["name"] for c in call["tool_calls"]}
     known = all(t.kind in tool_kinds.WRITTEN for t in tools if t.name in used)
-    return {"messages": [user], "tools": [t.schema for t in tools], "calls": call["tool_calls"], "unseen": "arguments" if known else "tool"}
+    return {"messages": [user], "tools": [t.schema for t in tools], "calls": call["tool_calls"], "group": "unseen arguments" if known else "unseen tool"}
 
 
 def tool_requests() -> list[dict]:
@@ -76,7 +77,7 @@ def read(name: str) -> list[dict]:
 def check(seed: int, count: int) -> None:
     """Every held-out text and name against `count` documents of the training stream."""
     for line in read("eval.jsonl"):
-        assert line["new_template"] or problems.is_held_out(line["template"], tuple(line["operands"])), line
+        assert line["group"] == NEW_TEMPLATE or problems.is_held_out(line["template"], tuple(line["operands"])), line
     called = [line["messages"][0]["content"] for line in read("eval_tools.jsonl") if line["calls"]]
     asked = {line["question"] for line in read("eval.jsonl")} | set(called)
     names = re.compile(r"\b(" + "|".join(words.HELD_OUT_NAMES) + r")\b")
