@@ -1,0 +1,51 @@
+#pragma once
+
+// Accuracy of a running server, measured over its HTTP API.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace glint {
+
+struct EvalOptions {
+  std::string url = "http://127.0.0.1:30000";
+  std::string data_path;    // JSON Lines
+  int num_shots = 5;        // gsm8k without chat: examples before each question
+  int num_questions = 200;  // the first of the file
+  int max_new_tokens = 512;
+  int parallel = 128;  // requests under way at once
+  double temperature = 0;
+  bool chat = false;     // gsm8k: each question as a chat turn, without examples
+  bool thinking = true;  // in chat
+};
+
+struct Judged {
+  std::string group;  // as the data file says, or ""
+  std::string wanted, got;
+  bool is_correct = false;
+  bool is_invalid = false;  // nothing in the answer could be judged
+};
+
+struct EvalReport {
+  std::string task;
+  std::vector<Judged> answers;  // in the order of the file
+  double latency_s = 0;         // of all requests together
+  long completion_tokens = 0;
+};
+
+// Word problems in GSM8K's form, {"question", "answer"} a line, by SGLang's few-shot protocol
+// (sglang.test.few_shot_gsm8k): /generate without a chat template, the last number counts.
+Result<EvalReport> eval_gsm8k(const EvalOptions& options);
+
+// Tool use: {"messages", "tools", "calls"} a line. An answer is right if it makes exactly these
+// calls, with these arguments, in this order.
+Result<EvalReport> eval_tools(const EvalOptions& options);
+
+// The lines that sglang.test.few_shot_gsm8k prints, then the accuracy of each group.
+std::string report_text(const EvalReport& report);
+std::string report_json(const EvalReport& report);
+
+}  // namespace glint
