@@ -25,6 +25,7 @@ constexpr Command kCommands[] = {
     {"serve", "serve a model over HTTP: OpenAI's API and SGLang's /generate", run_serve},
     {"generate", "continue one prompt on the terminal", run_generate},
     {"chat", "talk to a model on the terminal", run_chat},
+    {"eval", "score a running server: GSM8K questions and tool calls", run_eval},
     {"doctor", "check GPU, libraries, model files and memory before anything is loaded",
      run_doctor},
 };
