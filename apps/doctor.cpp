@@ -11,6 +11,7 @@
 #include "apps/command_line.h"
 #include "apps/commands.h"
 #include "apps/gpu_probe.h"
+#include "apps/load_model.h"
 #include "base/json.h"
 #include "model/checkpoint.h"
 #include "model/gpu_table.h"
@@ -21,9 +22,6 @@ namespace glint {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Models below this are served on the CPU unasked.
-constexpr int64_t kCpuModelBytes = 1'000'000'000;
 
 struct DoctorOptions {
   std::string model;

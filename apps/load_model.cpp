@@ -23,8 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Without a GPU, models below this run on the CPU unasked.
-constexpr int64_t kCpuModelBytes = 1'000'000'000;
 // The KV pool on the CPU when --max-total-tokens does not say: at most so many bytes and tokens.
 constexpr int64_t kCpuKvBytes = int64_t{512} << 20;
 constexpr int64_t kCpuKvTokens = 131072;

@@ -20,6 +20,9 @@
 
 namespace glint {
 
+// Without a GPU, models whose weights are below this run on the CPU unasked.
+inline constexpr int64_t kCpuModelBytes = 1'000'000'000;
+
 // What the flags said; "auto", 0 and nothing leave the choice to load_model.
 struct LoadOptions {
   std::string model;                        // a Hugging Face folder, or an id in the local cache

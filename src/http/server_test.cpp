@@ -253,12 +253,14 @@ TEST_F(ServerTest, OutOfDescriptorsItWaitsAndGoesOn) {
   setrlimit(RLIMIT_NOFILE, &none);
   waits.connect(server_->port());
   waits.send(post("/echo", "at last"));
+  std::string answers;
   for (int i = 0; i < 10; ++i) {  // its one thread has seen the new connection, and goes on
     served.send(post("/echo", cat(i)));
-    EXPECT_THAT(served.read_response(), EndsWith(cat("\r\n\r\n", i)));
+    answers += served.read_response().back();
   }
+  setrlimit(RLIMIT_NOFILE, &before);  // first: UBSan needs a descriptor where a matcher is new
+  EXPECT_EQ(answers, "0123456789");
   EXPECT_EQ(server_->num_connections(), 1);
-  setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_THAT(waits.read_response(), EndsWith("at last"));
 }
 

@@ -39,7 +39,7 @@ std::string bytes_of(const void* data, size_t num_bytes) {
 
 std::vector<TokenId> ids_of(const std::string& record) {
   std::vector<TokenId> ids(record.size() / sizeof(TokenId));
-  std::memcpy(ids.data(), record.data(), ids.size() * sizeof(TokenId));
+  if (!ids.empty()) std::memcpy(ids.data(), record.data(), ids.size() * sizeof(TokenId));
   return ids;
 }
 
