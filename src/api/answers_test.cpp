@@ -459,5 +459,38 @@ TEST(StatusTest, TheCacheIsFlushedOnlyWhenNothingRuns) {
   EXPECT_EQ(api.engine.stats().num_free_pages, api.engine.stats().num_pages);
 }
 
+// A long prompt's client sees signs of life, until the first token.
+TEST(StreamTest, PingsUntilTheFirstToken) {
+  ApiHarness api;
+  api.say("thought</think>hello");
+  Json body = user_says("hi");
+  body["stream"] = true;
+  const auto exchange = api.post(kChat, body);
+  EXPECT_EQ(exchange->after_s, 15);
+  exchange->time_passes();
+  exchange->time_passes();
+  EXPECT_EQ(exchange->body, ": ping\n\n: ping\n\n");
+  while (exchange->body.size() == 16) {
+    ASSERT_TRUE(api.engine.step());
+    exchange->run_posted();
+  }
+  const std::string before = exchange->body;
+  exchange->time_passes();
+  EXPECT_EQ(exchange->body, before);
+  api.finish(*exchange);
+  EXPECT_EQ(hear(ApiHarness::events_of(exchange->body)).content, "hello");
+}
+
+// An engine that hangs is reported, not waited for; its late answer is dropped.
+TEST(StatusTest, HealthGenerateGivesUpAfterItsTime) {
+  ApiHarness api;
+  const auto exchange = api.send("GET", "/health_generate", "");
+  EXPECT_EQ(exchange->after_s, 20);
+  exchange->time_passes();
+  EXPECT_EQ(exchange->status, 503);
+  while (api.engine.step()) exchange->run_posted();
+  EXPECT_EQ(exchange->status, 503);
+}
+
 }  // namespace
 }  // namespace glint

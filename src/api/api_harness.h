@@ -93,6 +93,10 @@ class FakeExchange final : public Exchange {
   bool writable() const override { return is_writable; }
   void on_writable(std::function<void()> callback) override { writable_ = std::move(callback); }
   void on_disconnect(std::function<void()> callback) override { gone_ = std::move(callback); }
+  void after(double seconds, std::function<void()> work) override {
+    after_s = seconds;
+    later_ = std::move(work);
+  }
   void post(std::function<void()> work) override { posted_.push_back(std::move(work)); }
 
   void run_posted() {
@@ -101,6 +105,9 @@ class FakeExchange final : public Exchange {
       posted_.pop_front();
       work();
     }
+  }
+  void time_passes() {  // until the work of after() is due
+    if (const auto work = std::exchange(later_, nullptr)) work();
   }
   void become_writable() {
     is_writable = true;
@@ -114,12 +121,13 @@ class FakeExchange final : public Exchange {
   int status = 0;
   std::string body;
   bool complete = false;
+  double after_s = 0;
   bool is_writable = true;
 
  private:
   HttpRequest request_;
   std::deque<std::function<void()>> posted_;
-  std::function<void()> writable_, gone_;
+  std::function<void()> writable_, gone_, later_;
 };
 
 class ApiHarness {

@@ -156,6 +156,7 @@ class ChatStreamWriter final : public AnswerWriter {
 
   void begin() override;
   bool write(int choice, ChoiceDelta delta) override;
+  void ping() override { exchange_->write(std::string(kSsePing)); }
   void end() override;
   void fail(const Error& error) override;
 

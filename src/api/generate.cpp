@@ -39,6 +39,9 @@ class NativeWriter final : public AnswerWriter {
     if (request_.stream) exchange_->begin_stream(200, "text/event-stream");
   }
   bool write(int choice, ChoiceDelta delta) override;
+  void ping() override {
+    if (request_.stream) exchange_->write(std::string(kSsePing));
+  }
   void end() override;
   void fail(const Error& error) override;
 

@@ -1,6 +1,8 @@
 #include "api/status.h"
 
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "api/errors.h"
 #include "api/metrics.h"
@@ -8,6 +10,8 @@
 
 namespace glint {
 namespace {
+
+constexpr double kHealthTimeout_s = 20;  // of /health_generate; SGLang's too
 
 HttpResponse json_response(const Json& body) { return {.status = 200, .body = to_json_text(body)}; }
 
@@ -62,14 +66,22 @@ void handle_health_generate(ServerContext& context, std::shared_ptr<Exchange> ex
   request.prompt = {0};
   request.max_tokens = 1;
   request.use_prefix_cache = false;
+  const auto answered = std::make_shared<bool>(false);  // used on the strand alone
+  const auto answer = [exchange, answered](bool healthy) {
+    if (std::exchange(*answered, true)) return;
+    exchange->respond(text_response(healthy ? 200 : 503, ""));
+  };
   const Result<RequestId> id =
-      context.engine.submit(std::move(request), [exchange](TokenEvent&& event) {
+      context.engine.submit(std::move(request), [exchange, answer](TokenEvent&& event) {
         if (!event.finish) return;
         const bool healthy = event.finish->reason == FinishReason::kLength;
-        exchange->post(
-            [exchange, healthy] { exchange->respond(text_response(healthy ? 200 : 503, "")); });
+        exchange->post([answer, healthy] { answer(healthy); });
       });
   if (!id) return exchange->respond(error_response(id.error()));
+  exchange->after(kHealthTimeout_s, [&context, id = *id, answer] {
+    context.engine.cancel(id);
+    answer(false);
+  });
   exchange->on_disconnect([&context, id = *id] { context.engine.cancel(id); });
 }
 

@@ -7,6 +7,8 @@
 namespace glint {
 namespace {
 
+constexpr double kPingInterval_s = 15;  // under the 60 s that proxies commonly wait
+
 // `later` came after `event`, for the same choice.
 void join(TokenEvent& event, TokenEvent&& later) {
   event.tokens.insert(event.tokens.end(), std::make_move_iterator(later.tokens.begin()),
@@ -31,6 +33,7 @@ Result<void> Answer::start(ServerContext& context, std::shared_ptr<Exchange> exc
     gone->close();
   });
   answer->writer_->begin();
+  answer->ping_later();
   return {};
 }
 
@@ -119,6 +122,18 @@ void Answer::deliver(size_t index, TokenEvent event) {
   if (++num_complete_ < choices_.size()) return;
   writer_->end();
   close();
+}
+
+// Until the first token, so that proxies between us and the client do not give up on a long prompt.
+void Answer::ping_later() {
+  exchange_->after(kPingInterval_s, [weak = weak_from_this()] {
+    const std::shared_ptr<Answer> answer = weak.lock();
+    if (answer == nullptr || answer->exchange_ == nullptr) return;
+    for (const Choice& choice : answer->choices_)
+      if (choice.last_token_s > 0) return;
+    answer->writer_->ping();
+    answer->ping_later();
+  });
 }
 
 void Answer::observe(Choice& choice, const ChoiceDelta& delta) {

@@ -35,6 +35,8 @@ class AnswerWriter {
   // `choice` counts the requests. True: the choice is complete, because delta.finish is set or
   // because the writer wants no more of it.
   virtual bool write(int choice, ChoiceDelta delta) = 0;
+  // Nothing has been written for a while: a sign of life, in a streamed answer.
+  virtual void ping() {}
   // Every choice is complete.
   virtual void end() = 0;
   // Instead of end(): the answer cannot be completed.
@@ -67,6 +69,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   void drain();
   std::vector<std::optional<TokenEvent>> take_incoming();
   void deliver(size_t index, TokenEvent event);
+  void ping_later();
   void observe(Choice& choice, const ChoiceDelta& delta);
   void cancel_incomplete();
   void close();

@@ -29,7 +29,7 @@ bool would_block(error_code ec) {
   return ec == asio::error::would_block || ec == asio::error::try_again;
 }
 
-TimePoint after(TimePoint start, double seconds) {
+TimePoint later(TimePoint start, double seconds) {
   const std::chrono::duration<double> length(std::clamp(seconds, 0.0, 1e9));
   return start + std::chrono::duration_cast<TimePoint::duration>(length);
 }
@@ -54,6 +54,7 @@ Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, bool ove
     : core_(std::move(core)),
       socket_(std::move(socket)),
       timer_(socket_.get_executor()),
+      work_timer_(socket_.get_executor()),
       overloaded_(overloaded),
       phase_since_(std::chrono::steady_clock::now()),
       parser_(core_->limits) {}
@@ -147,6 +148,7 @@ void Connection::cut() {
   error_code ignored;
   socket_.close(ignored);
   timer_.cancel();
+  work_timer_.cancel();
   leave_core();
   const auto exchange = exchange_.lock();
   exchange_.reset();
@@ -236,8 +238,19 @@ void Connection::start_exchange() {
 }
 
 void Connection::answered() {
+  work_timer_.cancel();
   exchange_.reset();
   set_phase(may_keep_alive() ? Phase::kIdle : Phase::kClosing);
+}
+
+// The exchange's id is checked because a timer that has already fired cannot be cancelled.
+void Connection::after(double seconds, std::function<void()> work) {
+  work_timer_.expires_at(later(std::chrono::steady_clock::now(), seconds));
+  work_timer_.async_wait(
+      [self = shared_from_this(), id = exchange_id_, work = std::move(work)](error_code ec) {
+        if (ec || self->closed_ || self->exchange_id_ != id || self->exchange_.expired()) return;
+        self->on_event([&] { self->run(work); });
+      });
 }
 
 // Answers what is no request that a handler could see, and ends the connection.
@@ -320,22 +333,22 @@ TimePoint Connection::deadline() const {
   TimePoint at = TimePoint::max();
   switch (phase_) {
     case Phase::kIdle:
-      at = after(phase_since_, limits.idle_timeout_s);
+      at = later(phase_since_, limits.idle_timeout_s);
       break;
     case Phase::kHeader:
-      at = after(phase_since_, limits.header_timeout_s);
+      at = later(phase_since_, limits.header_timeout_s);
       break;
     case Phase::kBody:
-      at = after(phase_since_, limits.body_timeout_s);
+      at = later(phase_since_, limits.body_timeout_s);
       break;
     case Phase::kLingering:
-      at = after(phase_since_, kLingerSeconds);
+      at = later(phase_since_, kLingerSeconds);
       break;
     case Phase::kAnswering:
     case Phase::kClosing:
       break;
   }
-  return slow_since_ ? std::min(at, after(*slow_since_, limits.slow_reader_timeout_s)) : at;
+  return slow_since_ ? std::min(at, later(*slow_since_, limits.slow_reader_timeout_s)) : at;
 }
 
 // A deadline that moves away leaves the timer as it is: it looks again when it fires. So a busy

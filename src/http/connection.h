@@ -77,6 +77,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const Router& router() const { return core_->router; }
   void close_after_answer() { keep_alive_ = false; }
   void answered();
+  void after(double seconds, std::function<void()> work);
   // The exchange was dropped before its answer was complete; `begun`: a part of it was sent.
   void abandoned(uint64_t exchange_id, bool begun);
   // Ends the connection now. An answer under way is lost, and its on_disconnect called.
@@ -130,6 +131,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<ServerCore> core_;
   Socket socket_;
   Timer timer_;
+  Timer work_timer_;  // of after()
   std::string peer_;
   const bool overloaded_;
 

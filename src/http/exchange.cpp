@@ -87,6 +87,12 @@ void ConnectionExchange::on_disconnect(std::function<void()> callback) {
   if (state_ != State::kComplete) on_disconnect_ = std::move(callback);
 }
 
+void ConnectionExchange::after(double seconds, std::function<void()> work) {
+  if (state_ == State::kUnanswered || state_ == State::kStreaming) {
+    connection_->after(seconds, std::move(work));
+  }
+}
+
 void ConnectionExchange::post(std::function<void()> work) { connection_->post(std::move(work)); }
 
 // The callbacks go with the answer: they may hold the exchange itself.

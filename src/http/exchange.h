@@ -27,6 +27,7 @@ class ConnectionExchange final : public Exchange {
   bool writable() const override;
   void on_writable(std::function<void()> callback) override;
   void on_disconnect(std::function<void()> callback) override;
+  void after(double seconds, std::function<void()> work) override;
   void post(std::function<void()> work) override;
 
   // For the connection:

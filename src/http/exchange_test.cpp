@@ -192,6 +192,27 @@ TEST_F(ExchangeTest, PostedWorkThatThrowsIsAnswered500) {
   EXPECT_THAT(client.read_response(), StartsWith("HTTP/1.1 500 "));
 }
 
+TEST_F(ExchangeTest, WorkComesLaterUnlessTheAnswerIsComplete) {
+  start();
+  RawClient client = connect();
+  client.send(get("/wait"));
+  const auto exchange = next_waiting();
+  on_strand(exchange, [&] {
+    exchange->after(0, [&] { exchange->respond({.status = 500, .body = "replaced"}); });
+    exchange->after(0.01, [exchange] { exchange->respond({.body = "later"}); });
+  });
+  EXPECT_THAT(client.read_response(), EndsWith("later"));
+  client.send(get("/wait"));
+  const auto second = next_waiting();
+  on_strand(second, [&] {
+    second->after(0, [second] { second->respond({.body = "too late"}); });
+    second->respond({.body = "now"});
+  });
+  EXPECT_THAT(client.read_response(), EndsWith("now"));
+  client.send(post("/echo", "lives"));  // answering twice would have been a CHECK
+  EXPECT_THAT(client.read_response(), EndsWith("lives"));
+}
+
 TEST_F(ExchangeTest, ADroppedExchangeIsAnswered500) {
   add("GET", "/drop", [](auto) {});
   start();

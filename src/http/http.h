@@ -66,6 +66,10 @@ class Exchange {
   // soon, if that has happened already.
   virtual void on_disconnect(std::function<void()> callback) = 0;
 
+  // Runs `work` on the strand after `seconds`, unless the answer is complete or the client gone by
+  // then. One at a time: a further call replaces it.
+  virtual void after(double seconds, std::function<void()> work) = 0;
+
   // Any thread: runs `work` on the connection's strand, soon, in order; also after a disconnect.
   // Once the server has shut down, `work` is dropped.
   virtual void post(std::function<void()> work) = 0;
