@@ -83,13 +83,17 @@ class FakeExchange final : public Exchange {
     status = response.status;
     body = std::move(response.body);
     complete = true;
+    later_ = nullptr;
   }
   void begin_stream(int stream_status, std::string,
                     std::vector<std::pair<std::string, std::string>>) override {
     status = stream_status;
   }
   void write(std::string bytes) override { body += bytes; }
-  void end_stream() override { complete = true; }
+  void end_stream() override {
+    complete = true;
+    later_ = nullptr;
+  }
   bool writable() const override { return is_writable; }
   void on_writable(std::function<void()> callback) override { writable_ = std::move(callback); }
   void on_disconnect(std::function<void()> callback) override { gone_ = std::move(callback); }
