@@ -1,7 +1,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -9,29 +8,38 @@
 namespace glint {
 
 // Many producers, one consumer. Unbounded: what goes in is bounded by its callers (the request
-// queue limit, one event per step and sequence).
+// queue limit, one event per step and sequence). It takes nothing after close(), so that whoever
+// closes and drains it has seen everything.
 template <typename T>
 class Queue {
  public:
-  void push(T item) {
+  // False, and `item` untouched, after close().
+  bool push(T&& item) {
     {
       std::lock_guard lock(mutex_);
+      if (closed_) return false;
       items_.push_back(std::move(item));
     }
     ready_.notify_one();
+    return true;
   }
 
   // Everything that is there now, without waiting.
   std::vector<T> drain() {
     std::lock_guard lock(mutex_);
-    return take_all();
+    return std::exchange(items_, {});
+  }
+
+  // Sleeps until there is an item, or close().
+  void wait() {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [&] { return !items_.empty() || closed_; });
   }
 
   // Waits until there is an item or close() was called; empty only after close().
   std::vector<T> wait_and_drain() {
-    std::unique_lock lock(mutex_);
-    ready_.wait(lock, [&] { return !items_.empty() || closed_; });
-    return take_all();
+    wait();
+    return drain();
   }
 
   void close() {
@@ -48,16 +56,9 @@ class Queue {
   }
 
  private:
-  std::vector<T> take_all() {
-    std::vector<T> taken(std::make_move_iterator(items_.begin()),
-                         std::make_move_iterator(items_.end()));
-    items_.clear();
-    return taken;
-  }
-
   mutable std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<T> items_;
+  std::vector<T> items_;
   bool closed_ = false;
 };
 

@@ -23,7 +23,7 @@ class HttpClientTest : public testing::Test {
  protected:
   void start(HttpLimits limits = {}) {
     router_.add("POST", "/echo", [this](std::shared_ptr<Exchange> exchange) {
-      peers_.push(exchange->request().peer);
+      peers_.push(std::string(exchange->request().peer));
       exchange->respond({.content_type = "text/plain", .body = exchange->request().body});
     });
     router_.add("GET", "/hello", [](std::shared_ptr<Exchange> exchange) {
