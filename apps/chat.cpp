@@ -71,10 +71,7 @@ class LocalServer {
   explicit LocalServer(LoadedModel model)
       : model_(std::move(model)),
         context_({.served_model_name = "local"}, model_.config, *model_.engine, *model_.clock) {
-    context_.generation_config = model_.generation_config;
-    context_.tokenizer = model_.tokenizer;
-    context_.stop_token_ids = model_.stop_token_ids;
-    context_.limits = model_.limits;
+    fill_context(context_, model_);
   }
 
   LoadedModel model_;

@@ -11,6 +11,7 @@
 #include <random>
 #include <string>
 
+#include "api/openai_shapes.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
 #include "apps/load_model.h"
@@ -86,20 +87,6 @@ SamplingParams sampling_params(const GenerateOptions& o, const LoadedModel& mode
   return params;
 }
 
-const char* to_string(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kAbort:
-      return "abort";
-    case FinishReason::kError:
-      return "error";
-  }
-  return "error";
-}
-
 struct Answer {
   std::string text;
   TokenEvent last;
@@ -135,7 +122,7 @@ Answer follow(Queue<TokenEvent>& events, Detokenizer detokenizer, bool print, co
 void print_json(const Answer& answer) {
   const Usage& usage = answer.last.usage;
   const Json json = {{"text", answer.text},
-                     {"finish_reason", to_string(answer.last.finish->reason)},
+                     {"finish_reason", finish_reason(answer.last.finish->reason)},
                      {"prompt_tokens", usage.prompt_tokens},
                      {"completion_tokens", usage.completion_tokens}};
   std::printf("%s\n", to_json_text(json).c_str());
@@ -146,7 +133,7 @@ void print_summary(const Answer& answer) {
   std::printf("\n");
   std::fflush(stdout);
   std::fprintf(stderr, "%d prompt tokens, %d output tokens (%s)", usage.prompt_tokens,
-               usage.completion_tokens, to_string(answer.last.finish->reason));
+               usage.completion_tokens, finish_reason(answer.last.finish->reason));
   if (usage.completion_tokens > 1 && answer.seconds > 0) {
     std::fprintf(stderr, ", %.1f tokens/s", (usage.completion_tokens - 1) / answer.seconds);
   }

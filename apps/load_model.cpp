@@ -182,6 +182,13 @@ Result<LoadedModel> load_model(const LoadOptions& options) {
   return loaded;
 }
 
+void fill_context(ServerContext& context, const LoadedModel& model) {
+  context.generation_config = model.generation_config;
+  context.tokenizer = model.tokenizer;
+  context.stop_token_ids = model.stop_token_ids;
+  context.limits = model.limits;
+}
+
 EngineThread::EngineThread(Engine& engine)
     : engine_(engine), thread_([&engine] { engine.run(); }) {}
 

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/server_context.h"
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -54,6 +55,9 @@ struct LoadedModel {
 // Resolves the folder, checks and loads config, tokenizer and weights, and builds the engine.
 // Progress and warnings go to stderr. The Error (kStartup) is for the person who typed the command.
 Result<LoadedModel> load_model(const LoadOptions& options);
+
+// What the endpoints must know of the model.
+void fill_context(ServerContext& context, const LoadedModel& model);
 
 // Runs the engine as long as this lives. Ends every open request with kAbort.
 class EngineThread {

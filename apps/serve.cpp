@@ -46,13 +46,6 @@ void exit_on_next_signal(const sigset_t& signals) {
   }).detach();
 }
 
-void fill_context(ServerContext& context, LoadedModel& model) {
-  context.generation_config = model.generation_config;
-  context.tokenizer = model.tokenizer;
-  context.stop_token_ids = model.stop_token_ids;
-  context.limits = model.limits;
-}
-
 Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   LoadedModel model = TRY(load_model(options.load));
   options.api.dtype = model.config.dtype;
