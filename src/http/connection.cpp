@@ -243,14 +243,16 @@ void Connection::answered() {
   set_phase(may_keep_alive() ? Phase::kIdle : Phase::kClosing);
 }
 
-// The exchange's id is checked because a timer that has already fired cannot be cancelled.
+// A timer that has already fired cannot be cancelled: its work is told by the ids that it is neither
+// replaced nor left over from an earlier exchange.
 void Connection::after(double seconds, std::function<void()> work) {
   work_timer_.expires_at(later(std::chrono::steady_clock::now(), seconds));
-  work_timer_.async_wait(
-      [self = shared_from_this(), id = exchange_id_, work = std::move(work)](error_code ec) {
-        if (ec || self->closed_ || self->exchange_id_ != id || self->exchange_.expired()) return;
-        self->on_event([&] { self->run(work); });
-      });
+  work_timer_.async_wait([self = shared_from_this(), id = ++work_id_, exchange = exchange_id_,
+                          work = std::move(work)](error_code ec) {
+    if (ec || self->closed_ || self->work_id_ != id) return;
+    if (self->exchange_id_ != exchange || self->exchange_.expired()) return;
+    self->on_event([&] { self->run(work); });
+  });
 }
 
 // Answers what is no request that a handler could see, and ends the connection.

@@ -131,7 +131,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<ServerCore> core_;
   Socket socket_;
   Timer timer_;
-  Timer work_timer_;  // of after()
+  Timer work_timer_;      // of after()
+  uint64_t work_id_ = 0;  // of the last after()
   std::string peer_;
   const bool overloaded_;
 
