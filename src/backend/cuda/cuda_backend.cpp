@@ -1,0 +1,80 @@
+#include "backend/cuda/cuda_backend.h"
+
+#include <utility>
+
+namespace glint {
+namespace {
+
+constexpr int kComputeCapability = 90;  // what the kernels are compiled for: sm_90a
+constexpr int kDriverVersion = 13000;   // the first driver that runs CUDA 13.0's code
+
+std::string version_text(int version) {
+  return cat(version / 1000, ".", version % 1000 / 10);
+}
+
+Error unusable(std::string message) { return {ErrorCode::kStartup, std::move(message)}; }
+
+}  // namespace
+
+CudaBackend::CudaBackend(int device) {
+  cudaDeviceProp properties;
+  CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
+  num_sms_ = properties.multiProcessorCount;
+  description_ = cat("cuda:", device, ", ", properties.name);
+}
+
+CudaBackend::~CudaBackend() = default;
+
+void* CudaBackend::allocate(size_t bytes) {
+  void* data = nullptr;
+  if (bytes == 0 || cudaMalloc(&data, bytes) == cudaSuccess) return data;
+  cudaGetLastError();  // "out of memory" is an answer, not a lost context
+  return nullptr;
+}
+
+void CudaBackend::free(void* data) {
+  stream_.wait();
+  CUDA_CHECK(cudaFree(data));
+}
+
+void CudaBackend::upload(void* to, const void* from_host, size_t bytes) {
+  if (bytes == 0) return;
+  CUDA_CHECK(cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice, stream_));
+}
+
+void CudaBackend::download(void* to_host, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  CUDA_CHECK(cudaMemcpyAsync(to_host, from, bytes, cudaMemcpyDeviceToHost, stream_));
+  stream_.wait();
+}
+
+Result<std::unique_ptr<Backend>> make_cuda_backend(int device) {
+  int driver = 0, count = 0;
+  cudaDriverGetVersion(&driver);
+  if (driver == 0) {
+    return unusable("No NVIDIA driver was found (libcuda.so.1). glint needs one for CUDA " +
+                    version_text(kDriverVersion) + " or later.");
+  }
+  if (driver < kDriverVersion) {
+    return unusable(cat("The NVIDIA driver is for CUDA ", version_text(driver), "; glint needs ",
+                        version_text(kDriverVersion), " or later. Update the driver."));
+  }
+  if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
+    cudaGetLastError();
+    return unusable(cat("The CUDA driver does not start: ", cudaGetErrorString(error), "."));
+  }
+  if (device >= count) {
+    return unusable(cat("GPU ", device, " was asked for; the driver shows ", count, "."));
+  }
+  cudaDeviceProp properties;
+  CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
+  const int capability = 10 * properties.major + properties.minor;
+  if (capability != kComputeCapability) {
+    return unusable(cat(properties.name, " has compute capability ", properties.major, ".",
+                        properties.minor, "; this build is for 9.0 (H100, H200, GH200)."));
+  }
+  CUDA_CHECK(cudaSetDevice(device));
+  return std::unique_ptr<Backend>(std::make_unique<CudaBackend>(device));
+}
+
+}  // namespace glint

@@ -1,0 +1,70 @@
+#pragma once
+
+// The CUDA backend: every op on one GPU, in one stream. Kernels are in the .cu files beside this, an
+// op's own in the file named after it.
+//
+// General kernels take any size, in FP32 and BF16. The model's sizes in BF16 have fast paths; which
+// one an op takes depends on the weights' shapes and types alone, never on the number of rows (the
+// row rule).
+
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+#include "backend/cuda/device.h"
+#include "base/result.h"
+
+namespace glint {
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(int device);
+  ~CudaBackend() override;
+
+  std::string description() const override { return description_; }
+  MlaForm prompt_form() const override { return MlaForm::kExpanded; }
+
+  void* allocate(size_t bytes) override;
+  void free(void* data) override;
+  void upload(void* to, const void* from_host, size_t bytes) override;
+  void download(void* to_host, const void* from, size_t bytes) override;
+
+  void embed(const StepView& step, Matrix table, Matrix out) override;
+  void gather_rows(Matrix x, RowList rows, Matrix out) override;
+  void rms_norm(Matrix x, Matrix weight, float eps, Matrix out) override;
+  void add_rms_norm(Matrix delta, Matrix residual, Matrix weight, float eps, Matrix out) override;
+  void linear(Matrix x, Matrix w, Matrix out) override;
+  void linear_swiglu(Matrix x, Matrix w, Matrix out) override;
+  void rope_table(const StepView& step, double theta, Matrix cos_sin) override;
+  void rope_query(Matrix q, int num_heads, Matrix cos_sin, bool interleave) override;
+  void write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, float eps, Matrix cos_sin,
+                bool interleave, KvPages kv) override;
+  void mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) override;
+  void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv, float scale,
+                  RowList rows, Matrix o_latent) override;
+  void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) override;
+  void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk, MatrixStack w_uv,
+                           KvPages kv, float scale, RowList rows, Matrix o) override;
+  void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params, Routing routing) override;
+  void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override;
+  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
+                Matrix shared_w, Matrix out) override;
+  void embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
+                         Matrix hnorm, float eps, Matrix out) override;
+  void sample(const SampleArgs& args) override;
+
+ private:
+  std::string description_;
+  int num_sms_ = 0;
+  cuda::Stream stream_;
+  bool sealed_ = false;  // scratch may not grow any more
+  // Of one op each: ops run one after another, so one block could do, but its largest user would
+  // then be hard to name when memory is short.
+  cuda::Scratch attention_scratch_, moe_scratch_, sample_scratch_;
+};
+
+// kStartup, with what was found and what is needed, where the driver, the GPU or its memory will
+// not do. `device` counts from 0 among the GPUs that CUDA_VISIBLE_DEVICES leaves.
+Result<std::unique_ptr<Backend>> make_cuda_backend(int device = 0);
+
+}  // namespace glint

@@ -1,0 +1,101 @@
+#pragma once
+
+// What every kernel file needs: launching, numbers of both types, and sums over a warp or a block.
+
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "backend/cuda/device.h"
+#include "backend/view.h"
+
+namespace glint::cuda {
+
+inline constexpr int kWarp = 32;
+
+// Calls f(T{}) with the C++ type of `type`: float or __nv_bfloat16.
+template <typename F>
+void with_type(NumberType type, F&& f) {
+  if (type == NumberType::kF32)
+    f(float{});
+  else
+    f(__nv_bfloat16{});
+}
+
+__device__ inline float to_f32(float x) { return x; }
+__device__ inline float to_f32(__nv_bfloat16 x) { return __bfloat162float(x); }
+template <typename T>
+__device__ T from_f32(float x);
+template <>
+__device__ inline float from_f32<float>(float x) {
+  return x;
+}
+template <>
+__device__ inline __nv_bfloat16 from_f32<__nv_bfloat16>(float x) {
+  return __float2bfloat16_rn(x);
+}
+
+// What `x` reads as once stored in T.
+template <typename T>
+__device__ float rounded(float x) {
+  return to_f32(from_f32<T>(x));
+}
+
+__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
+
+// A matrix of a known type, as a kernel takes it.
+template <typename T>
+struct Rows {
+  T* data;
+  int64_t stride;  // elements
+  __device__ T* operator[](int64_t row) const { return data + row * stride; }
+};
+
+template <typename T>
+Rows<T> rows_of(const Matrix& matrix) {
+  return {static_cast<T*>(matrix.data), matrix.stride};
+}
+
+// The sum over the warp, the same in every lane, added in a fixed order.
+__device__ inline float warp_sum(float x) {
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(~0u, x, offset);
+  return x;
+}
+__device__ inline float warp_max(float x) {
+  for (int offset = kWarp / 2; offset > 0; offset /= 2)
+    x = fmaxf(x, __shfl_xor_sync(~0u, x, offset));
+  return x;
+}
+
+// The sum over the block, the same in every thread, added in a fixed order. `shared` has room for
+// one float a warp; all threads take part, and the block is whole warps.
+__device__ inline float block_sum(float x, float* shared) {
+  x = warp_sum(x);
+  const int warps = static_cast<int>(blockDim.x) / kWarp;
+  __syncthreads();  // `shared` may still be read from a call before
+  if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = x;
+  __syncthreads();
+  float sum = 0;
+  for (int i = 0; i < warps; ++i) sum += shared[i];
+  return sum;
+}
+
+// Starts `kernel` unless there is nothing to do, and stops the process where it cannot start.
+template <typename... Parameters, typename... Arguments>
+void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
+            void (*kernel)(Parameters...), Arguments... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  if (shared_bytes > 48 * 1024) {
+    CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(shared_bytes)));
+  }
+  kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
+  CUDA_CHECK(cudaGetLastError());
+}
+
+inline unsigned blocks_for(int64_t count, int per_block) {
+  return static_cast<unsigned>((count + per_block - 1) / per_block);
+}
+
+}  // namespace glint::cuda
