@@ -12,6 +12,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/gemm.h"
 #include "base/result.h"
 
 namespace glint {
@@ -54,13 +55,20 @@ class CudaBackend final : public Backend {
   void sample(const SampleArgs& args) override;
 
  private:
+  // The pairs t * K + j by the expert that they chose, in scratch: valid until the next call.
+  struct ExpertRows {
+    const int32_t* rows;   // [T * K]
+    const int32_t* begin;  // [num_experts + 1] in rows
+  };
+  ExpertRows group_by_expert(const Routing& routing, int num_experts);
+  void gemm(const cuda::GemmArgs& args);
+
   std::string description_;
   int num_sms_ = 0;
   cuda::Stream stream_;
   bool sealed_ = false;  // scratch may not grow any more
-  // Of one op each: ops run one after another, so one block could do, but its largest user would
-  // then be hard to name when memory is short.
-  cuda::Scratch attention_scratch_, moe_scratch_, sample_scratch_;
+  cuda::TensorMaps tensor_maps_;
+  cuda::Scratch attention_scratch_, moe_scratch_, parts_scratch_, sample_scratch_;
 };
 
 // kStartup, with what was found and what is needed, where the driver, the GPU or its memory will

@@ -1,0 +1,64 @@
+#pragma once
+
+// y = x W^T in all the shapes that the model needs: one matrix, one for each expert over the rows
+// that chose it, or one for each head over its own columns. Two kernels: a general one for any size
+// and type, and one on Hopper's tensor cores for BF16 with sizes in multiples of 64.
+
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <map>
+#include <tuple>
+
+#include "backend/view.h"
+
+namespace glint::cuda {
+
+// Group g has the rows ids[begin[g]] ... ids[begin[g + 1] - 1] and the weights w[g]; row id reads x
+// row id / in_divisor and writes out row id.
+struct GemmArgs {
+  Matrix x;              // columns [0, w.cols) of group 0; group g's lie x_group_columns * g further
+  int x_group_columns = 0;
+  MatrixStack w;         // [groups, n, k]; with is_swiglu [groups, 2 n, k]: gate rows, then up rows
+  bool is_swiglu = false;
+  Matrix out;            // columns [0, n) of group 0; group g's lie out_group_columns * g further
+  int out_group_columns = 0;
+
+  int max_rows = 0;                // of one group
+  const int32_t* ids = nullptr;    // null: row i is i
+  const int32_t* begin = nullptr;  // [groups + 1]; null: every group has max_rows rows
+  int in_divisor = 1;
+
+  int n() const { return is_swiglu ? w.rows / 2 : w.rows; }
+  int k() const { return w.cols; }
+};
+
+void gemm_general(cudaStream_t stream, const GemmArgs& args);
+
+// How the copy engine sees a weight matrix. Encoding costs about a microsecond of the host, so each
+// is kept: weights do not move.
+class TensorMaps {
+ public:
+  // Tiles of `tile_rows` rows and 64 columns, swizzled over 128 bytes. With is_swiglu the rows of a
+  // tile are 8 of the gate and the same 8 of the up projection in turns.
+  const CUtensorMap& of_weights(const MatrixStack& w, bool is_swiglu, int tile_rows);
+
+ private:
+  using Key = std::tuple<const void*, int, int, int, bool, int>;
+  std::map<Key, CUtensorMap> maps_;  // nodes stay where they are
+};
+
+// Whether gemm_wgmma() takes it: decided by the weights and the layout of rows, not their number.
+bool is_for_wgmma(const GemmArgs& args);
+void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args);
+
+inline void gemm(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
+  if (args.max_rows == 0) return;
+  if (is_for_wgmma(args))
+    gemm_wgmma(stream, num_sms, maps, args);
+  else
+    gemm_general(stream, args);
+}
+
+}  // namespace glint::cuda
