@@ -3,6 +3,7 @@
 // Text to ids and back: Hugging Face byte-level BPE as tokenizer.json of GLM-4.7-Flash has it.
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -36,6 +37,13 @@ class Tokenizer {
   // `control` is sorted and does not overlap.
   std::vector<TokenId> encode(std::string_view text, std::span<const ByteRange> control) const;
 
+  // The same for texts from strangers: nothing if the ids are more than `max_tokens`. That is
+  // noticed early: the work is bounded by max_tokens, whatever the text's size.
+  std::optional<std::vector<TokenId>> encode_at_most(size_t max_tokens,
+                                                     std::string_view text) const;
+  std::optional<std::vector<TokenId>> encode_at_most(size_t max_tokens, std::string_view text,
+                                                     std::span<const ByteRange> control) const;
+
   // Invalid UTF-8 becomes U+FFFD, ids outside the vocabulary nothing.
   std::string decode(std::span<const TokenId> ids, bool skip_special_tokens) const;
   // The bytes that `id` stands for, possibly a cut character; empty for an id without a token.
@@ -48,6 +56,7 @@ class Tokenizer {
 
  private:
   friend class Detokenizer;
+  static constexpr size_t kNoLimit = SIZE_MAX;
   explicit Tokenizer(std::shared_ptr<const TokenizerData> data) : data_(std::move(data)) {}
   std::shared_ptr<const TokenizerData> data_;
 };

@@ -258,9 +258,9 @@ Result<std::shared_ptr<const TokenizerData>> parse_tokenizer_json(std::string_vi
   std::vector<AddedToken> added = TRY(read_added_tokens(reader, num_model_tokens, ids));
   ids.clear();  // its keys are views into `tokens`, which grows now
   for (const AddedToken& token : added) tokens.push_back(decoded(token));
-  return std::make_shared<const TokenizerData>(
-      Vocab(tokens, static_cast<int>(num_model_tokens)), std::move(merges),
-      static_cast<TokenId>(num_model_tokens), std::move(added));
+  return std::make_shared<const TokenizerData>(Vocab(tokens, static_cast<int>(num_model_tokens)),
+                                               std::move(merges),
+                                               static_cast<TokenId>(num_model_tokens), added);
 }
 
 }  // namespace glint
