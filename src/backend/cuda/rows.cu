@@ -1,0 +1,110 @@
+// Ops on whole rows: lookups and norms. A block takes a row, a thread eight of its numbers: at
+// 2,048 numbers a row is one pass of 256 threads, bound by the launch for few rows and by memory
+// for many (add_rms_norm in BF16: 8 bytes read and written for each number).
+
+#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/rows.cuh"
+
+namespace glint {
+namespace {
+
+using cuda::AnyRows;
+using cuda::Chunk;
+using cuda::kChunk;
+
+// out[i] = from[indices[i]]
+__global__ void copy_rows_kernel(AnyRows from, const int32_t* indices, AnyRows out, int n) {
+  const int64_t row = blockIdx.x, source = indices[row];
+  for (int col = static_cast<int>(threadIdx.x) * kChunk; col < n;
+       col += static_cast<int>(blockDim.x) * kChunk)
+    store_chunk(out, row, col, n, load_chunk(from, source, col, n));
+}
+
+__global__ void rms_norm_kernel(AnyRows x, AnyRows weight, float eps, AnyRows out, int n) {
+  const int64_t row = blockIdx.x;
+  cuda::norm_row(
+      n, eps, weight, [&](int col) { return load_chunk(x, row, col, n); },
+      [&](int col, const Chunk& chunk) { store_chunk(out, row, col, n, chunk); });
+}
+
+__global__ void add_rms_norm_kernel(AnyRows delta, AnyRows residual, AnyRows weight, float eps,
+                                    AnyRows out, int n) {
+  const int64_t row = blockIdx.x;
+  const auto sum = [&](int col) {
+    Chunk chunk = load_chunk(residual, row, col, n);
+    const Chunk more = load_chunk(delta, row, col, n);
+    for (int i = 0; i < kChunk; ++i) chunk.x[i] += more.x[i];
+    return chunk;
+  };
+  cuda::norm_row(n, eps, weight, sum, [&](int col, const Chunk& chunk) {
+    store_chunk(residual, row, col, n, sum(col));  // not before: the sum reads it
+    store_chunk(out, row, col, n, chunk);
+  });
+}
+
+// Half of an output row a block: blockIdx.y is 0 for the embedding, 1 for the hidden state.
+__global__ void embed_norm_concat_kernel(const int32_t* token_ids, AnyRows table, AnyRows enorm,
+                                         AnyRows hidden, AnyRows hnorm, float eps,
+                                         AnyRows out_embedded, AnyRows out_hidden, int n) {
+  const int64_t row = blockIdx.x;
+  const bool is_hidden = blockIdx.y == 1;
+  const AnyRows from = is_hidden ? hidden : table;
+  const AnyRows out = is_hidden ? out_hidden : out_embedded;
+  const int64_t source = is_hidden ? row : token_ids[row];
+  cuda::norm_row(
+      n, eps, is_hidden ? hnorm : enorm, [&](int col) { return load_chunk(from, source, col, n); },
+      [&](int col, const Chunk& chunk) { store_chunk(out, row, col, n, chunk); });
+}
+
+unsigned rows_grid(int rows) { return static_cast<unsigned>(rows); }
+
+void check_norm(const Matrix& x, const Matrix& weight, const Matrix& out) {
+  CHECK(weight.cols == x.cols && weight.rows == 1, "weight [", weight.rows, ", ", weight.cols,
+        "] for rows of ", x.cols);
+  CHECK(out.rows == x.rows && out.cols == x.cols, "out [", out.rows, ", ", out.cols, "]");
+}
+
+}  // namespace
+
+void CudaBackend::embed(const StepView& step, Matrix table, Matrix out) {
+  CHECK(out.rows == step.num_tokens && out.cols == table.cols, "out [", out.rows, ", ", out.cols,
+        "]");
+  cuda::launch(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, copy_rows_kernel,
+               cuda::any_rows(table), step.token_ids, cuda::any_rows(out), out.cols);
+}
+
+void CudaBackend::gather_rows(Matrix x, RowList rows, Matrix out) {
+  CHECK(out.rows == rows.size && out.cols == x.cols && out.type == x.type, "out [", out.rows, ", ",
+        out.cols, "]");
+  cuda::launch(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, copy_rows_kernel,
+               cuda::any_rows(x), rows.data, cuda::any_rows(out), out.cols);
+}
+
+void CudaBackend::rms_norm(Matrix x, Matrix weight, float eps, Matrix out) {
+  check_norm(x, weight, out);
+  cuda::launch(stream_, rows_grid(x.rows), cuda::row_threads(x.cols), 0, rms_norm_kernel,
+               cuda::any_rows(x), cuda::any_rows(weight), eps, cuda::any_rows(out), x.cols);
+}
+
+void CudaBackend::add_rms_norm(Matrix delta, Matrix residual, Matrix weight, float eps,
+                               Matrix out) {
+  check_norm(residual, weight, out);
+  check_norm(delta, weight, out);
+  cuda::launch(stream_, rows_grid(delta.rows), cuda::row_threads(delta.cols), 0,
+               add_rms_norm_kernel, cuda::any_rows(delta), cuda::any_rows(residual),
+               cuda::any_rows(weight), eps, cuda::any_rows(out), delta.cols);
+}
+
+void CudaBackend::embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
+                                    Matrix hnorm, float eps, Matrix out) {
+  const int n = table.cols;
+  CHECK(out.rows == step.num_tokens && out.cols == 2 * n, "out [", out.rows, ", ", out.cols, "]");
+  check_norm(hidden, enorm, out.columns(0, n));
+  check_norm(hidden, hnorm, out.columns(n, n));
+  cuda::launch(stream_, dim3(rows_grid(out.rows), 2), cuda::row_threads(n), 0,
+               embed_norm_concat_kernel, step.token_ids, cuda::any_rows(table),
+               cuda::any_rows(enorm), cuda::any_rows(hidden), cuda::any_rows(hnorm), eps,
+               cuda::any_rows(out.columns(0, n)), cuda::any_rows(out.columns(n, n)), n);
+}
+
+}  // namespace glint
