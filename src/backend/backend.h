@@ -20,6 +20,7 @@
 // T = rows of a step, H = attention heads, E = experts, K = experts per token, I = expert width.
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -78,6 +79,16 @@ class Buffer {
   size_t size_ = 0;
 };
 
+// A point in the order of a backend's ops.
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual void record() = 0;  // the point after all ops and copies called so far
+  // Until all before the recorded point is done; at once where nothing was recorded. Any thread may
+  // wait while another calls ops.
+  virtual void wait() = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -91,7 +102,20 @@ class Backend {
   virtual void upload(void* to, const void* from_host, size_t bytes) = 0;
   virtual void download(void* to_host, const void* from,
                         size_t bytes) = 0;  // waits for the ops before
+  virtual void zero(void* data, size_t bytes) = 0;
 
+  // Copies in the order of the ops that wait for nothing. Their host side is memory from
+  // allocate_host(): read, or written, at any time until an event that was recorded after the call
+  // has happened.
+  virtual void* allocate_host(size_t bytes) = 0;  // uninitialised; null if there is not enough
+  virtual void free_host(void* data) = 0;
+  virtual void upload_async(void* to, const void* from_host, size_t bytes) = 0;
+  virtual void download_async(void* to_host, const void* from, size_t bytes) = 0;
+  virtual std::unique_ptr<Event> make_event() = 0;
+
+  // Where token_ids[t], which is the step's own, is negative: the last id of its sequence's slot.
+  virtual void resolve_sampled_ids(const StepView& step, const SampleSlot* slots,
+                                   TokenId* token_ids) = 0;
   // out[t] = table[token_ids[t]].  table [vocab_size, hidden], out [T, hidden]
   virtual void embed(const StepView& step, Matrix table, Matrix out) = 0;
   // out[i] = x[rows[i]].  out [rows.size, x.cols]
@@ -161,6 +185,19 @@ class Backend {
   // backend/sample.h
   virtual void sample(const SampleArgs& args) = 0;
 };
+
+// Owns memory from allocate_host().
+struct HostMemoryDeleter {
+  Backend* backend = nullptr;
+  void operator()(void* data) const { backend->free_host(data); }
+};
+using HostBuffer = std::unique_ptr<void, HostMemoryDeleter>;
+
+inline HostBuffer make_host_buffer(Backend& backend, size_t bytes) {
+  HostBuffer buffer(backend.allocate_host(bytes), {&backend});
+  CHECK(buffer != nullptr || bytes == 0, "no host memory for ", bytes, " bytes");
+  return buffer;
+}
 
 inline Buffer::Buffer(Backend& backend, size_t bytes)
     : backend_(&backend), data_(backend.allocate(bytes)), size_(bytes) {

@@ -25,6 +25,7 @@
 #include <array>
 #include <cstdint>
 
+#include "base/host_device.h"
 #include "base/token_id.h"
 
 namespace glint {
@@ -39,11 +40,6 @@ struct TokenIds {
 struct SampleBias {
   TokenId id = 0;
   float bias = 0;
-};
-
-struct SeenToken {
-  TokenId id = 0;
-  int count = 0;
 };
 
 // sampling/trigger.h as the op keeps it. Absent ids and counts are -1.
@@ -77,14 +73,14 @@ struct SampleSlot {
   int num_biases = 0;
 
   int num_output = 0;         // output tokens so far: the next one's position
-  SeenToken* seen = nullptr;  // [num_seen] of them, distinct; null where no penalty is on. The
-  int num_seen = 0;           // owner leaves room for the op's rows
-  int seen_capacity = 0;
+  TokenId last_id = 0;        // of them, the last
+  int32_t* counts = nullptr;  // [vocab_size], how often each id is among them; null where no
+                              // penalty is on
   SampleTrigger* triggers = nullptr;  // [num_triggers]
   int num_triggers = 0;
   int active_trigger = -1;  // the one whose tokens are being given
 
-  bool has_penalties() const {
+  GLINT_HOST_DEVICE bool has_penalties() const {
     return repetition_penalty != 1.0f || frequency_penalty != 0.0f || presence_penalty != 0.0f;
   }
 };
@@ -94,7 +90,9 @@ struct SampleArgs {
   int num_rows = 0;
   int vocab_size = 0;
   int num_valid_tokens = 0;            // ids from here on have no token and are never chosen
-  SampleSlot* const* slots = nullptr;  // [num_rows]; rows of one slot are adjacent and in order
+  SampleSlot* slots = nullptr;         // of all running sequences
+  const int32_t* row_slots = nullptr;  // [num_rows], indices into `slots`; rows of one slot are
+                                       // adjacent and in order
 
   // Out. A row with a NaN or infinite logit among the valid ones is bad; its id is 0.
   TokenId* ids = nullptr;          // [num_rows]
@@ -107,7 +105,8 @@ struct SampleArgs {
 };
 
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, uint64_t key) {
+GLINT_HOST_DEVICE inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter,
+                                                            uint64_t key) {
   uint32_t k0 = static_cast<uint32_t>(key);
   uint32_t k1 = static_cast<uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -122,7 +121,7 @@ inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, uint6
 }
 
 // Uniform in (0, 1).
-inline double sample_uniform(uint64_t seed, int choice, int position, int draw) {
+GLINT_HOST_DEVICE inline double sample_uniform(uint64_t seed, int choice, int position, int draw) {
   const auto random = philox4x32({static_cast<uint32_t>(choice), static_cast<uint32_t>(position),
                                   static_cast<uint32_t>(draw), 0},
                                  seed);
@@ -136,7 +135,7 @@ struct SampleConstraint {
   TokenIds allowed;
 };
 
-inline SampleConstraint next_constraint(const SampleSlot& slot) {
+GLINT_HOST_DEVICE inline SampleConstraint next_constraint(const SampleSlot& slot) {
   if (slot.active_trigger < 0) return {};
   const SampleTrigger& trigger = slot.triggers[slot.active_trigger];
   if (trigger.num_given < trigger.forced.size)
@@ -146,7 +145,7 @@ inline SampleConstraint next_constraint(const SampleSlot& slot) {
 
 // Fires what is due and makes the first fired one active. Once when a slot is set up, then after
 // every token. `id` is that token, or -1.
-inline void update_triggers(SampleSlot& slot, TokenId id) {
+GLINT_HOST_DEVICE inline void update_triggers(SampleSlot& slot, TokenId id) {
   for (int i = 0; i < slot.num_triggers; ++i) {
     SampleTrigger& trigger = slot.triggers[i];
     if (id >= 0 && id == trigger.unless_seen) trigger.was_seen = true;
@@ -162,14 +161,10 @@ inline void update_triggers(SampleSlot& slot, TokenId id) {
 }
 
 // Counts `id` as the slot's next output token. Also replays the output of a sequence that resumes.
-inline void note_token(SampleSlot& slot, TokenId id) {
+GLINT_HOST_DEVICE inline void note_token(SampleSlot& slot, TokenId id) {
   ++slot.num_output;
-  if (slot.seen != nullptr) {
-    int at = 0;
-    while (at < slot.num_seen && slot.seen[at].id != id) ++at;
-    if (at == slot.num_seen) slot.seen[slot.num_seen++] = {.id = id, .count = 0};
-    ++slot.seen[at].count;
-  }
+  slot.last_id = id;
+  if (slot.counts != nullptr) ++slot.counts[id];
   if (slot.active_trigger >= 0) {
     SampleTrigger& trigger = slot.triggers[slot.active_trigger];
     const int num_tokens = trigger.forced.size + (trigger.allowed.size > 0 ? 1 : 0);

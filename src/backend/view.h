@@ -99,6 +99,7 @@ struct StepView {
   const int32_t* page_begin = nullptr;      // [S] where the sequence's page table begins in `pages`
   const int32_t* pages = nullptr;  // row p of a sequence: page pages[page_begin + p / page_size],
                                    // slot p % page_size. Entries past the last row's are not read
+  const int32_t* sequence_slot = nullptr;  // [S] where its sampling state is (SampleSlot)
 };
 
 // Some of a step's rows, by index, ascending; in the backend's memory.

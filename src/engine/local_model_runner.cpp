@@ -5,6 +5,22 @@
 #include "base/check.h"
 
 namespace glint {
+namespace {
+
+int place_of(Ticket ticket) { return static_cast<int>(ticket % SampleOutputs::kInFlight); }
+
+// `num_top` -1: without log-probabilities.
+OutputToken token_of(const SampledRows& rows, int row, int num_top, int max_logprobs) {
+  OutputToken token;
+  token.id = rows.ids[row];
+  if (num_top < 0) return token;
+  token.logprobs = TokenLogprobs{.chosen = rows.logprobs[row], .top = {}};
+  for (int at = row * max_logprobs; num_top > 0; ++at, --num_top)
+    token.logprobs->top.emplace_back(rows.top_ids[at], rows.top_logprobs[at]);
+  return token;
+}
+
+}  // namespace
 
 ModelOptions model_options(const SchedulerLimits& limits, NumberType compute) {
   ModelOptions options;
@@ -21,7 +37,10 @@ LocalModelRunner::LocalModelRunner(Backend& backend, Model model, int num_tokens
     : backend_(backend),
       model_(std::move(model)),
       num_tokens_(num_tokens),
-      worker_([this] { run_steps(); }) {}
+      slots_(backend, model_.options().max_batch_sequences, model_.config().vocab_size),
+      num_logprobs_(static_cast<size_t>(model_.options().max_batch_sequences), -1),
+      outputs_(backend, model_.options().max_logit_rows),
+      worker_([this] { enqueue_steps(); }) {}
 
 LocalModelRunner::~LocalModelRunner() {
   {
@@ -43,107 +62,98 @@ StepOutput LocalModelRunner::collect(Ticket ticket) {
   std::unique_lock lock(mutex_);
   CHECK(ticket == last_collected_ + 1 && ticket <= last_submitted_, "ticket ", ticket,
         " is not the next");
-  changed_.wait(lock, [&] { return !done_.empty(); });
-  StepOutput output = std::move(done_.front());
-  done_.pop_front();
-  ++last_collected_;
+  changed_.wait(lock, [&] { return last_enqueued_ >= ticket; });
+  lock.unlock();  // the worker goes on while the backend is waited for
+  StepOutput output = output_of(place_of(ticket));
+  lock.lock();
+  last_collected_ = ticket;
+  changed_.notify_all();
   return output;
 }
 
-// The worker thread. What was submitted before the end is still computed: someone may collect it.
-void LocalModelRunner::run_steps() {
+// The worker thread. A third step finds no place for its outputs until the first is collected.
+void LocalModelRunner::enqueue_steps() {
   std::unique_lock lock(mutex_);
+  const auto has_work = [&] {
+    return !waiting_.empty() && last_enqueued_ - last_collected_ < SampleOutputs::kInFlight;
+  };
   for (;;) {
-    changed_.wait(lock, [&] { return !waiting_.empty() || stopping_; });
-    if (waiting_.empty()) return;
-    StepInput input = std::move(waiting_.front());
+    changed_.wait(lock, [&] { return has_work() || stopping_; });
+    if (stopping_) return;
+    const StepInput input = std::move(waiting_.front());
     waiting_.pop_front();
+    const Ticket ticket = last_enqueued_ + 1;
     lock.unlock();
-    StepOutput output = run_step(input);
+    enqueue(input, place_of(ticket));
     lock.lock();
-    done_.push_back(std::move(output));
+    last_enqueued_ = ticket;
     changed_.notify_all();
   }
 }
 
-StepOutput LocalModelRunner::run_step(StepInput& input) {
-  for (const SlotState& state : input.new_slots) {
-    Slot& slot = slots_[state.slot];
-    slot.memory.reset(state.params, state.triggers, state.output);
-    slot.last_sampled = state.output.empty() ? 0 : state.output.back();
-  }
-  resolve_last_sampled(input.batch);
-  sample(input.batch, model_.forward(input.batch));
-  return output_of(input.batch);
+void LocalModelRunner::enqueue(const StepInput& input, int place) {
+  reset_slots(input.new_slots);
+  Enqueued& step = steps_[static_cast<size_t>(place)];
+  note_rows(input.batch, step);
+  sample(model_.forward(input.batch, slots_.slots()), step);
+  outputs_.download(place, step.num_rows, step.max_logprobs);
 }
 
-void LocalModelRunner::resolve_last_sampled(Batch& batch) {
-  for (const BatchSequence& sequence : batch.sequences) {
-    const auto begin = batch.token_ids.begin() + sequence.token_begin;
-    std::replace(begin, begin + sequence.extend_len, kSampledLastStep,
-                 slots_.at(sequence.slot).last_sampled);
+void LocalModelRunner::reset_slots(const std::vector<SlotState>& states) {
+  slots_.begin_step();
+  for (const SlotState& state : states) {
+    slots_.reset(state.slot, state.params, state.triggers, state.output);
+    num_logprobs_[static_cast<size_t>(state.slot)] = state.params.num_logprobs;
   }
 }
 
-void LocalModelRunner::sample(const Batch& batch, MatrixView<const float> logits) {
-  sampled_.slots.clear();
-  sampled_.max_logprobs = 0;
+void LocalModelRunner::note_rows(const Batch& batch, Enqueued& step) const {
+  step.sequences.clear();
+  step.num_rows = step.max_logprobs = 0;
   for (const BatchSequence& sequence : batch.sequences) {
     if (sequence.num_logit_rows == 0) continue;
-    SampleSlot* slot = slots_.at(sequence.slot).memory.prepare(sequence.num_logit_rows);
-    sampled_.slots.insert(sampled_.slots.end(), static_cast<size_t>(sequence.num_logit_rows), slot);
-    sampled_.max_logprobs = std::max(sampled_.max_logprobs, slot->num_logprobs);
+    const int num_logprobs = num_logprobs_.at(static_cast<size_t>(sequence.slot));
+    step.sequences.push_back({.num_rows = sequence.num_logit_rows, .num_logprobs = num_logprobs});
+    step.num_rows += sequence.num_logit_rows;
+    step.max_logprobs = std::max(step.max_logprobs, num_logprobs);
   }
-  const size_t rows = sampled_.slots.size();
-  CHECK(logits.rows == static_cast<int>(rows), logits.rows, " rows of logits, expected ", rows);
-  if (rows == 0) return;
+}
+
+void LocalModelRunner::sample(MatrixView<const float> logits, const Enqueued& step) {
+  CHECK(logits.rows == step.num_rows, logits.rows, " rows of logits, expected ", step.num_rows);
+  if (step.num_rows == 0) return;
   CHECK(logits.stride == logits.cols, "the rows of logits are not adjacent");
-  sampled_.ids.resize(rows);
-  sampled_.bad_numbers.resize(rows);
-  sampled_.logprobs.resize(rows);
-  sampled_.top_ids.resize(rows * static_cast<size_t>(sampled_.max_logprobs));
-  sampled_.top_logprobs.resize(sampled_.top_ids.size());
+  const SampledRows out = outputs_.device_rows(step.num_rows, step.max_logprobs);
   SampleArgs args;
   args.logits = logits.data;
   args.num_rows = logits.rows;
   args.vocab_size = logits.cols;
   args.num_valid_tokens = num_tokens_;
-  args.slots = sampled_.slots.data();
-  args.ids = sampled_.ids.data();
-  args.bad_numbers = sampled_.bad_numbers.data();
-  args.max_logprobs = sampled_.max_logprobs;
-  args.logprobs = sampled_.logprobs.data();
-  args.top_ids = sampled_.top_ids.data();
-  args.top_logprobs = sampled_.top_logprobs.data();
+  args.slots = slots_.slots();
+  args.row_slots = model_.logit_slots().data;
+  args.ids = out.ids;
+  args.bad_numbers = out.bad_numbers;
+  args.max_logprobs = step.max_logprobs;
+  args.logprobs = out.logprobs;
+  args.top_ids = out.top_ids;
+  args.top_logprobs = out.top_logprobs;
   backend_.sample(args);
 }
 
-StepOutput LocalModelRunner::output_of(const Batch& batch) {
+StepOutput LocalModelRunner::output_of(int place) {
+  const Enqueued& step = steps_[static_cast<size_t>(place)];
+  const SampledRows rows = outputs_.wait(place, step.num_rows, step.max_logprobs);
   StepOutput output;
-  size_t row = 0;
-  for (const BatchSequence& sequence : batch.sequences) {
-    if (sequence.num_logit_rows == 0) continue;
+  int row = 0;
+  for (const Enqueued::Rows& sequence : step.sequences) {
     SampledTokens& sampled = output.sampled.emplace_back();
-    for (int i = 0; i < sequence.num_logit_rows; ++i, ++row) {
-      sampled.tokens.push_back(token_of(row));
-      sampled.bad_numbers |= sampled_.bad_numbers[row] != 0;
+    const int num_top = std::min(sequence.num_logprobs, num_tokens_);
+    for (const int end = row + sequence.num_rows; row < end; ++row) {
+      sampled.tokens.push_back(token_of(rows, row, num_top, step.max_logprobs));
+      sampled.bad_numbers |= rows.bad_numbers[row] != 0;
     }
-    slots_.at(sequence.slot).last_sampled = sampled.tokens.back().id;
   }
   return output;
-}
-
-OutputToken LocalModelRunner::token_of(size_t row) const {
-  OutputToken token;
-  token.id = sampled_.ids[row];
-  const int num_logprobs = std::min(sampled_.slots[row]->num_logprobs, num_tokens_);
-  if (num_logprobs < 0) return token;
-  token.logprobs = TokenLogprobs{.chosen = sampled_.logprobs[row], .top = {}};
-  for (size_t i = 0; i < static_cast<size_t>(num_logprobs); ++i) {
-    const size_t at = row * static_cast<size_t>(sampled_.max_logprobs) + i;
-    token.logprobs->top.emplace_back(sampled_.top_ids[at], sampled_.top_logprobs[at]);
-  }
-  return token;
 }
 
 }  // namespace glint

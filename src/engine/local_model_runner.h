@@ -1,20 +1,22 @@
 #pragma once
 
-// The model of this process behind ModelRunner: a thread of its own runs forward and sampling, one
-// step after the other, while the engine thread plans the next.
+// The model of this process behind ModelRunner: a thread of its own enqueues forward and sampling,
+// one step after the other, while the engine thread plans the next. Nothing of a step's ids and
+// state comes by the host on its way to the next step; collect() alone waits for the backend.
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "backend/backend.h"
 #include "engine/model_runner.h"
 #include "model/model.h"
-#include "sampling/slot_memory.h"
+#include "sampling/sample_outputs.h"
+#include "sampling/slot_pool.h"
 #include "scheduler/limits.h"
 
 namespace glint {
@@ -33,39 +35,38 @@ class LocalModelRunner final : public ModelRunner {
   StepOutput collect(Ticket ticket) override;
 
  private:
-  struct Slot {
-    SlotMemory memory;
-    TokenId last_sampled = 0;
-  };
-  // What the sample op writes; grows to the largest step and stays.
-  struct Sampled {
-    std::vector<SampleSlot*> slots;
-    std::vector<TokenId> ids;
-    std::vector<uint8_t> bad_numbers;
-    std::vector<float> logprobs;
-    std::vector<TokenId> top_ids;
-    std::vector<float> top_logprobs;
+  // What the host knows of an enqueued step, to read its outputs by.
+  struct Enqueued {
+    struct Rows {
+      int num_rows = 0;
+      int num_logprobs = -1;  // as SampleSlot's
+    };
+    std::vector<Rows> sequences;  // with logit rows
+    int num_rows = 0;
     int max_logprobs = 0;
   };
 
-  void run_steps();
-  StepOutput run_step(StepInput& input);
-  void resolve_last_sampled(Batch& batch);
-  void sample(const Batch& batch, MatrixView<const float> logits);
-  StepOutput output_of(const Batch& batch);
-  OutputToken token_of(size_t row) const;
+  void enqueue_steps();
+  void enqueue(const StepInput& input, int place);
+  void reset_slots(const std::vector<SlotState>& states);
+  void note_rows(const Batch& batch, Enqueued& step) const;
+  void sample(MatrixView<const float> logits, const Enqueued& step);
+  StepOutput output_of(int place);
 
   Backend& backend_;
   Model model_;
   const int num_tokens_;
-  std::unordered_map<int, Slot> slots_;  // the worker's
-  Sampled sampled_;                      // the worker's
+  SlotPool slots_;                 // the worker's
+  std::vector<int> num_logprobs_;  // [slots], the worker's
+  // At ticket % kInFlight: the worker's until the step is enqueued, then collect()'s.
+  std::array<Enqueued, SampleOutputs::kInFlight> steps_;
+  SampleOutputs outputs_;
 
   std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
   std::deque<StepInput> waiting_;
-  std::deque<StepOutput> done_;
   Ticket last_submitted_ = 0;
+  Ticket last_enqueued_ = 0;
   Ticket last_collected_ = 0;
   bool stopping_ = false;
   std::thread worker_;  // last: it uses all of the above

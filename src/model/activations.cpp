@@ -1,42 +1,129 @@
 #include "model/activations.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 
 namespace glint {
+namespace {
 
-StepUploader::StepUploader(Backend& backend, const ModelConfig& config, const ModelOptions& options)
-    : backend_(backend), options_(options), vocab_size_(config.vocab_size) {
+// The arrays of a step's block, in their order.
+enum Section {
+  kTokenIds,
+  kPositions,
+  kTokenSequence,
+  kPageBegin,
+  kSequenceSlot,
+  kAbsorbedRows,
+  kExpandedRows,
+  kLogitRows,
+  kLogitSlots,
+  kNumSections
+};
+
+constexpr int kMinRowCapacity = 8;
+
+size_t max_page_entries(const ModelConfig& config, const ModelOptions& options) {
   const int longest = config.max_position_embeddings;
   const int pages_per_sequence =
       std::min(options.num_pages, (longest + options.page_size - 1) / options.page_size);
-  max_pages_ =
-      static_cast<size_t>(options.max_batch_sequences) * static_cast<size_t>(pages_per_sequence);
-  const auto tokens = static_cast<size_t>(options.max_batch_tokens);
-  const size_t capacity =
-      6 * tokens + static_cast<size_t>(options.max_batch_sequences) + max_pages_;
-  host_.reserve(capacity);
-  block_ = Buffer(backend, capacity * sizeof(int32_t));
+  return static_cast<size_t>(options.max_batch_sequences) * static_cast<size_t>(pages_per_sequence);
 }
 
-// Where the values will lie in the backend's memory.
-const int32_t* StepUploader::append(const std::vector<int32_t>& values) {
-  CHECK((host_.size() + values.size()) * sizeof(int32_t) <= block_.size(),
-        "a step of more integers than ModelOptions allow");
-  const auto* begin = static_cast<const int32_t*>(block_.data()) + host_.size();
-  host_.insert(host_.end(), values.begin(), values.end());
-  return begin;
+// A step's block: on the host as it is filled, or where the backend will find it.
+struct StepBlock {
+  int32_t* data = nullptr;
+  int capacity = 0;  // entries of each section
+
+  int32_t* section(int index) const { return data + int64_t{index} * capacity; }
+  int32_t* pages() const { return section(kNumSections); }
+  size_t bytes(size_t num_pages) const {
+    const auto entries = size_t{kNumSections} * static_cast<size_t>(capacity) + num_pages;
+    return entries * sizeof(int32_t);
+  }
+};
+
+struct RowCounts {
+  int absorbed = 0, expanded = 0, logits = 0;
+};
+
+// Past its entries, a section holds what no row is: no token of any sequence.
+void clear(const StepBlock& block) {
+  std::fill(block.data, block.pages(), 0);
+  std::fill_n(block.section(kTokenSequence), block.capacity, -1);
 }
 
-void StepUploader::check(const Batch& batch) const {
+RowCounts fill(const StepBlock& block, const Batch& batch, MlaForm prompt_form) {
+  clear(block);
+  RowCounts counts;
+  int32_t row = 0, index = 0;
+  for (const BatchSequence& sequence : batch.sequences) {
+    const bool is_expanded = sequence.form == RowForm::kPrompt && prompt_form == MlaForm::kExpanded;
+    block.section(kPageBegin)[index] = sequence.page_begin;
+    block.section(kSequenceSlot)[index] = sequence.slot;
+    for (int i = 0; i < sequence.extend_len; ++i, ++row) {
+      block.section(kPositions)[row] = sequence.cached_len + i;
+      block.section(kTokenSequence)[row] = index;
+      if (is_expanded)
+        block.section(kExpandedRows)[counts.expanded++] = row;
+      else
+        block.section(kAbsorbedRows)[counts.absorbed++] = row;
+      if (i < sequence.extend_len - sequence.num_logit_rows) continue;
+      block.section(kLogitRows)[counts.logits] = row;
+      block.section(kLogitSlots)[counts.logits++] = sequence.slot;
+    }
+    ++index;
+  }
+  std::ranges::copy(batch.token_ids, block.section(kTokenIds));
+  std::ranges::copy(batch.pages, block.pages());
+  return counts;
+}
+
+StepInputs inputs_at(const StepBlock& block, const Batch& batch, const RowCounts& counts) {
+  StepInputs inputs;
+  inputs.step.num_tokens = static_cast<int>(batch.token_ids.size());
+  inputs.step.num_sequences = static_cast<int>(batch.sequences.size());
+  inputs.step.token_ids = inputs.token_ids = block.section(kTokenIds);
+  inputs.step.positions = block.section(kPositions);
+  inputs.step.token_sequence = block.section(kTokenSequence);
+  inputs.step.page_begin = block.section(kPageBegin);
+  inputs.step.sequence_slot = block.section(kSequenceSlot);
+  inputs.step.pages = block.pages();
+  inputs.absorbed_rows = {block.section(kAbsorbedRows), counts.absorbed};
+  inputs.expanded_rows = {block.section(kExpandedRows), counts.expanded};
+  inputs.logit_rows = {block.section(kLogitRows), counts.logits};
+  inputs.logit_slots = {block.section(kLogitSlots), counts.logits};
+  return inputs;
+}
+
+}  // namespace
+
+StepUploader::StepUploader(Backend& backend, const ModelConfig& config, const ModelOptions& options)
+    : backend_(backend),
+      options_(options),
+      vocab_size_(config.vocab_size),
+      max_pages_(max_page_entries(config, options)),
+      block_(backend, StepBlock{nullptr, options.max_batch_tokens}.bytes(max_pages_)),
+      staging_(backend, block_.size()) {}
+
+int StepUploader::row_capacity(int num_tokens) const {
+  const auto rows = static_cast<unsigned>(std::max(num_tokens, kMinRowCapacity));
+  return std::min(static_cast<int>(std::bit_ceil(rows)), options_.max_batch_tokens);
+}
+
+void StepUploader::check(const Batch& batch, bool may_hold_sampled_ids) const {
   CHECK(std::ssize(batch.token_ids) <= options_.max_batch_tokens, batch.token_ids.size(),
         " tokens in a step of at most ", options_.max_batch_tokens);
   CHECK(std::ssize(batch.sequences) <= options_.max_batch_sequences, batch.sequences.size(),
         " sequences in a step of at most ", options_.max_batch_sequences);
   CHECK(batch.pages.size() <= max_pages_, batch.pages.size(), " page table entries in a step");
   for (const TokenId id : batch.token_ids) {
-    CHECK(id >= 0 && id < vocab_size_, "token id ", id);
+    const bool is_known = id >= 0 && id < vocab_size_;
+    CHECK(is_known || (may_hold_sampled_ids && id == kSampledLastStep), "token id ", id);
+  }
+  for (const PageId page : batch.pages) {
+    CHECK(page >= 0 && page < options_.num_pages, "page ", page, " of ", options_.num_pages);
   }
   int tokens = 0, logit_rows = 0;
   for (const BatchSequence& s : batch.sequences) {
@@ -45,6 +132,7 @@ void StepUploader::check(const Batch& batch) const {
           "page table out of range");
     CHECK(int64_t{s.num_pages} * options_.page_size >= int64_t{s.cached_len} + s.extend_len,
           s.num_pages, " pages for ", s.cached_len + s.extend_len, " rows");
+    CHECK(s.slot >= 0 && s.slot < options_.max_batch_sequences, "slot ", s.slot);
     CHECK(s.num_logit_rows >= 0 && s.num_logit_rows <= s.extend_len, "logit rows");
     tokens += s.extend_len;
     logit_rows += s.num_logit_rows;
@@ -54,38 +142,17 @@ void StepUploader::check(const Batch& batch) const {
         options_.max_logit_rows);
 }
 
-StepInputs StepUploader::upload(const Batch& batch, MlaForm prompt_form) {
-  check(batch);
-  std::vector<int32_t> positions, token_sequence, page_begin, absorbed, expanded, logit_rows;
-  int32_t row = 0;
-  for (size_t s = 0; s < batch.sequences.size(); ++s) {
-    const BatchSequence& sequence = batch.sequences[s];
-    const bool is_expanded = sequence.form == RowForm::kPrompt && prompt_form == MlaForm::kExpanded;
-    page_begin.push_back(sequence.page_begin);
-    for (int i = 0; i < sequence.extend_len; ++i, ++row) {
-      positions.push_back(sequence.cached_len + i);
-      token_sequence.push_back(static_cast<int32_t>(s));
-      (is_expanded ? expanded : absorbed).push_back(row);
-      if (i >= sequence.extend_len - sequence.num_logit_rows) logit_rows.push_back(row);
-    }
-  }
-  const auto list = [&](const std::vector<int32_t>& rows) {
-    return RowList{append(rows), static_cast<int>(rows.size())};
-  };
-  host_.clear();
-  StepInputs inputs;
-  inputs.step.num_tokens = row;
-  inputs.step.num_sequences = static_cast<int>(batch.sequences.size());
-  inputs.step.token_ids = append(batch.token_ids);
-  inputs.step.positions = append(positions);
-  inputs.step.token_sequence = append(token_sequence);
-  inputs.step.page_begin = append(page_begin);
-  inputs.step.pages = append(batch.pages);
-  inputs.absorbed_rows = list(absorbed);
-  inputs.expanded_rows = list(expanded);
-  inputs.logit_rows = list(logit_rows);
-  backend_.upload(block_.data(), host_.data(), host_.size() * sizeof(int32_t));
-  return inputs;
+StepInputs StepUploader::upload(const Batch& batch, MlaForm prompt_form,
+                                bool may_hold_sampled_ids) {
+  check(batch, may_hold_sampled_ids);
+  StepBlock block{nullptr, row_capacity(static_cast<int>(batch.token_ids.size()))};
+  const size_t bytes = block.bytes(batch.pages.size());
+  staging_.begin_step();
+  block.data = static_cast<int32_t*>(staging_.reserve(bytes));
+  const RowCounts counts = fill(block, batch, prompt_form);
+  backend_.upload_async(block_.data(), block.data, bytes);
+  block.data = static_cast<int32_t*>(block_.data());
+  return inputs_at(block, batch, counts);
 }
 
 Activations::Activations(Backend& backend, const ModelConfig& c, const ModelOptions& options) {

@@ -3,6 +3,7 @@
 // What a step needs besides weights and KV rows, allocated once for the largest step.
 
 #include "backend/backend.h"
+#include "backend/staging.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/model.h"
@@ -12,27 +13,35 @@ namespace glint {
 // A step's integers in the backend's memory.
 struct StepInputs {
   StepView step;
+  TokenId* token_ids = nullptr;          // the step's, for resolve_sampled_ids()
   RowList absorbed_rows, expanded_rows;  // every row is in one of them
   RowList logit_rows;
+  RowList logit_slots;  // the slot of each logit row
 };
 
-// One int32 block that every step's batch is packed into and uploaded at once.
+// One int32 block that every step's batch is packed into and uploaded with one copy. Steps follow
+// each other in the backend's order, so one block serves all; the host's side is staged.
+//
+// Where a step's arrays lie depends on row_capacity(its rows) alone: arrays of so many entries one
+// after another, then the page tables. So a captured step finds the next one's at the same place.
 class StepUploader {
  public:
   StepUploader(Backend& backend, const ModelConfig& config, const ModelOptions& options);
-  // CHECKs the batch against the options: its sizes, page ids and token ids.
-  StepInputs upload(const Batch& batch, MlaForm prompt_form);
+  // CHECKs the batch against the options: its sizes, slots, page ids and token ids.
+  StepInputs upload(const Batch& batch, MlaForm prompt_form, bool may_hold_sampled_ids);
+
+  // A power of two from 8 on, or max_batch_tokens where that is less.
+  int row_capacity(int num_tokens) const;
 
  private:
-  const int32_t* append(const std::vector<int32_t>& values);
-  void check(const Batch& batch) const;
+  void check(const Batch& batch, bool may_hold_sampled_ids) const;
 
   Backend& backend_;
   const ModelOptions options_;
   const int vocab_size_;
-  size_t max_pages_;  // entries of all page tables of a step
+  const size_t max_pages_;  // entries of all page tables of a step
   Buffer block_;
-  std::vector<int32_t> host_;
+  Staging staging_;
 };
 
 // T = max_batch_tokens, H = heads, K = experts per token. All of the compute type unless said

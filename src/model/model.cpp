@@ -42,10 +42,12 @@ struct Model::State {
             options.num_pages, options.page_size, config.kv_row()};
   }
 
-  StepInputs begin_step(const Batch& batch) {
-    const StepInputs inputs =
-        uploader.upload(batch, options.prompt_form.value_or(backend.prompt_form()));
+  StepInputs begin_step(const Batch& batch, const SampleSlot* slots) {
+    const StepInputs inputs = uploader.upload(
+        batch, options.prompt_form.value_or(backend.prompt_form()), slots != nullptr);
     num_tokens = inputs.step.num_tokens;
+    logit_slots = inputs.logit_slots;
+    if (slots != nullptr) backend.resolve_sampled_ids(inputs.step, slots, inputs.token_ids);
     backend.rope_table(inputs.step, config.rope_theta, activations.cos_sin.first_rows(num_tokens));
     return inputs;
   }
@@ -63,6 +65,7 @@ struct Model::State {
   Buffer kv;
   LayerProbe probe;
   int num_tokens = 0;  // of the last step
+  RowList logit_slots;
 };
 
 // x is kept as residual + delta: the sum is made where the next norm reads it.
@@ -120,9 +123,9 @@ Result<Model> Model::load_dummy(Backend& backend, const ModelConfig& config,
   return Model(std::make_unique<State>(backend, config, completed(options), std::move(weights)));
 }
 
-MatrixView<const float> Model::forward(const Batch& batch) {
+MatrixView<const float> Model::forward(const Batch& batch, const SampleSlot* slots) {
   State& s = *state_;
-  const StepInputs inputs = s.begin_step(batch);
+  const StepInputs inputs = s.begin_step(batch, slots);
   const Matrix residual = s.activations.residual.first_rows(s.num_tokens);
   const Matrix delta = s.activations.delta.first_rows(s.num_tokens);
   s.backend.embed(inputs.step, s.weights.embed_tokens, residual);
@@ -143,7 +146,7 @@ MatrixView<const float> Model::forward_mtp(const Batch& batch, Matrix hidden) {
   State& s = *state_;
   CHECK(s.weights.mtp.has_value(), "the model was loaded without its MTP layer");
   const MtpWeights& w = *s.weights.mtp;
-  const StepInputs inputs = s.begin_step(batch);
+  const StepInputs inputs = s.begin_step(batch, /*slots=*/nullptr);
   const Matrix residual = s.activations.residual.first_rows(s.num_tokens);
   const Matrix delta = s.activations.delta.first_rows(s.num_tokens);
   const Matrix input = s.activations.mtp_input.first_rows(s.num_tokens);
@@ -161,6 +164,7 @@ Matrix Model::hidden() const { return state_->activations.hidden.first_rows(stat
 Matrix Model::mtp_hidden() const {
   return state_->activations.mtp_hidden.first_rows(state_->num_tokens);
 }
+RowList Model::logit_slots() const { return state_->logit_slots; }
 const ModelConfig& Model::config() const { return state_->config; }
 const ModelOptions& Model::options() const { return state_->options; }
 int64_t Model::weight_bytes() const { return static_cast<int64_t>(state_->weights.arena.size()); }

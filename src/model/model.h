@@ -53,11 +53,18 @@ class Model {
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
 
-  // Computes the step and writes its KV rows. All token_ids are in [0, vocab_size). Returns the
-  // logits of the batch's logit rows in order, [num_logit_rows, vocab_size] in the backend's
-  // memory, valid until the next call. What the batch claims (sizes, pages) is CHECKed against the
+  // Computes the step and writes its KV rows. All token_ids are in [0, vocab_size), or
+  // kSampledLastStep where `slots` are given, which are in the backend's memory. Returns the logits
+  // of the batch's logit rows in order, [num_logit_rows, vocab_size] in the backend's memory, valid
+  // until the next call. What the batch claims (sizes, slots, pages) is CHECKed against the
   // options.
-  MatrixView<const float> forward(const Batch& batch);
+  //
+  // Returns when the step is enqueued: the results are there for the ops that follow. The batch is
+  // not needed any more.
+  MatrixView<const float> forward(const Batch& batch, const SampleSlot* slots = nullptr);
+
+  // After forward(): the slot of each logit row, in the backend's memory, valid as they are.
+  RowList logit_slots() const;
 
   // After forward(), with_mtp only: model.norm of all T rows, [T, hidden_size], valid until the
   // next forward().

@@ -27,7 +27,14 @@ Result<void> check_id(const char* param, TokenId id, int vocab_size) {
                             vocab_size - 1, "."));
 }
 
+Result<void> check_count(const char* param, size_t count, int limit) {
+  if (count <= static_cast<size_t>(limit)) return {};
+  return invalid(param, cat(param, " has ", count, " token ids; at most ", limit, " are allowed."));
+}
+
 Result<void> check_ids(const SamplingParams& params, int vocab_size) {
+  TRY(check_count("logit_bias", params.logit_bias.size(), kMaxLogitBiases));
+  TRY(check_count("stop_token_ids", params.stop_token_ids.size(), kMaxStopTokenIds));
   for (const auto& [id, bias] : params.logit_bias) {
     TRY(check_id("logit_bias", id, vocab_size));
     TRY(check_range("logit_bias", bias, -100, 100));

@@ -51,6 +51,15 @@ TEST(SamplingParamsTest, RefusalsNameFieldAndRange) {
             "stop_token_ids: stop_token_ids names token -1; the vocabulary has ids 0 to 99.");
 }
 
+TEST(SamplingParamsTest, ListsHaveLimits) {
+  EXPECT_EQ(refusal([](auto& p) { p.logit_bias.resize(kMaxLogitBiases); }), "");
+  EXPECT_EQ(refusal([](auto& p) { p.logit_bias.resize(kMaxLogitBiases + 1); }),
+            "logit_bias: logit_bias has 1025 token ids; at most 1024 are allowed.");
+  EXPECT_EQ(refusal([](auto& p) { p.stop_token_ids.resize(kMaxStopTokenIds); }), "");
+  EXPECT_EQ(refusal([](auto& p) { p.stop_token_ids.resize(kMaxStopTokenIds + 1); }),
+            "stop_token_ids: stop_token_ids has 257 token ids; at most 256 are allowed.");
+}
+
 TEST(SamplingParamsTest, NanIsNeverInRange) {
   EXPECT_NE(refusal([](auto& p) { p.temperature = NAN; }), "");
   EXPECT_NE(refusal([](auto& p) { p.temperature = INFINITY; }), "");

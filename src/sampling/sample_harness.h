@@ -1,13 +1,15 @@
 #pragma once
 
-// For tests: the sample op of the CPU backend over plain vectors.
+// For tests: the sample op over plain vectors, with its state and outputs in the backend's memory.
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
-#include "sampling/slot_memory.h"
+#include "sampling/sample_outputs.h"
+#include "sampling/slot_pool.h"
 
 namespace glint {
 
@@ -17,73 +19,105 @@ struct SampleResult {
   float logprob = 0;
   std::vector<TokenId> top_ids;
   std::vector<float> top_logprobs;
+  bool operator==(const SampleResult&) const = default;
 };
 
 class SampleHarness {
  public:
-  // One row for each slot. The rows are of one length; ids from num_valid_tokens on have no token.
-  std::vector<SampleResult> sample(const std::vector<SlotMemory*>& slots,
+  static constexpr int kNumSlots = 16;
+  static constexpr int kVocabSize = 128;
+
+  explicit SampleHarness(std::unique_ptr<Backend> backend = make_cpu_backend(2))
+      : backend_(std::move(backend)) {}
+
+  // A slot of its own until kNumSlots more have started.
+  int start(const SamplingParams& params, const std::vector<Trigger>& triggers = {},
+            const std::vector<TokenId>& output = {}) {
+    next_slot_ = (next_slot_ + 1) % kNumSlots;
+    reset(next_slot_, params, triggers, output);
+    return next_slot_;
+  }
+  void reset(int slot, const SamplingParams& params, const std::vector<Trigger>& triggers = {},
+             const std::vector<TokenId>& output = {}) {
+    pool_.begin_step();
+    pool_.reset(slot, params, triggers, output);
+    num_logprobs_[static_cast<size_t>(slot)] = params.num_logprobs;
+  }
+
+  // One row for each of `slots`. The rows are of one length; ids from num_valid_tokens on have no
+  // token.
+  std::vector<SampleResult> sample(const std::vector<int32_t>& slots,
                                    const std::vector<std::vector<float>>& rows,
                                    int num_valid_tokens) {
-    const size_t n = rows.size();
     std::vector<float> logits;
-    std::vector<SampleSlot*> pointers;
-    SampleArgs args;
     for (const auto& row : rows) logits.insert(logits.end(), row.begin(), row.end());
-    for (SlotMemory* slot : slots) pointers.push_back(slot->prepare(static_cast<int>(n)));
-    for (const SampleSlot* slot : pointers)
-      args.max_logprobs = std::max(args.max_logprobs, slot->num_logprobs);
-    const size_t columns = static_cast<size_t>(args.max_logprobs);
-    std::vector<TokenId> ids(n), top_ids(n * columns);
-    std::vector<uint8_t> bad(n);
-    std::vector<float> logprobs(n), top_logprobs(n * columns);
-    args.logits = logits.data();
-    args.num_rows = static_cast<int>(n);
+    upload(logits_, logits);
+    upload(row_slots_, slots);
+    int max_logprobs = 0;
+    for (const int slot : slots) max_logprobs = std::max(max_logprobs, num_logprobs(slot));
+    const int num_rows = static_cast<int>(rows.size());
+    const SampledRows out = outputs_.device_rows(num_rows, max_logprobs);
+    SampleArgs args;
+    args.logits = static_cast<const float*>(logits_.data());
+    args.num_rows = num_rows;
     args.vocab_size = static_cast<int>(rows.front().size());
     args.num_valid_tokens = num_valid_tokens;
-    args.slots = pointers.data();
-    args.ids = ids.data();
-    args.bad_numbers = bad.data();
-    args.logprobs = logprobs.data();
-    args.top_ids = top_ids.data();
-    args.top_logprobs = top_logprobs.data();
+    args.slots = pool_.slots();
+    args.row_slots = static_cast<const int32_t*>(row_slots_.data());
+    args.ids = out.ids;
+    args.bad_numbers = out.bad_numbers;
+    args.max_logprobs = max_logprobs;
+    args.logprobs = out.logprobs;
+    args.top_ids = out.top_ids;
+    args.top_logprobs = out.top_logprobs;
     backend_->sample(args);
-    std::vector<SampleResult> results(n);
-    for (size_t i = 0; i < n; ++i) {
-      results[i] = {.id = ids[i],
-                    .bad_numbers = bad[i] != 0,
-                    .logprob = logprobs[i],
-                    .top_ids = {},
-                    .top_logprobs = {}};
-      const size_t k = static_cast<size_t>(std::max(pointers[i]->num_logprobs, 0));
-      for (size_t j = 0; j < k; ++j) {
-        results[i].top_ids.push_back(top_ids[i * columns + j]);
-        results[i].top_logprobs.push_back(top_logprobs[i * columns + j]);
-      }
-    }
+    outputs_.download(/*place=*/0, num_rows, max_logprobs);
+    const SampledRows sampled = outputs_.wait(/*place=*/0, num_rows, max_logprobs);
+    std::vector<SampleResult> results;
+    for (int row = 0; row < num_rows; ++row)
+      results.push_back(result(sampled, row, slots[static_cast<size_t>(row)], max_logprobs));
     return results;
   }
 
   // One row of one slot, all ids with a token.
-  SampleResult sample(SlotMemory& slot, const std::vector<float>& row) {
-    return sample({&slot}, {row}, static_cast<int>(row.size())).front();
+  SampleResult sample(int slot, const std::vector<float>& row) {
+    return sample(std::vector<int32_t>{slot}, {row}, static_cast<int>(row.size())).front();
   }
   // The ids of `steps` draws from the same logits.
-  std::vector<TokenId> draw(SlotMemory& slot, const std::vector<float>& row, int steps) {
+  std::vector<TokenId> draw(int slot, const std::vector<float>& row, int steps) {
     std::vector<TokenId> ids;
     for (int i = 0; i < steps; ++i) ids.push_back(sample(slot, row).id);
     return ids;
   }
 
  private:
-  std::unique_ptr<Backend> backend_ = make_cpu_backend(2);
-};
+  int num_logprobs(int slot) const { return num_logprobs_[static_cast<size_t>(slot)]; }
 
-inline SlotMemory make_slot(const SamplingParams& params, const std::vector<Trigger>& triggers = {},
-                            const std::vector<TokenId>& output = {}) {
-  SlotMemory slot;
-  slot.reset(params, triggers, output);
-  return slot;
-}
+  template <typename T>
+  void upload(Buffer& buffer, const std::vector<T>& values) {
+    const size_t bytes = values.size() * sizeof(T);
+    if (buffer.size() < bytes) buffer = Buffer(*backend_, bytes);
+    backend_->upload(buffer.data(), values.data(), bytes);
+  }
+
+  SampleResult result(const SampledRows& sampled, int row, int slot, int max_logprobs) const {
+    SampleResult result;
+    result.id = sampled.ids[row];
+    result.bad_numbers = sampled.bad_numbers[row] != 0;
+    if (num_logprobs(slot) < 0 || result.bad_numbers) return result;
+    result.logprob = sampled.logprobs[row];
+    const int begin = row * max_logprobs, end = begin + num_logprobs(slot);
+    result.top_ids.assign(sampled.top_ids + begin, sampled.top_ids + end);
+    result.top_logprobs.assign(sampled.top_logprobs + begin, sampled.top_logprobs + end);
+    return result;
+  }
+
+  std::unique_ptr<Backend> backend_;
+  SlotPool pool_{*backend_, kNumSlots, kVocabSize};
+  SampleOutputs outputs_{*backend_, /*max_rows=*/64};
+  std::vector<int> num_logprobs_ = std::vector<int>(kNumSlots, -1);
+  int next_slot_ = -1;
+  Buffer logits_, row_slots_;
+};
 
 }  // namespace glint

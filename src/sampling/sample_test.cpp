@@ -35,7 +35,7 @@ std::vector<double> probabilities(const std::vector<float>& logits, double tempe
 
 std::set<TokenId> ids_drawn(SampleHarness& h, const SamplingParams& params,
                             const std::vector<float>& logits, int draws = 2000) {
-  SlotMemory slot = make_slot(params);
+  const int slot = h.start(params);
   const auto ids = h.draw(slot, logits, draws);
   return {ids.begin(), ids.end()};
 }
@@ -62,7 +62,7 @@ TEST(SampleTest, DrawsFollowTheDistribution) {
   for (const float temperature : {0.5f, 1.0f, 2.0f}) {
     SCOPED_TRACE(temperature);
     const auto logits = random_logits(50, 1);
-    SlotMemory slot = make_slot({.temperature = temperature, .seed = 42});
+    const int slot = h.start({.temperature = temperature, .seed = 42});
     int cells = 0;
     const double statistic =
         chi_square(h.draw(slot, logits, 20000), probabilities(logits, temperature), cells);
@@ -77,8 +77,8 @@ TEST(SampleTest, SeedsAndChoicesDrawIndependently) {
   const auto logits = random_logits(20, 2);
   std::vector<TokenId> by_seed, by_choice;
   for (int i = 0; i < 10000; ++i) {
-    SlotMemory a = make_slot({.seed = static_cast<uint64_t>(i)});
-    SlotMemory b = make_slot({.seed = 7, .choice = i});
+    const int a = h.start({.seed = static_cast<uint64_t>(i)});
+    const int b = h.start({.seed = 7, .choice = i});
     by_seed.push_back(h.sample(a, logits).id);
     by_choice.push_back(h.sample(b, logits).id);
   }
@@ -99,7 +99,7 @@ TEST(SampleTest, PhiloxGivesItsPublishedNumbers) {
 
 TEST(SampleTest, GreedyTakesTheLargestAndTheLowestOfEquals) {
   SampleHarness h;
-  SlotMemory slot = make_slot({.temperature = 0});
+  const int slot = h.start({.temperature = 0});
   EXPECT_EQ(h.sample(slot, {1, 3, 2}).id, 1);
   EXPECT_EQ(h.sample(slot, {1, 3, 3}).id, 1);
   EXPECT_EQ(h.sample(slot, {5, 5, 5}).id, 0);
@@ -143,7 +143,7 @@ TEST(SampleTest, MinPDropsWhatIsFarBelowTheLargest) {
 TEST(SampleTest, FilteredDrawsKeepTheirProportions) {
   SampleHarness h;
   const auto logits = random_logits(50, 3);
-  SlotMemory slot = make_slot({.top_p = 0.9f, .top_k = 20, .seed = 5});
+  const int slot = h.start({.top_p = 0.9f, .top_k = 20, .seed = 5});
   const auto ids = h.draw(slot, logits, 20000);
   const std::set<TokenId> kept(ids.begin(), ids.end());
   std::vector<double> p = probabilities(logits, 1);
@@ -164,7 +164,7 @@ TEST(SampleTest, PenaltiesAndBiasMatchANaiveReference) {
                         .presence_penalty = 0.2f,
                         .repetition_penalty = 1.2f,
                         .logit_bias = {{3, 1.5f}, {4, -2.0f}}};
-  SlotMemory slot = make_slot(params);
+  const int slot = h.start(params);
   std::map<TokenId, int> counts;
   for (int step = 0; step < 200; ++step) {
     auto logits = random_logits(12, static_cast<uint64_t>(step));
@@ -184,16 +184,16 @@ TEST(SampleTest, PenaltiesAndBiasMatchANaiveReference) {
 
 TEST(SampleTest, StopIdsAreMaskedBeforeMinTokens) {
   SampleHarness h;
-  SlotMemory slot = make_slot({.temperature = 0, .stop_token_ids = {1, 99}, .min_tokens = 2});
+  const int slot = h.start({.temperature = 0, .stop_token_ids = {1, 99}, .min_tokens = 2});
   EXPECT_THAT(h.draw(slot, {1, 3, 2}, 4), ElementsAre(2, 2, 1, 1));
 }
 
 TEST(SampleTest, IdsWithoutATokenAreNeverChosen) {
   SampleHarness h;
   for (const float temperature : {0.0f, 1.0f}) {
-    SlotMemory slot =
-        make_slot({.temperature = temperature, .logit_bias = {{3, 50.0f}}, .num_logprobs = 3});
-    const auto result = h.sample({&slot}, {{1, 2, 90, 99}}, /*num_valid_tokens=*/2).front();
+    const int slot =
+        h.start({.temperature = temperature, .logit_bias = {{3, 50.0f}}, .num_logprobs = 3});
+    const auto result = h.sample({slot}, {{1, 2, 90, 99}}, /*num_valid_tokens=*/2).front();
     EXPECT_LT(result.id, 2);
     EXPECT_NEAR(result.top_logprobs[0], -std::log1p(std::exp(-1.0)), 1e-6);  // one FP32 rounding
   }
@@ -204,13 +204,13 @@ TEST(SampleTest, LogprobsAreOfTheRawLogits) {
   SampleHarness h;
   const auto logits = random_logits(30, 4);
   const auto p = probabilities(logits, 1);
-  SlotMemory slot = make_slot({.temperature = 0.3f,
-                               .top_p = 0.5f,
-                               .frequency_penalty = 1,
-                               .logit_bias = {{2, 5.0f}},
-                               .seed = 3,
-                               .num_logprobs = 5},
-                              {}, {2, 2});
+  const int slot = h.start({.temperature = 0.3f,
+                            .top_p = 0.5f,
+                            .frequency_penalty = 1,
+                            .logit_bias = {{2, 5.0f}},
+                            .seed = 3,
+                            .num_logprobs = 5},
+                           {}, {2, 2});
   const auto result = h.sample(slot, logits);
   // The sum is in double and exp and log in FP32: a few ulps of numbers below 16.
   EXPECT_NEAR(result.logprob, std::log(p[static_cast<size_t>(result.id)]), 4e-6);
@@ -228,10 +228,9 @@ TEST(SampleTest, LogprobsAreOfTheRawLogits) {
 TEST(SampleTest, NanAndInfinityAreReportedAndStayInTheirRow) {
   SampleHarness h;
   const float inf = std::numeric_limits<float>::infinity();
-  SlotMemory a = make_slot({.num_logprobs = 2}), b = make_slot({}), c = make_slot({}),
-             d = make_slot({});
+  const int a = h.start({.num_logprobs = 2}), b = h.start({}), c = h.start({}), d = h.start({});
   const auto results =
-      h.sample({&a, &b, &c, &d}, {{1, NAN, 3}, {1, 2, 3}, {-inf, 2, 3}, {1, 2, NAN}}, 2);
+      h.sample({a, b, c, d}, {{1, NAN, 3}, {1, 2, 3}, {-inf, 2, 3}, {1, 2, NAN}}, 2);
   EXPECT_TRUE(results[0].bad_numbers);
   EXPECT_FALSE(results[1].bad_numbers);
   EXPECT_TRUE(results[2].bad_numbers);
@@ -250,22 +249,22 @@ TEST(SampleTest, TokensDependOnTheSequenceAlone) {
                               .choice = 3};
   constexpr int kSteps = 30;
   std::vector<TokenId> alone;
-  SlotMemory slot = make_slot(params);
+  const int slot = h.start(params);
   for (int step = 0; step < kSteps; ++step)
     alone.push_back(h.sample(slot, random_logits(60, static_cast<uint64_t>(step))).id);
 
   std::mt19937_64 rng(1);
-  SlotMemory again = make_slot(params);
+  int again = h.start(params);
   std::vector<TokenId> batched;
   for (int step = 0; step < kSteps; ++step) {
-    if (step % 7 == 3) again = make_slot(params, {}, batched);
-    std::vector<SlotMemory> others;
-    for (int i = 0; i < 5; ++i) others.push_back(make_slot({.seed = rng()}));
-    std::vector<SlotMemory*> slots;
+    if (step % 7 == 3) again = h.start(params, {}, batched);
+    std::vector<int32_t> slots;
     std::vector<std::vector<float>> rows;
     const size_t mine = rng() % 6;
     for (size_t i = 0; i < 6; ++i) {
-      slots.push_back(i == mine ? &again : &others[i > mine ? i - 1 : i]);
+      const int other = 8 + static_cast<int>(i);
+      if (i != mine) h.reset(other, {.seed = rng()});
+      slots.push_back(i == mine ? again : other);
       rows.push_back(random_logits(60, i == mine ? static_cast<uint64_t>(step) : rng()));
     }
     batched.push_back(h.sample(slots, rows, 60)[mine].id);
@@ -277,34 +276,34 @@ TEST(SampleTest, TokensDependOnTheSequenceAlone) {
 
 TEST(SampleTriggerTest, TokenForcesWhatFollows) {
   SampleHarness h;
-  SlotMemory slot = make_slot({.temperature = 0}, {{.on_token = 2, .forced_ids = {0, 1}}});
+  const int slot = h.start({.temperature = 0}, {{.on_token = 2, .forced_ids = {0, 1}}});
   EXPECT_THAT(h.draw(slot, {1, 1, 9}, 5), ElementsAre(2, 0, 1, 2, 2)) << "once";
 }
 
 TEST(SampleTriggerTest, CountForcesUnlessTheTokenWasSeen) {
   SampleHarness h;
   const Trigger budget{.after_tokens = 3, .unless_seen = 0, .forced_ids = {0}};
-  SlotMemory slot = make_slot({.temperature = 0}, {budget});
+  const int slot = h.start({.temperature = 0}, {budget});
   EXPECT_THAT(h.draw(slot, {1, 1, 9}, 6), ElementsAre(2, 2, 2, 0, 2, 2));
-  SlotMemory done = make_slot({.temperature = 0}, {budget}, {0, 2});
+  const int done = h.start({.temperature = 0}, {budget}, {0, 2});
   EXPECT_THAT(h.draw(done, {1, 1, 9}, 3), ElementsAre(2, 2, 2));
-  SlotMemory at_once = make_slot({.temperature = 0}, {{.after_tokens = 0, .forced_ids = {1}}});
+  const int at_once = h.start({.temperature = 0}, {{.after_tokens = 0, .forced_ids = {1}}});
   EXPECT_THAT(h.draw(at_once, {1, 1, 9}, 2), ElementsAre(1, 2));
 }
 
 TEST(SampleTriggerTest, AllowedIdsComeAfterTheForcedOnesAndAreDrawn) {
   SampleHarness h;
-  SlotMemory slot = make_slot({.temperature = 0, .stop_token_ids = {1}, .min_tokens = 9},
-                              {{.on_token = 3, .forced_ids = {0}, .allowed_ids = {2, 1}}});
+  const int slot = h.start({.temperature = 0, .stop_token_ids = {1}, .min_tokens = 9},
+                           {{.on_token = 3, .forced_ids = {0}, .allowed_ids = {2, 1}}});
   EXPECT_THAT(h.draw(slot, {1, 5, 2, 9}, 4), ElementsAre(3, 0, 1, 3)) << "a stop id, too";
 }
 
 // A budget that forces </think>, and a call that </think> opens.
 TEST(SampleTriggerTest, ForcedTokenFiresAnotherTrigger) {
   SampleHarness h;
-  SlotMemory slot =
-      make_slot({.temperature = 0}, {{.after_tokens = 2, .unless_seen = 4, .forced_ids = {4}},
-                                     {.on_token = 4, .forced_ids = {0, 1}}});
+  const int slot =
+      h.start({.temperature = 0}, {{.after_tokens = 2, .unless_seen = 4, .forced_ids = {4}},
+                                   {.on_token = 4, .forced_ids = {0, 1}}});
   EXPECT_THAT(h.draw(slot, {1, 1, 9, 1, 1}, 6), ElementsAre(2, 2, 4, 0, 1, 2));
 }
 
@@ -312,7 +311,7 @@ TEST(SampleTriggerTest, ForcedTokenFiresAnotherTrigger) {
 TEST(SampleTriggerTest, ResumesWhereItWas) {
   SampleHarness h;
   const std::vector<Trigger> triggers{{.on_token = 2, .forced_ids = {0, 1}}};
-  SlotMemory slot = make_slot({.temperature = 0}, triggers, {2, 0});
+  const int slot = h.start({.temperature = 0}, triggers, {2, 0});
   EXPECT_THAT(h.draw(slot, {1, 1, 9}, 2), ElementsAre(1, 2));
 }
 

@@ -7,6 +7,9 @@
 
 namespace glint {
 
+inline constexpr int kMaxTriggers = 8;       // of one sequence
+inline constexpr int kMaxTriggerIds = 2048;  // forced and allowed ids of all of them
+
 // What must act without the one step of delay that the host sees: resolved in the sample op. When
 // `on_token` was sampled, or `after_tokens` output tokens exist and `unless_seen` was not among
 // them, the next tokens are `forced_ids`, one a step, and then, if `allowed_ids` is not empty, one

@@ -19,6 +19,13 @@ int num_cores() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+// Every op is done when it returns.
+class CpuEvent final : public Event {
+ public:
+  void record() override {}
+  void wait() override {}
+};
+
 }  // namespace
 
 CpuBackend::CpuBackend(int num_threads, const cpu::Kernels& kernels)
@@ -44,10 +51,22 @@ void CpuBackend::download(void* to_host, const void* from, size_t bytes) {
   if (bytes > 0) std::memcpy(to_host, from, bytes);
 }
 
+void CpuBackend::zero(void* data, size_t bytes) {
+  if (bytes > 0) std::memset(data, 0, bytes);
+}
+
+std::unique_ptr<Event> CpuBackend::make_event() { return std::make_unique<CpuEvent>(); }
+
+void CpuBackend::resolve_sampled_ids(const StepView& step, const SampleSlot* slots,
+                                     TokenId* token_ids) {
+  for (int t = 0; t < step.num_tokens; ++t)
+    if (token_ids[t] < 0) token_ids[t] = slots[step.sequence_slot[step.token_sequence[t]]].last_id;
+}
+
 void CpuBackend::sample(const SampleArgs& args) {
   std::vector<int> begins;  // of slots: the rows of one depend on each other
   for (int i = 0; i < args.num_rows; ++i)
-    if (i == 0 || args.slots[i] != args.slots[i - 1]) begins.push_back(i);
+    if (i == 0 || args.row_slots[i] != args.row_slots[i - 1]) begins.push_back(i);
   begins.push_back(args.num_rows);
   const int64_t cost = int64_t{16} * args.vocab_size;  // some passes over the logits, an exp each
   pool_.parallel_for(static_cast<int>(begins.size()) - 1, cost, [&](int i) {

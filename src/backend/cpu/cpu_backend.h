@@ -37,7 +37,19 @@ class CpuBackend final : public Backend {
   void free(void* data) override;
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
+  void zero(void* data, size_t bytes) override;
+  void* allocate_host(size_t bytes) override { return allocate(bytes); }
+  void free_host(void* data) override { free(data); }
+  void upload_async(void* to, const void* from_host, size_t bytes) override {
+    upload(to, from_host, bytes);
+  }
+  void download_async(void* to_host, const void* from, size_t bytes) override {
+    download(to_host, from, bytes);
+  }
+  std::unique_ptr<Event> make_event() override;
 
+  void resolve_sampled_ids(const StepView& step, const SampleSlot* slots,
+                           TokenId* token_ids) override;
   void embed(const StepView& step, Matrix table, Matrix out) override;
   void gather_rows(Matrix x, RowList rows, Matrix out) override;
   void rms_norm(Matrix x, Matrix weight, float eps, Matrix out) override;

@@ -45,12 +45,12 @@ void add_biases(const SampleSlot& slot, std::span<float> x) {
 }
 
 void apply_penalties(const SampleSlot& slot, std::span<float> x) {
-  if (!slot.has_penalties()) return;
-  for (int i = 0; i < slot.num_seen; ++i) {
-    const SeenToken seen = slot.seen[i];
-    float& value = x[static_cast<size_t>(seen.id)];
-    value = value > 0 ? value / slot.repetition_penalty : value * slot.repetition_penalty;
-    value -= static_cast<float>(seen.count) * slot.frequency_penalty + slot.presence_penalty;
+  if (slot.counts == nullptr) return;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const int count = slot.counts[i];
+    if (count == 0) continue;
+    x[i] = x[i] > 0 ? x[i] / slot.repetition_penalty : x[i] * slot.repetition_penalty;
+    x[i] -= static_cast<float>(count) * slot.frequency_penalty + slot.presence_penalty;
   }
 }
 
@@ -183,7 +183,7 @@ void write_logprobs(const SampleArgs& args, int row, const SampleSlot& slot,
 void sample_row(const SampleArgs& args, int row, Scratch& scratch) {
   const std::span<const float> logits(args.logits + static_cast<int64_t>(row) * args.vocab_size,
                                       static_cast<size_t>(args.num_valid_tokens));
-  SampleSlot& slot = *args.slots[row];
+  SampleSlot& slot = args.slots[args.row_slots[row]];
   args.bad_numbers[row] = !all_finite(logits);
   args.ids[row] = args.bad_numbers[row] ? 0 : choose(slot, logits, scratch);
   CHECK(args.ids[row] < args.num_valid_tokens, "id ", args.ids[row], " has no token");

@@ -8,9 +8,24 @@ namespace {
 constexpr int kComputeCapability = 90;  // what the kernels are compiled for: sm_90a
 constexpr int kDriverVersion = 13000;   // the first driver that runs CUDA 13.0's code
 
-std::string version_text(int version) {
-  return cat(version / 1000, ".", version % 1000 / 10);
-}
+std::string version_text(int version) { return cat(version / 1000, ".", version % 1000 / 10); }
+
+class StreamEvent final : public Event {
+ public:
+  explicit StreamEvent(cudaStream_t stream) : stream_(stream) {
+    CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+  }
+  ~StreamEvent() override { cudaEventDestroy(event_); }
+  StreamEvent(const StreamEvent&) = delete;
+  StreamEvent& operator=(const StreamEvent&) = delete;
+
+  void record() override { CUDA_CHECK(cudaEventRecord(event_, stream_)); }
+  void wait() override { CUDA_CHECK(cudaEventSynchronize(event_)); }
+
+ private:
+  cudaStream_t stream_;
+  cudaEvent_t event_ = nullptr;
+};
 
 Error unusable(std::string message) { return {ErrorCode::kStartup, std::move(message)}; }
 
@@ -47,6 +62,31 @@ void CudaBackend::download(void* to_host, const void* from, size_t bytes) {
   CUDA_CHECK(cudaMemcpyAsync(to_host, from, bytes, cudaMemcpyDeviceToHost, stream_));
   stream_.wait();
 }
+
+void CudaBackend::zero(void* data, size_t bytes) {
+  if (bytes > 0) CUDA_CHECK(cudaMemsetAsync(data, 0, bytes, stream_));
+}
+
+void* CudaBackend::allocate_host(size_t bytes) {
+  void* data = nullptr;
+  if (bytes == 0 || cudaMallocHost(&data, bytes) == cudaSuccess) return data;
+  cudaGetLastError();
+  return nullptr;
+}
+
+void CudaBackend::free_host(void* data) { CUDA_CHECK(cudaFreeHost(data)); }
+
+void CudaBackend::upload_async(void* to, const void* from_host, size_t bytes) {
+  if (bytes == 0) return;
+  CUDA_CHECK(cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice, stream_));
+}
+
+void CudaBackend::download_async(void* to_host, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  CUDA_CHECK(cudaMemcpyAsync(to_host, from, bytes, cudaMemcpyDeviceToHost, stream_));
+}
+
+std::unique_ptr<Event> CudaBackend::make_event() { return std::make_unique<StreamEvent>(stream_); }
 
 Result<std::unique_ptr<Backend>> make_cuda_backend(int device) {
   int driver = 0, count = 0;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The CUDA backend: every op on one GPU, in one stream. Kernels are in the .cu files beside this, an
-// op's own in the file named after it.
+// The CUDA backend: every op on one GPU, in one stream. Kernels are in the .cu files beside this,
+// an op's own in the file named after it.
 //
 // General kernels take any size, in FP32 and BF16. The model's sizes in BF16 have fast paths; which
 // one an op takes depends on the weights' shapes and types alone, never on the number of rows (the
@@ -29,7 +29,15 @@ class CudaBackend final : public Backend {
   void free(void* data) override;
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
+  void zero(void* data, size_t bytes) override;
+  void* allocate_host(size_t bytes) override;
+  void free_host(void* data) override;
+  void upload_async(void* to, const void* from_host, size_t bytes) override;
+  void download_async(void* to_host, const void* from, size_t bytes) override;
+  std::unique_ptr<Event> make_event() override;
 
+  void resolve_sampled_ids(const StepView& step, const SampleSlot* slots,
+                           TokenId* token_ids) override;
   void embed(const StepView& step, Matrix table, Matrix out) override;
   void gather_rows(Matrix x, RowList rows, Matrix out) override;
   void rms_norm(Matrix x, Matrix weight, float eps, Matrix out) override;
