@@ -5,6 +5,13 @@
 
 namespace glint {
 
+CLI::Option* add_model_argument(CLI::App& app, std::string& model, const std::string& names) {
+  return app
+      .add_option(names, model,
+                  "Hugging Face folder, or an id in the local cache; default: the bundled model")
+      ->type_name("MODEL");
+}
+
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/bundled_model.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
 #include "apps/gpu_probe.h"
@@ -144,7 +145,8 @@ void report_device(const ModelConfig& config, const GpuProbe& probe, Report& rep
 }
 
 Result<void> report_model(const DoctorOptions& options, const GpuProbe& probe, Report& report) {
-  const fs::path folder = TRY(resolve_model(options.model));
+  const std::string model = TRY(model_or_bundled(options.model));
+  const fs::path folder = TRY(resolve_model(model));
   report.say("model      " + folder.string());
   report.json["folder"] = folder.string();
   const ModelConfig config = TRY(load_config(folder / "config.json"));
@@ -166,8 +168,7 @@ int run_doctor(int argc, char** argv) {
   DoctorOptions options;
   CLI::App app("Checks GPU, libraries, model files and memory before anything is loaded.",
                "glint doctor");
-  app.add_option("model", options.model, "Hugging Face folder, or an id in the local cache")
-      ->type_name("MODEL");
+  add_model_argument(app, options.model);
   app.add_option("--gpu", options.gpu, "plan the memory of this GPU, as H100, H200 or B200");
   app.add_option("--context-length", options.context_length, "tokens of one request")
       ->check(CLI::PositiveNumber);
@@ -177,10 +178,8 @@ int run_doctor(int argc, char** argv) {
   Report report;
   const GpuProbe probe = probe_gpus();
   report_gpus(probe, report);
-  if (!options.model.empty()) {
-    const Result<void> done = report_model(options, probe, report);
-    if (!done) report.problem(done.error().message);
-  }
+  const Result<void> done = report_model(options, probe, report);
+  if (!done) report.problem(done.error().message);
   if (report.ok()) report.say("no problem found");
   std::fputs(options.json ? (to_json_text(report.json) + "\n").c_str() : report.text.c_str(),
              stdout);

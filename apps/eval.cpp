@@ -4,9 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
+#include <filesystem>
 #include <string>
 
+#include "apps/bundled_model.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
 
@@ -27,8 +28,8 @@ void add_flags(CLI::App& app, Options& o) {
       ->required()
       ->check(CLI::IsMember({"gsm8k", "tools"}));
   app.add_option("--data-path", o.eval.data_path,
-                 "JSON Lines: {question, answer}, or {messages, tools, calls}")
-      ->required();
+                 "JSON Lines: {question, answer}, or {messages, tools, calls}; default: the "
+                 "bundled model's own");
   app.add_option("--url", o.base_url, "of the server; or --host and --port");
   app.add_option("--host", o.host)->capture_default_str();
   app.add_option("--port", o.port)->capture_default_str();
@@ -50,6 +51,20 @@ void add_flags(CLI::App& app, Options& o) {
   app.add_flag("--json", o.json, "the report as JSON, with every answer");
 }
 
+// The questions that the bundled model was not trained on.
+Result<std::string> bundled_questions(const std::string& task) {
+  const std::filesystem::path folder = TRY(bundled_model());
+  const std::string path = folder / (task == "tools" ? "eval_tools.jsonl" : "eval.jsonl");
+  std::fprintf(stderr, "questions: %s, the bundled ones (no --data-path)\n", path.c_str());
+  return path;
+}
+
+Result<EvalReport> evaluate(Options& options) {
+  EvalOptions& eval = options.eval;
+  if (eval.data_path.empty()) eval.data_path = TRY(bundled_questions(options.task));
+  return options.task == "tools" ? eval_tools(eval) : eval_gsm8k(eval);
+}
+
 }  // namespace
 
 int run_eval(int argc, char** argv) {
@@ -61,7 +76,7 @@ int run_eval(int argc, char** argv) {
   eval.thinking = !options.direct;
   eval.url =
       options.base_url.empty() ? cat("http://", options.host, ":", options.port) : options.base_url;
-  const Result<EvalReport> report = options.task == "tools" ? eval_tools(eval) : eval_gsm8k(eval);
+  const Result<EvalReport> report = evaluate(options);
   if (!report) {
     std::fprintf(stderr, "error: %s\n", report.error().message.c_str());
     return 1;

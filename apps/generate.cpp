@@ -1,7 +1,5 @@
 // glint generate: one prompt in, tokens out. The smallest user of the engine.
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
@@ -10,13 +8,19 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "api/openai_shapes.h"
+#include "apps/answer_printer.h"
+#include "apps/bundled_model.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
 #include "apps/load_model.h"
 #include "base/json.h"
 #include "base/queue.h"
+#include "chat/output_parser.h"
 #include "chat/template.h"
 #include "tokenizer/detokenizer.h"
 
@@ -37,12 +41,12 @@ struct GenerateOptions {
 };
 
 void add_flags(CLI::App& app, GenerateOptions& o) {
-  app.add_option("model", o.load.model, "Hugging Face folder, or an id in the local cache")
-      ->type_name("MODEL")
-      ->required();
+  add_model_argument(app, o.load.model);
   app.add_option("-p,--prompt", o.prompt, "the text to continue; - reads stdin")->required();
-  app.add_flag("--chat", o.chat, "the prompt is a user's message: render it as a conversation");
-  app.add_flag("--no-thinking", o.no_thinking, "with --chat: answer without reasoning first");
+  auto* chat =
+      app.add_flag("--chat", o.chat, "the prompt is a user's message: render it as a conversation");
+  app.add_flag("--no-thinking", o.no_thinking, "with --chat: answer without reasoning first")
+      ->needs(chat);
   app.add_option("-n,--max-tokens", o.max_tokens, "output tokens at most")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
@@ -63,15 +67,21 @@ void add_flags(CLI::App& app, GenerateOptions& o) {
       ->check(CLI::NonNegativeNumber);
 }
 
-std::vector<TokenId> encode_prompt(const GenerateOptions& o, const Tokenizer& tokenizer) {
+struct Prompt {
+  std::vector<TokenId> ids;
+  bool opens_thinking = false;  // the answer starts inside reasoning
+};
+
+Prompt encode_prompt(const GenerateOptions& o, const Tokenizer& tokenizer) {
   std::string text = o.prompt;
   if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  if (!o.chat) return tokenizer.encode(text);
+  if (!o.chat) return {.ids = tokenizer.encode(text)};
   TemplateOptions options;
   if (o.no_thinking) options.enable_thinking = false;
   Message message{.role = "user", .content = Json(text), .reasoning_content = {}, .tool_calls = {}};
   const RenderedPrompt rendered = *render_chat({std::move(message)}, {}, options);
-  return tokenizer.encode(rendered.text, rendered.control);
+  return {.ids = tokenizer.encode(rendered.text, rendered.control),
+          .opens_thinking = rendered.opens_thinking};
 }
 
 SamplingParams sampling_params(const GenerateOptions& o, const LoadedModel& model) {
@@ -87,51 +97,77 @@ SamplingParams sampling_params(const GenerateOptions& o, const LoadedModel& mode
   return params;
 }
 
-struct Answer {
-  std::string text;
+// The answer's text as it comes: printed, unless it is collected for --json.
+class AnswerText {
+ public:
+  AnswerText(bool split_reasoning, bool print)
+      : parser_({.parse_reasoning = split_reasoning,
+                 .parse_tool_calls = false,
+                 .starts_in_reasoning = split_reasoning}),
+        print_(print) {}
+
+  void append(const std::string& piece) { take(parser_.append(piece)); }
+  void finish() {
+    take(parser_.finish());
+    if (print_) printer_.finish();
+  }
+  const std::string& reasoning() const { return reasoning_; }
+  const std::string& content() const { return content_; }
+
+ private:
+  void take(const std::vector<OutputEvent>& events) {
+    for (const OutputEvent& event : events) {
+      if (const auto* thought = std::get_if<ReasoningDelta>(&event)) {
+        reasoning_ += thought->text;
+        if (print_) printer_.reasoning(thought->text);
+      } else if (const auto* said = std::get_if<ContentDelta>(&event)) {
+        content_ += said->text;
+        if (print_) printer_.content(said->text);
+      }
+    }
+  }
+
+  OutputParser parser_;
+  AnswerPrinter printer_;
+  bool print_;
+  std::string reasoning_, content_;
+};
+
+struct Outcome {
   TokenEvent last;
   double seconds = 0;  // from the first token to the last
 };
 
-// Prints text as it comes, unless it is collected for --json.
-Answer follow(Queue<TokenEvent>& events, Detokenizer detokenizer, bool print, const Clock& clock) {
-  Answer answer;
+// Takes the tokens until the last one.
+Outcome follow(Queue<TokenEvent>& events, Detokenizer detokenizer, AnswerText& text,
+               const Clock& clock) {
   double first_token_s = 0;
-  const auto emit = [&](const std::string& piece) {
-    answer.text += piece;
-    if (!print) return;
-    std::fwrite(piece.data(), 1, piece.size(), stdout);
-    std::fflush(stdout);
-  };
   while (true) {
     for (TokenEvent& event : events.wait_and_drain()) {
       if (first_token_s == 0 && !event.tokens.empty()) first_token_s = clock.now_s();
       for (const OutputToken& token : event.tokens) {
         const bool is_stop = event.finish && event.finish->matched_stop == token.id;
-        if (!is_stop) emit(detokenizer.append(token.id));
+        if (!is_stop) text.append(detokenizer.append(token.id));
       }
       if (!event.finish) continue;
-      emit(detokenizer.finish());
-      answer.last = std::move(event);
-      answer.seconds = clock.now_s() - first_token_s;
-      return answer;
+      text.append(detokenizer.finish());
+      text.finish();
+      return {.last = std::move(event), .seconds = clock.now_s() - first_token_s};
     }
   }
 }
 
-void print_json(const Answer& answer) {
-  const Usage& usage = answer.last.usage;
-  const Json json = {{"text", answer.text},
-                     {"finish_reason", finish_reason(answer.last.finish->reason)},
-                     {"prompt_tokens", usage.prompt_tokens},
-                     {"completion_tokens", usage.completion_tokens}};
+void print_json(const AnswerText& text, const TokenEvent& last) {
+  const Json json = {{"reasoning", text.reasoning()},
+                     {"text", text.content()},
+                     {"finish_reason", finish_reason(last.finish->reason)},
+                     {"prompt_tokens", last.usage.prompt_tokens},
+                     {"completion_tokens", last.usage.completion_tokens}};
   std::printf("%s\n", to_json_text(json).c_str());
 }
 
-void print_summary(const Answer& answer) {
+void print_summary(const Outcome& answer) {
   const Usage& usage = answer.last.usage;
-  std::printf("\n");
-  std::fflush(stdout);
   std::fprintf(stderr, "%d prompt tokens, %d output tokens (%s)", usage.prompt_tokens,
                usage.completion_tokens, finish_reason(answer.last.finish->reason));
   if (usage.completion_tokens > 1 && answer.seconds > 0) {
@@ -140,13 +176,15 @@ void print_summary(const Answer& answer) {
   std::fprintf(stderr, "\n");
 }
 
-Result<int> generate(const GenerateOptions& o) {
+Result<void> generate(GenerateOptions& o) {
+  o.load.model = TRY(model_or_bundled(o.load.model));
   LoadedModel model = TRY(load_model(o.load));
-  GenerateRequest request;
-  request.prompt = encode_prompt(o, *model.tokenizer);
-  if (request.prompt.empty()) {
+  Prompt prompt = encode_prompt(o, *model.tokenizer);
+  if (prompt.ids.empty()) {
     return Error{ErrorCode::kInvalidRequest, "The prompt is empty: give some text with -p."};
   }
+  GenerateRequest request;
+  request.prompt = std::move(prompt.ids);
   request.max_tokens = o.max_tokens;
   request.sampling = sampling_params(o, model);
   TRY(validate(request.sampling, model.config.vocab_size));
@@ -155,13 +193,14 @@ Result<int> generate(const GenerateOptions& o) {
   Queue<TokenEvent> events;
   TRY(model.engine->submit(std::move(request),
                            [&](TokenEvent&& event) { events.push(std::move(event)); }));
-  const Answer answer = follow(events, Detokenizer(*model.tokenizer, true), !o.json, *model.clock);
-  if (o.json) print_json(answer);
+  AnswerText text(prompt.opens_thinking, !o.json);
+  const Outcome answer = follow(events, Detokenizer(*model.tokenizer, true), text, *model.clock);
+  if (o.json) print_json(text, answer.last);
   if (!o.json) print_summary(answer);
   if (answer.last.finish->reason == FinishReason::kError) {
     return Error{ErrorCode::kInternal, answer.last.finish->message};
   }
-  return 0;
+  return {};
 }
 
 }  // namespace
@@ -171,8 +210,8 @@ int run_generate(int argc, char** argv) {
   CLI::App app("Continues one prompt; the text goes to stdout as it comes.", "glint generate");
   add_flags(app, options);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
-  const Result<int> result = generate(options);
-  if (result) return *result;
+  const Result<void> result = generate(options);
+  if (result) return 0;
   std::fprintf(stderr, "error: %s\n", result.error().message.c_str());
   return 1;
 }

@@ -39,7 +39,9 @@ void print_usage(std::FILE* out) {
   }
   std::fprintf(
       out,
-      "\nMODEL is a Hugging Face folder, or an id that is in the local cache.\n"
+      "\nMODEL is a Hugging Face folder, or an id that is in the local cache; without one, a "
+      "small\n"
+      "trained model that comes with glint is used.\n"
       "glint COMMAND --help lists a command's flags; glint --version prints the version.\n");
 }
 

@@ -47,6 +47,7 @@ void exit_on_next_signal(const sigset_t& signals) {
 }
 
 Result<void> serve(ServeOptions& options, const sigset_t& signals) {
+  TRY(name_model(options));
   LoadedModel model = TRY(load_model(options.load));
   options.api.dtype = model.config.dtype;
   ServerContext context(options.api, model.config, *model.engine, *model.clock);
@@ -74,10 +75,7 @@ int run_serve(int argc, char** argv) {
   add_serve_flags(app, options);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
   const sigset_t signals = block_ending_signals();
-  if (const Result<void> finished = finish_serve_options(app, options); !finished) {
-    std::fprintf(stderr, "error: %s\n", finished.error().message.c_str());
-    return 2;
-  }
+  finish_serve_options(app, options);
   const Result<void> served = serve(options, signals);
   if (served) return 0;
   std::fprintf(stderr, "error: %s\n", served.error().message.c_str());

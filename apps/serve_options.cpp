@@ -5,6 +5,8 @@
 #include <string_view>
 #include <thread>
 
+#include "apps/bundled_model.h"
+#include "apps/command_line.h"
 #include "base/log.h"
 
 namespace glint {
@@ -59,12 +61,10 @@ constexpr const char* kIgnoredFlags[] = {
     "--skip-server-warmup",       "--enable-deterministic-inference,--deterministic"};
 
 void add_model_flags(CLI::App& app, ServeOptions& o) {
-  app.add_option("model,--model-path,--model", o.load.model,
-                 "Hugging Face folder, or an id in the local cache")
-      ->type_name("MODEL");
+  add_model_argument(app, o.load.model, "model,--model-path,--model");
   app.add_option("--tokenizer-path", o.load.tokenizer_path, "folder of tokenizer.json");
   app.add_option("--served-model-name", o.api.served_model_name,
-                 "the model's name in the API; default: MODEL as typed");
+                 "the model's name in the API; default: MODEL as typed, or glint-small");
   app.add_option("--chat-template", o.load.chat_template, "only the official one is accepted");
   app.add_option("--load-format", o.load.load_format, "auto, safetensors, or dummy: random weights")
       ->capture_default_str();
@@ -176,14 +176,7 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   add_compatible_flags(app);
 }
 
-Result<void> finish_serve_options(const CLI::App& app, ServeOptions& options) {
-  if (options.load.model.empty()) {
-    return Error{ErrorCode::kStartup,
-                 "No MODEL. Give a Hugging Face folder (config.json, tokenizer.json, "
-                 "*.safetensors) or an id in the local cache: glint serve "
-                 "zai-org/GLM-4.7-Flash. make_tiny_checkpoint FOLDER, built beside glint, writes a "
-                 "tiny random model to try."};
-  }
+void finish_serve_options(const CLI::App& app, ServeOptions& options) {
   set_log_level(level_of(options.log_level));
   warn_of_ignored(app);
   SchedulerLimits& limits = options.load.limits;
@@ -193,16 +186,22 @@ Result<void> finish_serve_options(const CLI::App& app, ServeOptions& options) {
   limits.policy = policy_of(options.schedule_policy);
   limits.prefix_cache = !options.disable_radix_cache;
   ApiOptions& api = options.api;
-  api.model_path = options.load.model;
-  api.tokenizer_path =
-      options.load.tokenizer_path.empty() ? options.load.model : options.load.tokenizer_path;
-  if (api.served_model_name.empty()) api.served_model_name = options.load.model;
   api.parse_reasoning = options.reasoning_parser != "none";
   api.parse_tool_calls = options.tool_call_parser != "none";
   api.random_seed = options.random_seed ? *options.random_seed : std::random_device{}();
   options.load.random_seed = api.random_seed;
   api.load_format = options.load.load_format;
   api.version = GLINT_VERSION;
+}
+
+Result<void> name_model(ServeOptions& options) {
+  LoadOptions& load = options.load;
+  ApiOptions& api = options.api;
+  if (api.served_model_name.empty())
+    api.served_model_name = load.model.empty() ? kBundledModelName : load.model;
+  load.model = TRY(model_or_bundled(load.model));
+  api.model_path = load.model;
+  api.tokenizer_path = load.tokenizer_path.empty() ? load.model : load.tokenizer_path;
   return {};
 }
 

@@ -31,8 +31,12 @@ struct ServeOptions {
 
 void add_serve_flags(CLI::App& app, ServeOptions& options);
 
-// What the parsed flags mean together: names, seed, parsers. Also names on stderr, in one line, the
-// flags that were accepted and do nothing. The Error (kStartup) is for wrong usage.
-Result<void> finish_serve_options(const CLI::App& app, ServeOptions& options);
+// What the parsed flags mean together: policy, seed, parsers. Also names on stderr, in one line,
+// the flags that were accepted and do nothing.
+void finish_serve_options(const CLI::App& app, ServeOptions& options);
+
+// Finds the bundled model if no MODEL was typed, and fills in the names that the API gives the
+// model. The Error (kStartup) says that there is none.
+Result<void> name_model(ServeOptions& options);
 
 }  // namespace glint

@@ -194,7 +194,6 @@ def test_random_weights_from_a_config_alone(start, model, tmp_path):
 
 
 @pytest.mark.parametrize("flags, status, said", [
-    ([], 2, "No MODEL"),
     (["/no/such/folder"], 1, "/no/such/folder"),
     (["MODEL", "--no-such-flag"], 2, "--no-such-flag"),
     (["MODEL", "--tp", "2"], 2, "--tensor-parallel-size"),
