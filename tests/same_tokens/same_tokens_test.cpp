@@ -14,6 +14,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "engine/engine.h"
 #include "engine/local_model_runner.h"
+#include "tests/support/late_backend.h"
 #include "tests/support/tiny_checkpoint.h"
 
 namespace glint {
@@ -89,12 +90,15 @@ class SameTokensTest : public testing::TestWithParam<NumberType> {
   ~SameTokensTest() override { std::filesystem::remove_all(folder_); }
 
   std::unique_ptr<Engine> make_engine(const SchedulerLimits& limits) {
+    return make_engine(limits, *backend_);
+  }
+  std::unique_ptr<Engine> make_engine(const SchedulerLimits& limits, Backend& backend) {
     auto checkpoint = Checkpoint::open(folder_);
     auto model =
-        Model::load(*backend_, tiny_config(), *checkpoint, model_options(limits, GetParam()));
+        Model::load(backend, tiny_config(), *checkpoint, model_options(limits, GetParam()));
     CHECK(model.has_value(), model.error().message);
     return std::make_unique<Engine>(
-        limits, std::make_unique<LocalModelRunner>(*backend_, *std::move(model), tiny_num_tokens()),
+        limits, std::make_unique<LocalModelRunner>(backend, *std::move(model), tiny_num_tokens()),
         clock_);
   }
 
@@ -181,6 +185,19 @@ TEST_P(SameTokensTest, AfterGivingWay) {
     EXPECT_EQ(run(*engine, requests_, 6), alone_);
     EXPECT_GE(engine->stats().retractions_total, 3);
   }
+}
+
+// As a GPU would run it: memory out of the host's reach, everything done as late as it may be.
+TEST_P(SameTokensTest, OnALateBackend) {
+  SchedulerLimits limits = roomy();
+  limits.page_size = 4;
+  limits.num_pages = 60;
+  limits.chunked_prefill_size = 16;
+  limits.prefix_cache = true;
+  LateBackend late;
+  const auto engine = make_engine(limits, late);
+  EXPECT_EQ(run(*engine, requests_, 7), alone_);
+  EXPECT_GE(engine->stats().retractions_total, 1);
 }
 
 }  // namespace

@@ -1,0 +1,159 @@
+// Two steps in flight: what the first samples is the second's input, on a backend that has done
+// neither when both are enqueued, and whose memory the host cannot read.
+
+#include "engine/local_model_runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "tests/support/late_backend.h"
+#include "tests/support/tiny_checkpoint.h"
+
+namespace glint {
+namespace {
+
+constexpr int kSteps = 24;
+
+ModelOptions options() {
+  ModelOptions options;
+  options.compute = NumberType::kF32;
+  options.page_size = 16;
+  options.num_pages = 16;
+  options.max_batch_tokens = 40;
+  options.max_batch_sequences = 3;
+  options.max_logit_rows = 3;
+  return options;
+}
+
+std::unique_ptr<LocalModelRunner> make_runner(Backend& backend) {
+  auto model = Model::load_dummy(backend, tiny_config(), options(), /*seed=*/3);
+  CHECK(model.has_value(), model.error().message);
+  return std::make_unique<LocalModelRunner>(backend, *std::move(model), tiny_num_tokens());
+}
+
+// Starts at step `start` in `slot`, with a prompt of `prompt_len` ids; four pages of its own.
+struct TestRequest {
+  int slot = 0;
+  int start = 0;
+  int end = kSteps;
+  int prompt_len = 0;
+  SamplingParams params;
+  std::vector<Trigger> triggers;
+};
+
+// The last two take over the slots of the first two while their last step is in flight.
+std::vector<TestRequest> requests() {
+  return {{0, 0, 10, 5, {.temperature = 0.8f, .repetition_penalty = 1.3f, .seed = 1}, {}},
+          {1, 1, 15, 17, {.seed = 2, .num_logprobs = 3}, {{.after_tokens = 4, .forced_ids = {7}}}},
+          {2, 0, kSteps, 1, {.frequency_penalty = 1, .seed = 3, .num_logprobs = 0}, {}},
+          {0, 10, kSteps, 9, {.frequency_penalty = 1, .seed = 4}, {}},
+          {1, 15, kSteps, 2, {.temperature = 0, .logit_bias = {{9, 3.0f}}}, {}}};
+}
+
+// Step `step` of all requests; known(request, i) is the id of its output token i, or
+// kSampledLastStep.
+StepInput make_step(int step, const std::function<TokenId(int, int)>& known) {
+  StepInput input;
+  const std::vector<TestRequest> all = requests();
+  for (int r = 0; r < static_cast<int>(all.size()); ++r) {
+    const TestRequest& request = all[static_cast<size_t>(r)];
+    if (step < request.start || step >= request.end) continue;
+    Batch& batch = input.batch;
+    const int num_output = step - request.start;
+    BatchSequence sequence;
+    sequence.slot = request.slot;
+    sequence.token_begin = static_cast<int>(batch.token_ids.size());
+    sequence.page_begin = static_cast<int>(batch.pages.size());
+    sequence.num_pages = 3;
+    sequence.num_logit_rows = 1;
+    for (int i = 0; i < 3; ++i) batch.pages.push_back(3 * r + i);
+    if (num_output == 0) {
+      sequence.extend_len = request.prompt_len;
+      for (int i = 0; i < request.prompt_len; ++i) batch.token_ids.push_back((7 * r + i) % 200);
+      input.new_slots.push_back(
+          {request.slot, request.params, request.triggers, request.prompt_len, {}});
+    } else {
+      sequence.extend_len = 1;
+      sequence.cached_len = request.prompt_len + num_output - 1;
+      batch.token_ids.push_back(known(r, num_output - 1));
+    }
+    batch.sequences.push_back(sequence);
+  }
+  return input;
+}
+
+struct Row {
+  TokenId id = 0;
+  std::optional<float> logprob;
+  std::vector<std::pair<TokenId, float>> top;
+  bool operator==(const Row&) const = default;
+};
+
+// Appends a step's tokens to their requests' answers.
+void append(const StepOutput& output, int step, std::vector<std::vector<Row>>& answers) {
+  const std::vector<TestRequest> all = requests();
+  size_t at = 0;
+  for (size_t r = 0; r < all.size(); ++r) {
+    if (step < all[r].start || step >= all[r].end) continue;
+    const OutputToken& token = output.sampled.at(at++).tokens.at(0);
+    Row& row = answers[r].emplace_back();
+    row.id = token.id;
+    if (token.logprobs) row.logprob = token.logprobs->chosen, row.top = token.logprobs->top;
+  }
+  ASSERT_EQ(at, output.sampled.size());
+}
+
+// One step after the other, ids handed in by the host, on the plain CPU backend.
+std::vector<std::vector<Row>> step_by_step() {
+  const auto backend = make_cpu_backend(2);
+  const auto runner = make_runner(*backend);
+  std::vector<std::vector<Row>> answers(requests().size());
+  const auto known = [&](int r, int i) {
+    return answers[static_cast<size_t>(r)].at(static_cast<size_t>(i)).id;
+  };
+  for (int step = 0; step < kSteps; ++step)
+    append(runner->collect(runner->submit(make_step(step, known))), step, answers);
+  return answers;
+}
+
+TEST(LocalModelRunnerTest, TwoStepsInFlightFeedEachOther) {
+  const std::vector<std::vector<Row>> expected = step_by_step();
+  LateBackend backend;
+  const auto runner = make_runner(backend);
+  std::vector<std::vector<Row>> answers(expected.size());
+  const auto sampled = [](int, int) { return kSampledLastStep; };
+  std::vector<Ticket> tickets = {runner->submit(make_step(0, sampled))};
+  for (int step = 1; step < kSteps; ++step) {
+    tickets.push_back(runner->submit(make_step(step, sampled)));
+    backend.wait_for_samples(step + 1);  // now both are in flight
+    append(runner->collect(tickets[static_cast<size_t>(step - 1)]), step - 1, answers);
+  }
+  append(runner->collect(tickets.back()), kSteps - 1, answers);
+  EXPECT_EQ(answers, expected);
+  EXPECT_EQ(expected[1][4].id, 7) << "its trigger";
+}
+
+TEST(LocalModelRunnerTest, EndsWithStepsInFlight) {
+  LateBackend backend;
+  const auto runner = make_runner(backend);
+  const auto sampled = [](int, int) { return kSampledLastStep; };
+  for (int step = 0; step < 4; ++step) runner->submit(make_step(step, sampled));
+  backend.wait_for_samples(2);
+}
+
+TEST(LateBackendDeathTest, SidesAreKeptApart) {
+  LateBackend backend;
+  Buffer theirs(backend, 64);
+  std::vector<char> ours(64);
+  const HostBuffer pinned = make_host_buffer(backend, 64);
+  EXPECT_DEATH(*static_cast<volatile char*>(theirs.data()) = 1, "");
+  EXPECT_DEATH(backend.upload_async(theirs.data(), ours.data(), 64), "allocate_host");
+  EXPECT_DEATH(backend.upload_async(ours.data(), pinned.get(), 64), "not the backend's memory");
+  const Matrix host = contiguous(ours.data(), NumberType::kF32, 1, 4);
+  EXPECT_DEATH(backend.linear(host, host, host), "not the backend's memory");
+}
+
+}  // namespace
+}  // namespace glint
