@@ -3,9 +3,12 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "model/memory_plan.h"
 
 namespace glint {
 namespace {
+
+static_assert(sizeof(SampleSlot) + sizeof(SlotLists) <= kSampleSlotBytes, "as planned");
 
 int place_of(Ticket ticket) { return static_cast<int>(ticket % SampleOutputs::kInFlight); }
 

@@ -28,9 +28,9 @@ int64_t activations_per_token(const ModelConfig& c) {
   return int64_t{4} * c.hidden_size + attention + std::max(dense, moe);
 }
 
-// FP32 logits, and as much again for sampling.
-int64_t logits_bytes(const ModelConfig& c, int rows) {
-  return int64_t{2} * 4 * rows * c.vocab_size;
+// FP32 logits, as much again for sampling, and every request's counts and lists.
+int64_t sampling_bytes(const ModelConfig& c, int requests) {
+  return requests * (int64_t{3} * 4 * c.vocab_size + kSampleSlotBytes);
 }
 
 std::string gib_line(const std::string& what, int64_t bytes, bool with_unit) {
@@ -83,7 +83,7 @@ MemoryPlan plan_memory(const ModelConfig& config, const MemoryPlanRequest& reque
   plan.weights_bytes = weights_bytes(config, request.element_bytes, request.with_mtp);
   plan.activation_bytes = activations_per_token(config) * request.element_bytes *
                               std::max(request.chunked_prefill_size, request.max_running_requests) +
-                          logits_bytes(config, request.max_running_requests);
+                          sampling_bytes(config, request.max_running_requests);
   plan.runtime_bytes = kRuntimeBytes;
   const int64_t workspace = plan.activation_bytes + plan.runtime_bytes;
   if (request.mem_fraction_static) {

@@ -13,6 +13,9 @@
 
 namespace glint {
 
+// Of one running request in the sample op, but for its table of counts: at most.
+inline constexpr int64_t kSampleSlotBytes = 20 << 10;
+
 struct MemoryPlanRequest {
   std::string device;       // its name, for the table
   int64_t total_bytes = 0;  // of the device
@@ -34,7 +37,8 @@ struct MemoryPlan {
   int64_t total_bytes = 0;
   int64_t used_by_others_bytes = 0;
   int64_t weights_bytes = 0;
-  int64_t activation_bytes = 0;  // one chunk's intermediate tensors and one step's logits
+  int64_t activation_bytes = 0;  // one chunk's intermediate tensors, one step's logits, and the
+                                 // sampling state of all running requests
   int64_t runtime_bytes = 0;     // CUDA context, kernels, graphs, fragmentation
   int64_t unused_bytes = 0;      // what mem_fraction_static leaves alone
   int64_t kv_bytes = 0;          // what is left; negative: it does not fit
