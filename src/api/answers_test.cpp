@@ -146,6 +146,28 @@ TEST(ChatTest, ReasoningCanComeInOnePiece) {
   EXPECT_EQ(hear(events).content, "xyz");
 }
 
+// SGLang's name of it and vLLM's, in whole answers and in every delta.
+TEST(ChatTest, ReasoningHasBothNames) {
+  ApiHarness api;
+  api.say(kWeather);
+  Json body = weather_question();
+  const Json message = api.ask(kChat, body)["choices"][0]["message"];
+  EXPECT_EQ(message["reasoning_content"], "I need the weather.");
+  EXPECT_EQ(message["reasoning"], message["reasoning_content"]);
+  for (const bool stream_reasoning : {true, false}) {
+    body["stream_reasoning"] = stream_reasoning;
+    std::string heard;
+    for (const std::string& event : api.stream(kChat, body)) {
+      if (event == "[DONE]") continue;
+      const Json delta = Json::parse(event)["choices"][0]["delta"];
+      ASSERT_TRUE(delta.contains("reasoning")) << event;
+      EXPECT_EQ(delta["reasoning"], delta["reasoning_content"]);
+      if (delta["reasoning"].is_string()) heard += delta["reasoning"].get<std::string>();
+    }
+    EXPECT_EQ(heard, "I need the weather.");
+  }
+}
+
 TEST(ChatTest, ThinkingOffMakesAllOfItContent) {
   ApiHarness api;
   api.say("xyz");

@@ -138,6 +138,15 @@ void WholeChatWriter::end() {
 
 // --- A stream of chunks -------------------------------------------------------------------------
 
+// vLLM's clients read `reasoning`, SGLang's `reasoning_content`, many without asking whether the
+// key is there.
+constexpr std::string_view kNoReasoning = R"("reasoning_content":null,"reasoning":null)";
+
+std::string reasoning_delta(std::string_view text) {
+  const std::string quoted = json_quoted(text);
+  return cat(R"({"reasoning_content":)", quoted, R"(,"reasoning":)", quoted, "}");
+}
+
 // Chunks are put together from text: only a token's own few bytes differ from one to the next.
 class ChatStreamWriter final : public AnswerWriter {
  public:
@@ -191,7 +200,7 @@ bool ChatStreamWriter::write(int choice, ChoiceDelta delta) {
   const std::vector<OutputEvent> events = output.append(delta);
   usage_.set(choice, delta.usage, output.reasoning_tokens());
   if (!std::exchange(state.began, true))
-    add_chunk(choice, R"({"role":"assistant","content":"","reasoning_content":null})");
+    add_chunk(choice, cat(R"({"role":"assistant","content":"",)", kNoReasoning, "}"));
   if (request_.logprobs)
     for (const OutputToken& token : delta.tokens)
       state.logprobs.push_back(chat_logprob(token, *context_.tokenizer));
@@ -204,7 +213,7 @@ bool ChatStreamWriter::write(int choice, ChoiceDelta delta) {
     const std::string rest = take_reasoning(state);
     if (!rest.empty()) add_chunk(choice, rest);
     const bool natural = delta.finish && !output.cut();
-    add_chunk(choice, R"({"reasoning_content":null})", output.finish_reason(delta.finish),
+    add_chunk(choice, cat("{", kNoReasoning, "}"), output.finish_reason(delta.finish),
               natural ? matched_stop(*delta.finish) : Json(nullptr));
   }
   flush();
@@ -213,14 +222,13 @@ bool ChatStreamWriter::write(int choice, ChoiceDelta delta) {
 
 std::string ChatStreamWriter::take_reasoning(ChoiceState& state) {
   if (state.reasoning.empty()) return "";
-  return cat(R"({"reasoning_content":)", json_quoted(std::exchange(state.reasoning, "")), "}");
+  return reasoning_delta(std::exchange(state.reasoning, ""));
 }
 
 // Empty for an event that makes no chunk.
 std::string ChatStreamWriter::delta_json(ChoiceState& state, const OutputEvent& event) {
   if (const auto* reasoning = std::get_if<ReasoningDelta>(&event)) {
-    if (request_.stream_reasoning)
-      return cat(R"({"reasoning_content":)", json_quoted(reasoning->text), "}");
+    if (request_.stream_reasoning) return reasoning_delta(reasoning->text);
     state.reasoning += reasoning->text;
     return "";
   }
@@ -229,16 +237,16 @@ std::string ChatStreamWriter::delta_json(ChoiceState& state, const OutputEvent& 
     add_chunk(static_cast<int>(&state - choices_.data()), whole);
   }
   if (const auto* content = std::get_if<ContentDelta>(&event))
-    return cat(R"({"content":)", json_quoted(content->text), R"(,"reasoning_content":null})");
+    return cat(R"({"content":)", json_quoted(content->text), ",", kNoReasoning, "}");
   if (const auto* begin = std::get_if<ToolCallBegin>(&event)) {
     return cat(R"({"tool_calls":[{"index":)", begin->index, R"(,"id":")", new_call_id(context_),
                R"(","type":"function","function":{"name":)", json_quoted(begin->name),
-               R"(,"arguments":""}}],"reasoning_content":null})");
+               R"(,"arguments":""}}],)", kNoReasoning, "}");
   }
   // Null keys are left out: several clients choke on a null id.
   if (const auto* arguments = std::get_if<ToolCallArguments>(&event)) {
     return cat(R"({"tool_calls":[{"index":)", arguments->index, R"(,"function":{"arguments":)",
-               json_quoted(arguments->fragment), R"(}}],"reasoning_content":null})");
+               json_quoted(arguments->fragment), "}}],", kNoReasoning, "}");
   }
   return "";
 }
