@@ -48,9 +48,8 @@ Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
 Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context) {
   const RequestFields fields(body);
   ChatRequest request;
-  request.model = TRY(fields.string("model")).value_or(context.options.served_model_name);
-  request.id = TRY(fields.string("rid")).value_or("");
-  if (request.id.empty()) request.id = "chatcmpl-" + context.ids.next_hex(32);
+  request.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
+  request.id = TRY(parse_name(fields, "rid")).value_or("chatcmpl-" + context.ids.next_hex(32));
   request.messages = TRY(parse_messages(fields));
   request.tools = TRY(parse_tools(fields));
   request.template_options = TRY(parse_template_options(fields));

@@ -1,10 +1,19 @@
 #include "api/choice_text.h"
 
+#include <iterator>
 #include <utility>
 
 #include "base/utf8.h"
 
 namespace glint {
+
+void ChoiceDelta::append(ChoiceDelta later) {
+  text += later.text;
+  tokens.insert(tokens.end(), std::make_move_iterator(later.tokens.begin()),
+                std::make_move_iterator(later.tokens.end()));
+  usage = later.usage;
+  finish = std::move(later.finish);
+}
 
 ChoiceText::ChoiceText(const std::optional<Tokenizer>& tokenizer, const TextOptions& options)
     : tokenizer_(tokenizer), stops_(options.stop), no_stop_trim_(options.no_stop_trim) {

@@ -27,6 +27,9 @@ struct ChoiceDelta {
   std::vector<OutputToken> tokens;  // all that count in `usage`, also those whose text is held back
   Usage usage;                      // so far
   std::optional<ChoiceFinish> finish;  // on the last one
+
+  // Adds what the choice grew by after this.
+  void append(ChoiceDelta later);
 };
 
 class ChoiceText {

@@ -32,13 +32,13 @@ class NativeWriter final : public AnswerWriter {
         started_s_(context.clock.now_s()) {
     for (size_t i = 0; i < request_.prompts.size(); ++i)
       choices_.insert(choices_.end(), static_cast<size_t>(request_.prompts[i].params.n),
-                      Growth{.prompt = i});
+                      Choice{.prompt = i});
   }
 
   void begin() override {
     if (request_.stream) exchange_->begin_stream(200, "text/event-stream");
   }
-  bool write(int choice, ChoiceDelta delta) override;
+  bool write(int choice_index, ChoiceDelta delta) override;
   void ping() override {
     if (request_.stream) exchange_->write(std::string(kSsePing));
   }
@@ -46,67 +46,62 @@ class NativeWriter final : public AnswerWriter {
   void fail(const Error& error) override;
 
  private:
-  struct Growth {
+  struct Choice {
     size_t prompt = 0;
-    std::string text{};
-    std::vector<OutputToken> tokens{};
-    Usage usage{};
-    std::optional<ChoiceFinish> finish{};
+    ChoiceDelta answer{};  // all so far, or what is new
   };
   bool is_list() const { return request_.is_batch || choices_.size() > 1; }
-  Json answer(const Growth& growth) const;
-  Json meta_info(const Growth& growth) const;
-  void add_logprobs(const Growth& growth, Json& meta) const;
+  Json choice_json(const Choice& choice) const;
+  Json meta_info(const ChoiceDelta& answer, const std::string& id) const;
+  void add_logprobs(const ChoiceDelta& answer, Json& meta) const;
   Json logprob_json(TokenId id, float logprob) const;
 
   ServerContext& context_;
   std::shared_ptr<Exchange> exchange_;
   NativeRequest request_;
-  std::vector<Growth> choices_;
+  std::vector<Choice> choices_;
   double started_s_;
 };
 
-bool NativeWriter::write(int choice, ChoiceDelta delta) {
-  Growth& growth = choices_[static_cast<size_t>(choice)];
-  growth.text += delta.text;
-  growth.tokens.insert(growth.tokens.end(), std::make_move_iterator(delta.tokens.begin()),
-                       std::make_move_iterator(delta.tokens.end()));
-  growth.usage = delta.usage;
-  growth.finish = std::move(delta.finish);
-  if (request_.stream && (growth.finish || !growth.tokens.empty())) {
-    Json event = answer(growth);
-    if (is_list()) event["index"] = choice;
+bool NativeWriter::write(int choice_index, ChoiceDelta delta) {
+  Choice& choice = choices_[static_cast<size_t>(choice_index)];
+  choice.answer.append(std::move(delta));
+  const bool complete = choice.answer.finish.has_value();
+  if (request_.stream && (complete || !choice.answer.tokens.empty())) {
+    Json event = choice_json(choice);
+    if (is_list()) event["index"] = choice_index;
     exchange_->write(sse_event(to_json_text(event)));
-    if (request_.incremental)
-      growth = {.prompt = growth.prompt, .usage = growth.usage, .finish = std::move(growth.finish)};
+    if (request_.incremental) choice.answer = {};
   }
-  return growth.finish.has_value();
+  return complete;
 }
 
-Json NativeWriter::answer(const Growth& growth) const {
+Json NativeWriter::choice_json(const Choice& choice) const {
+  const ChoiceDelta& answer = choice.answer;
   Json ids = Json::array();
-  for (const OutputToken& token : growth.tokens) ids.push_back(token.id);
+  for (const OutputToken& token : answer.tokens) ids.push_back(token.id);
+  Json meta = meta_info(answer, request_.prompts[choice.prompt].id);
   return Json{
-      {"text", growth.text}, {"output_ids", std::move(ids)}, {"meta_info", meta_info(growth)}};
+      {"text", answer.text}, {"output_ids", std::move(ids)}, {"meta_info", std::move(meta)}};
 }
 
-Json NativeWriter::meta_info(const Growth& growth) const {
-  const Usage& usage = growth.usage;
-  Json meta = {{"id", request_.prompts[growth.prompt].id}, {"finish_reason", nullptr}};
-  if (growth.finish) meta["finish_reason"] = finish_json(*growth.finish, usage.completion_tokens);
+Json NativeWriter::meta_info(const ChoiceDelta& answer, const std::string& id) const {
+  const Usage& usage = answer.usage;
+  Json meta = {{"id", id}, {"finish_reason", nullptr}};
+  if (answer.finish) meta["finish_reason"] = finish_json(*answer.finish, usage.completion_tokens);
   meta["prompt_tokens"] = usage.prompt_tokens;
   meta["completion_tokens"] = usage.completion_tokens;
   meta["cached_tokens"] = usage.cached_tokens;
   meta["num_retractions"] = usage.num_retractions;
   meta["weight_version"] = "default";
-  if (request_.return_logprob) add_logprobs(growth, meta);
-  if (growth.finish) meta["e2e_latency"] = context_.clock.now_s() - started_s_;
+  if (request_.return_logprob) add_logprobs(answer, meta);
+  if (answer.finish) meta["e2e_latency"] = context_.clock.now_s() - started_s_;
   return meta;
 }
 
-void NativeWriter::add_logprobs(const Growth& growth, Json& meta) const {
+void NativeWriter::add_logprobs(const ChoiceDelta& answer, Json& meta) const {
   Json chosen = Json::array(), tops = Json::array();
-  for (const OutputToken& token : growth.tokens) {
+  for (const OutputToken& token : answer.tokens) {
     const TokenLogprobs values = token.logprobs.value_or(TokenLogprobs{});
     chosen.push_back(logprob_json(token.id, values.chosen));
     Json top = Json::array();
@@ -133,7 +128,7 @@ void NativeWriter::end() {
     return exchange_->end_stream();
   }
   Json answers = Json::array();
-  for (const Growth& growth : choices_) answers.push_back(answer(growth));
+  for (const Choice& choice : choices_) answers.push_back(choice_json(choice));
   exchange_->respond({.status = 200, .body = to_json_text(is_list() ? answers : answers[0])});
 }
 
@@ -143,25 +138,30 @@ void NativeWriter::fail(const Error& error) {
   exchange_->end_stream();
 }
 
+Result<void> check_num_answers(const NativeRequest& request) {
+  int64_t num_answers = 0;
+  for (const NativePrompt& prompt : request.prompts) num_answers += prompt.params.n;
+  if (num_answers <= kMaxSequences) return {};
+  return Error{ErrorCode::kInvalidRequest,
+               cat("The request asks for ", num_answers, " answers; at most ", kMaxSequences,
+                   " are allowed."),
+               "sampling_params"};
+}
+
 Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
   const HttpRequest& http = exchange->request();
   const Json body = TRY(parse_request_body(http.header("Content-Type"), http.body));
   NativeRequest request = TRY(parse_native_request(body, context));
+  TRY(check_num_answers(request));
   std::vector<GenerateRequest> requests;
   std::vector<TextOptions> texts;
   for (const NativePrompt& prompt : request.prompts) {
     auto more = TRY(make_requests({prompt.ids}, prompt.params, kDefaultMaxNewTokens,
-                                  request.is_batch ? "prompts" : "text", context));
+                                  request.prompt_field, context));
     for (GenerateRequest& one : more) {
       requests.push_back(std::move(one));
       texts.push_back(prompt.params.text);
     }
-  }
-  if (requests.size() > kMaxSequences) {
-    return Error{ErrorCode::kInvalidRequest,
-                 cat("The request asks for ", requests.size(), " answers; at most ", kMaxSequences,
-                     " are allowed."),
-                 "sampling_params"};
   }
   return Answer::start(context, exchange, std::move(requests), texts,
                        std::make_unique<NativeWriter>(context, exchange, std::move(request)));

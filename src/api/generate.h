@@ -19,6 +19,7 @@ struct NativePrompt {
 
 struct NativeRequest {
   std::vector<NativePrompt> prompts;
+  std::string prompt_field;  // text or input_ids
   bool is_batch = false;
   bool stream = false;
   bool incremental = false;  // events hold what is new instead of all so far

@@ -8,11 +8,13 @@
 namespace glint {
 namespace {
 
-Result<Prompts> parse_native_prompts(const RequestFields& fields, const ServerContext& context) {
+Result<Prompts> parse_native_prompts(const RequestFields& fields, const ServerContext& context,
+                                     std::string& field) {
   std::optional<Prompts> text = TRY(parse_prompts(fields, "text", context));
   std::optional<Prompts> ids = TRY(parse_prompts(fields, "input_ids", context));
   if (text && ids) return fields.error("input_ids", "text and input_ids are both set: send one.");
   if (!text && !ids) return fields.refuse("text", "text, or input_ids instead");
+  field = text ? "text" : "input_ids";
   return text ? std::move(*text) : std::move(*ids);
 }
 
@@ -39,6 +41,7 @@ Result<std::string> parse_rid(const RequestFields& fields, size_t prompt, Random
   if (rid != nullptr && rid->is_array() && prompt < rid->size()) rid = &(*rid)[prompt];
   if (rid == nullptr) return ids.next_hex(32);
   if (!rid->is_string()) return fields.refuse("rid", "a string, or an array with one a prompt");
+  TRY(check_name_size(fields, "rid", rid->get_ref<const std::string&>()));
   return rid->get<std::string>();
 }
 
@@ -68,7 +71,7 @@ Result<void> parse_native_logprobs(const RequestFields& fields, NativeRequest& r
 Result<NativeRequest> parse_native_request(const Json& body, ServerContext& context) {
   const RequestFields fields(body);
   NativeRequest request;
-  Prompts prompts = TRY(parse_native_prompts(fields, context));
+  Prompts prompts = TRY(parse_native_prompts(fields, context, request.prompt_field));
   request.is_batch = prompts.is_batch;
   for (std::vector<TokenId>& ids : prompts.ids) {
     const size_t index = request.prompts.size();

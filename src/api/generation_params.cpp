@@ -5,6 +5,8 @@
 #include <functional>
 #include <limits>
 
+#include "scheduler/admission.h"
+
 namespace glint {
 namespace {
 
@@ -47,6 +49,9 @@ Result<void> read_logit_bias(const RequestFields& fields, int vocab_size,
                              SamplingParams& sampling) {
   const Json* biases = TRY(fields.object("logit_bias"));
   if (biases == nullptr) return {};
+  if (biases->size() > kMaxBiasEntries)
+    return fields.error("logit_bias", cat("logit_bias has ", biases->size(), " entries; at most ",
+                                          kMaxBiasEntries, " are allowed."));
   const RequestFields entries(*biases, fields.path_of("logit_bias"));
   for (const auto& [key, value] : biases->items()) {
     TokenId id = -1;
@@ -77,6 +82,9 @@ Result<void> read_stops(const RequestFields& fields, const ServerContext& contex
   std::vector<TokenId>& ids = params.sampling.stop_token_ids;
   if (!ignore_eos) ids = context.stop_token_ids;
   const auto more = TRY(fields.integers("stop_token_ids", 0, context.config.vocab_size - 1));
+  if (more.size() > kMaxStopIds)
+    return fields.error("stop_token_ids", cat("stop_token_ids has ", more.size(),
+                                              " entries; at most ", kMaxStopIds, " are allowed."));
   for (const int64_t id : more) ids.push_back(static_cast<TokenId>(id));
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
@@ -87,7 +95,9 @@ Result<void> read_lengths(const RequestFields& fields, const Names& names,
                           GenerationParams& params) {
   for (const std::string_view name : names.max_tokens) {
     const auto value = TRY(fields.integer(name, 0, kMaxInt));
-    if (value && !params.max_tokens) params.max_tokens = static_cast<int>(*value);
+    if (!value || params.max_tokens) continue;
+    params.max_tokens = static_cast<int>(*value);
+    params.max_tokens_field = fields.path_of(name);
   }
   const int64_t min_tokens = TRY(fields.integer(names.min_tokens, 0, kMaxInt)).value_or(0);
   if (params.max_tokens && min_tokens > *params.max_tokens) {
@@ -118,26 +128,37 @@ bool asks_for_something(const Json& value) {
   return value != Json(0);
 }
 
-// The wording of SGLang 0.5.7, which clients look for, and then what to do.
-Result<void> check_context(size_t prompt_tokens, std::optional<int> max_tokens, int context_length,
-                           std::string_view prompt_param) {
+// The wording of SGLang 0.5.7, which clients look for.
+Result<void> check_context(size_t prompt_tokens, const GenerationParams& params,
+                           std::string_view prompt_param, const ServerContext& context) {
   const auto prompt = static_cast<int64_t>(prompt_tokens);
-  if (prompt >= context_length) {
-    return Error{ErrorCode::kInvalidRequest,
-                 cat("The input (", prompt, " tokens) is longer than the model's context length (",
-                     context_length, " tokens)."),
-                 std::string(prompt_param)};
-  }
-  if (max_tokens && prompt + *max_tokens > context_length) {
+  const int context_length = context.limits.context_length;
+  if (prompt >= context_length)
+    return input_too_long(std::to_string(prompt), prompt_param, context);
+  const int max_tokens = params.max_tokens.value_or(0);
+  if (prompt + max_tokens > context_length) {
     return Error{ErrorCode::kInvalidRequest,
                  cat("Requested token count exceeds the model's maximum context length of ",
-                     context_length, " tokens. You requested a total of ", prompt + *max_tokens,
-                     " tokens: ", prompt, " tokens from the input messages and ", *max_tokens,
+                     context_length, " tokens. You requested a total of ", prompt + max_tokens,
+                     " tokens: ", prompt, " tokens from the input messages and ", max_tokens,
                      " tokens for the completion. Please reduce the number of tokens in the input "
                      "messages or the completion to fit within the limit."),
-                 "max_tokens"};
+                 params.max_tokens_field};
   }
   return {};
+}
+
+// The tokens that the request may get. What the cache can never hold is refused by the engine, too,
+// which does not know the fields' names.
+Result<int> check_room(size_t prompt_tokens, const GenerationParams& params,
+                       std::string_view prompt_param, const ServerContext& context) {
+  Result<int> max_tokens =
+      admitted_max_tokens(context.limits, static_cast<int>(prompt_tokens),
+                          params.max_tokens.value_or(GenerateRequest::kMaxTokensUnset));
+  if (max_tokens) return max_tokens;
+  Error error = std::move(max_tokens.error());
+  error.param = error.param == "prompt" ? std::string(prompt_param) : params.max_tokens_field;
+  return error;
 }
 
 }  // namespace
@@ -172,6 +193,20 @@ Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& par
   return {};
 }
 
+Result<std::optional<std::string>> parse_name(const RequestFields& fields, std::string_view name) {
+  auto value = TRY(fields.string(name));
+  if (!value || value->empty()) return std::optional<std::string>();
+  TRY(check_name_size(fields, name, *value));
+  return value;
+}
+
+Result<void> check_name_size(const RequestFields& fields, std::string_view name,
+                             const std::string& value) {
+  if (value.size() <= kMaxNameBytes) return {};
+  return fields.error(name, cat(fields.path_of(name), " has ", value.size(), " bytes; at most ",
+                                kMaxNameBytes, " are allowed."));
+}
+
 Result<void> refuse_unavailable(const RequestFields& fields,
                                 std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
@@ -180,6 +215,15 @@ Result<void> refuse_unavailable(const RequestFields& fields,
       return fields.error(name, cat(fields.path_of(name), " is not available yet: leave it out."));
   }
   return {};
+}
+
+// The wording of SGLang 0.5.7, which clients look for, and then what to do.
+Error input_too_long(std::string_view num_tokens, std::string_view prompt_param,
+                     const ServerContext& context) {
+  return {ErrorCode::kInvalidRequest,
+          cat("The input (", num_tokens, " tokens) is longer than the model's context length (",
+              context.limits.context_length, " tokens). Shorten it."),
+          std::string(prompt_param)};
 }
 
 Result<std::vector<GenerateRequest>> make_requests(const std::vector<std::vector<TokenId>>& prompts,
@@ -202,15 +246,14 @@ Result<std::vector<GenerateRequest>> make_requests(const std::vector<std::vector
                    cat(prompt_param, " has no tokens; expected at least one."),
                    std::string(prompt_param)};
     }
-    const int context_length = context.limits.context_length;
-    TRY(check_context(prompt.size(), params.max_tokens, context_length, prompt_param));
-    std::optional<int> max_tokens = params.max_tokens;
-    if (!max_tokens && default_max_tokens)
-      max_tokens = std::min(*default_max_tokens, context_length - static_cast<int>(prompt.size()));
+    TRY(check_context(prompt.size(), params, prompt_param, context));
+    int max_tokens = TRY(check_room(prompt.size(), params, prompt_param, context));
+    if (!params.max_tokens && default_max_tokens)
+      max_tokens = std::min(max_tokens, *default_max_tokens);
     for (int choice = 0; choice < params.n; ++choice) {
       GenerateRequest request;
       request.prompt = prompt;
-      request.max_tokens = max_tokens.value_or(GenerateRequest::kMaxTokensUnset);
+      request.max_tokens = max_tokens;
       request.sampling = params.sampling;
       request.sampling.choice = choice;
       request.priority = params.priority;

@@ -22,6 +22,9 @@ inline constexpr int kMaxSequences = 1024;  // prompts times n
 inline constexpr int kMaxStopStrings = 128;
 inline constexpr int kMaxStopStringBytes = 1024;
 inline constexpr int kMaxTopLogprobs = 20;
+inline constexpr int kMaxBiasEntries = 1024;
+inline constexpr int kMaxStopIds = 128;     // besides the model's own
+inline constexpr int kMaxNameBytes = 1024;  // rid, model: every chunk repeats them
 
 // How ids become text.
 struct TextOptions {
@@ -33,6 +36,7 @@ struct TextOptions {
 struct GenerationParams {
   SamplingParams sampling;        // with stop ids and a seed
   std::optional<int> max_tokens;  // as the request has it
+  std::string max_tokens_field;   // and where
   int n = 1;
   TextOptions text;
   int priority = 0;
@@ -52,6 +56,15 @@ Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& par
 // Refuses those of `names` that ask for something: not null, false, empty or 0.
 Result<void> refuse_unavailable(const RequestFields& fields,
                                 std::initializer_list<std::string_view> names);
+
+// A name that answers repeat: rid or model. Nothing if absent or empty.
+Result<std::optional<std::string>> parse_name(const RequestFields& fields, std::string_view name);
+Result<void> check_name_size(const RequestFields& fields, std::string_view name,
+                             const std::string& value);
+
+// `num_tokens` as the sentence has it: "2048", "more than 4096".
+Error input_too_long(std::string_view num_tokens, std::string_view prompt_param,
+                     const ServerContext& context);
 
 // One GenerateRequest for each prompt and choice, prompt-major. An unset max_tokens becomes
 // `default_max_tokens`, as far as the context allows; nothing: as far as context and pool allow.

@@ -5,6 +5,7 @@
 #include "api/chat_request.h"
 #include "api/chat_writer.h"
 #include "api/errors.h"
+#include "api/prompts.h"
 #include "api/stream.h"
 
 namespace glint {
@@ -30,9 +31,9 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
   const ChatRequest request = TRY(parse_chat_request(body, context));
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
+  std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context));
   std::vector<GenerateRequest> requests =
-      TRY(make_requests({context.tokenizer->encode(prompt.text, prompt.control)}, request.params,
-                        std::nullopt, "messages", context));
+      TRY(make_requests({std::move(ids)}, request.params, std::nullopt, "messages", context));
   return Answer::start(
       context, exchange, std::move(requests), {request.params.text},
       make_chat_writer(context, exchange, request, parser_options(context, request, prompt)));

@@ -53,7 +53,7 @@ class CompletionWriter final : public AnswerWriter {
   void begin() override {
     if (request_.stream) exchange_->begin_stream(200, "text/event-stream");
   }
-  bool write(int choice, ChoiceDelta delta) override;
+  bool write(int choice_index, ChoiceDelta delta) override;
   void ping() override {
     if (request_.stream) exchange_->write(std::string(kSsePing));
   }
@@ -61,11 +61,9 @@ class CompletionWriter final : public AnswerWriter {
   void fail(const Error& error) override;
 
  private:
-  struct Growth {
+  struct Choice {
     bool began = false;
-    std::string text;
-    std::vector<OutputToken> tokens;
-    std::optional<ChoiceFinish> finish;
+    ChoiceDelta unsent;
     size_t offset = 0;  // characters sent
   };
   Json choice_json(size_t index);
@@ -75,23 +73,20 @@ class CompletionWriter final : public AnswerWriter {
   ServerContext& context_;
   std::shared_ptr<Exchange> exchange_;
   CompletionRequest request_;
-  std::vector<Growth> choices_;
+  std::vector<Choice> choices_;
   UsageSum usage_;
   int64_t created_;
 };
 
-bool CompletionWriter::write(int choice, ChoiceDelta delta) {
-  const auto index = static_cast<size_t>(choice);
-  Growth& growth = choices_[index];
-  usage_.set(choice, delta.usage);
-  if (!std::exchange(growth.began, true))
-    growth.text = request_.echoes[index / static_cast<size_t>(request_.params.n)];
-  growth.text += delta.text;
-  growth.tokens.insert(growth.tokens.end(), std::make_move_iterator(delta.tokens.begin()),
-                       std::make_move_iterator(delta.tokens.end()));
-  growth.finish = std::move(delta.finish);
-  const bool complete = growth.finish.has_value();
-  if (request_.stream && (complete || !growth.text.empty())) {
+bool CompletionWriter::write(int choice_index, ChoiceDelta delta) {
+  const auto index = static_cast<size_t>(choice_index);
+  Choice& choice = choices_[index];
+  usage_.set(choice_index, delta.usage);
+  if (!std::exchange(choice.began, true))
+    choice.unsent.text = request_.echoes[index / static_cast<size_t>(request_.params.n)];
+  choice.unsent.append(std::move(delta));
+  const bool complete = choice.unsent.finish.has_value();
+  if (request_.stream && (complete || !choice.unsent.text.empty())) {
     Json chunk = answer(Json::array({choice_json(index)}));
     if (request_.continuous_usage) chunk["usage"] = usage_.to_json();
     send(chunk);
@@ -100,18 +95,17 @@ bool CompletionWriter::write(int choice, ChoiceDelta delta) {
 }
 
 Json CompletionWriter::choice_json(size_t index) {
-  Growth& growth = choices_[index];
-  Json logprobs = nullptr;
+  Choice& choice = choices_[index];
+  const ChoiceDelta delta = std::exchange(choice.unsent, {});
+  Json logprobs = nullptr, reason = nullptr, matched = nullptr;
   if (request_.params.sampling.num_logprobs >= 0)
-    logprobs = completion_logprobs(growth.tokens, *context_.tokenizer, growth.offset);
-  growth.tokens.clear();
-  Json reason = nullptr, matched = nullptr;
-  if (growth.finish) {
-    reason = finish_reason(growth.finish->reason);
-    matched = matched_stop(*growth.finish);
+    logprobs = completion_logprobs(delta.tokens, *context_.tokenizer, choice.offset);
+  if (delta.finish) {
+    reason = finish_reason(delta.finish->reason);
+    matched = matched_stop(*delta.finish);
   }
   return Json{{"index", index},
-              {"text", std::exchange(growth.text, "")},
+              {"text", delta.text},
               {"logprobs", std::move(logprobs)},
               {"finish_reason", std::move(reason)},
               {"matched_stop", std::move(matched)}};
@@ -164,9 +158,8 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
 Result<CompletionRequest> parse_completion_request(const Json& body, ServerContext& context) {
   const RequestFields fields(body);
   CompletionRequest request;
-  request.model = TRY(fields.string("model")).value_or(context.options.served_model_name);
-  request.id = TRY(fields.string("rid")).value_or("");
-  if (request.id.empty()) request.id = "cmpl-" + context.ids.next_hex(32);
+  request.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
+  request.id = TRY(parse_name(fields, "rid")).value_or("cmpl-" + context.ids.next_hex(32));
   std::optional<Prompts> prompts = TRY(parse_prompts(fields, "prompt", context));
   if (!prompts) return fields.refuse("prompt", "text or token ids");
   request.prompts = std::move(prompts->ids);

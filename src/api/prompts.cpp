@@ -7,6 +7,9 @@
 namespace glint {
 namespace {
 
+// Contexts up to which a prompt is counted, so that the error can say by how much to shorten it.
+constexpr size_t kCountedContexts = 2;
+
 constexpr const char* kExpected =
     "a string, an array of strings, an array of token ids or an array of those";
 
@@ -23,7 +26,7 @@ class PromptReader {
                                       " is text, but this server runs with "
                                       "--skip-tokenizer-init: send token ids."));
     }
-    return context_.tokenizer->encode(prompt.get_ref<const std::string&>());
+    return encode_prompt(prompt.get_ref<const std::string&>(), std::nullopt, name_, context_);
   }
 
  private:
@@ -52,6 +55,19 @@ bool is_batch(const Json& value) {
 }
 
 }  // namespace
+
+Result<std::vector<TokenId>> encode_prompt(std::string_view text,
+                                           std::optional<std::span<const ByteRange>> control,
+                                           std::string_view prompt_param,
+                                           const ServerContext& context) {
+  const size_t max_counted = kCountedContexts * static_cast<size_t>(context.limits.context_length);
+  const Tokenizer& tokenizer = *context.tokenizer;
+  std::optional<std::vector<TokenId>> ids =
+      control ? tokenizer.encode_at_most(max_counted, text, *control)
+              : tokenizer.encode_at_most(max_counted, text);
+  if (!ids) return input_too_long(cat("more than ", max_counted), prompt_param, context);
+  return *std::move(ids);
+}
 
 Result<std::optional<Prompts>> parse_prompts(const RequestFields& fields, std::string_view name,
                                              const ServerContext& context) {

@@ -4,10 +4,13 @@
 // /generate.
 
 #include <optional>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "api/request_fields.h"
 #include "api/server_context.h"
+#include "base/byte_range.h"
 #include "base/result.h"
 
 namespace glint {
@@ -21,5 +24,12 @@ struct Prompts {
 // tokens are matched. Nothing if the field is absent.
 Result<std::optional<Prompts>> parse_prompts(const RequestFields& fields, std::string_view name,
                                              const ServerContext& context);
+
+// Control tokens are matched in `control`; nothing: everywhere, as in raw text. A text that the
+// context cannot hold is given up as soon as that is certain. Needs a tokenizer.
+Result<std::vector<TokenId>> encode_prompt(std::string_view text,
+                                           std::optional<std::span<const ByteRange>> control,
+                                           std::string_view prompt_param,
+                                           const ServerContext& context);
 
 }  // namespace glint
