@@ -135,6 +135,19 @@ TEST(LocalModelRunnerTest, TwoStepsInFlightFeedEachOther) {
   EXPECT_EQ(expected[1][4].id, 7) << "its trigger";
 }
 
+// A third step waits for its place until the first is collected.
+TEST(LocalModelRunnerTest, AllStepsMayBeSubmittedAtOnce) {
+  LateBackend backend;
+  const auto runner = make_runner(backend);
+  std::vector<std::vector<Row>> answers(requests().size());
+  std::vector<Ticket> tickets;
+  for (int step = 0; step < kSteps; ++step)
+    tickets.push_back(runner->submit(make_step(step, [](int, int) { return kSampledLastStep; })));
+  for (int step = 0; step < kSteps; ++step)
+    append(runner->collect(tickets[static_cast<size_t>(step)]), step, answers);
+  EXPECT_EQ(answers, step_by_step());
+}
+
 TEST(LocalModelRunnerTest, EndsWithStepsInFlight) {
   LateBackend backend;
   const auto runner = make_runner(backend);

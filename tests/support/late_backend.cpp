@@ -89,7 +89,10 @@ void LateBackend::sample(const SampleArgs& args) {
       args.logits,      args.slots,    args.row_slots, args.ids,
       args.bad_numbers, args.logprobs, args.top_ids,   args.top_logprobs};
   for (const void* data : pointers) check_own(data, 1);
-  enqueue([this, args] { inner_->sample(args); });
+  enqueue([this, args] {
+    for (int row = 0; row < args.num_rows; ++row) check(args.slots[args.row_slots[row]]);
+    inner_->sample(args);
+  });
   std::lock_guard lock(mutex_);
   ++num_samples_;
   changed_.notify_all();
@@ -125,6 +128,17 @@ void LateBackend::check(const StepView& step) const {
   for (const int32_t* data :
        {step.token_ids, step.positions, step.token_sequence, step.page_begin, step.pages})
     check_own(data, step.num_tokens > 0 ? 1 : 0);
+}
+
+// Inside an op: reads the slot.
+void LateBackend::check(const SampleSlot& slot) const {
+  check_own(slot.biases, slot.num_biases > 0 ? 1 : 0);
+  check_own(slot.stop_ids.data, slot.stop_ids.size > 0 ? 1 : 0);
+  check_own(slot.triggers, slot.num_triggers > 0 ? 1 : 0);
+  check_own(slot.counts, slot.has_penalties() ? 1 : 0);
+  for (int i = 0; i < slot.num_triggers; ++i)
+    for (const TokenIds& ids : {slot.triggers[i].forced, slot.triggers[i].allowed})
+      check_own(ids.data, ids.size > 0 ? 1 : 0);
 }
 
 void LateBackend::check(const Routing& routing) const {

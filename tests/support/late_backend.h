@@ -126,6 +126,7 @@ class LateBackend final : public Backend {
   }
   void check(const KvPages& kv) const { check_own(kv.data, 1); }
   void check(const Routing& routing) const;
+  void check(const SampleSlot& slot) const;
   void check_own(const void* data, size_t bytes) const;
   void check_host(const void* data, size_t bytes);
 
