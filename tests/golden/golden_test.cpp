@@ -24,8 +24,13 @@ struct GoldenCase {
   MlaForm form;
 };
 
+std::string name_of(const GoldenCase& golden) {
+  return cat(golden.shape, golden.form == MlaForm::kAbsorbed ? "Absorbed" : "Expanded");
+}
+void PrintTo(const GoldenCase& golden, std::ostream* out) { *out << name_of(golden); }
+
 std::string case_name(const testing::TestParamInfo<GoldenCase>& info) {
-  return cat(info.param.shape, info.param.form == MlaForm::kAbsorbed ? "Absorbed" : "Expanded");
+  return name_of(info.param);
 }
 
 class GoldenTest : public testing::TestWithParam<GoldenCase> {
