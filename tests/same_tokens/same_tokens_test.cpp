@@ -18,6 +18,11 @@
 #include "tests/support/tiny_checkpoint.h"
 
 namespace glint {
+
+void PrintTo(NumberType type, std::ostream* out) {
+  *out << (type == NumberType::kF32 ? "F32" : "Bf16");
+}
+
 namespace {
 
 // A token with its log-probabilities as bits: equal means equal.
