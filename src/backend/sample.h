@@ -15,7 +15,8 @@
 //   top_k       keeps the k largest, of equals the lowest ids
 //   top_p       keeps the fewest largest whose share of what min_p and top_k left reaches top_p
 //   draw        Philox4x32-10, key = seed, counter = (choice, position, draw): the same number
-//               whatever else is in the batch. Position counts output tokens from 0.
+//               whatever else is in the batch. Position counts output tokens from 0. Takes the
+//               first id at which the sum of the weights left, by id, exceeds u times their total.
 //
 // Log-probabilities are of the model's own distribution: log softmax of the logits as they came, in
 // FP32 or better, before bias, penalties, masks and temperature; ids without a token are left out.

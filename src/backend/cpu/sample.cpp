@@ -116,7 +116,10 @@ void keep_top_p(float top_p, std::vector<Candidate>& candidates) {
   candidates.erase(candidates.begin(), rest_end);
 }
 
-TokenId draw(const SampleSlot& slot, std::span<const Candidate> candidates) {
+// The filters leave the candidates in an order of their own; the draw goes by id.
+TokenId draw(const SampleSlot& slot, std::span<Candidate> candidates) {
+  if (!std::ranges::is_sorted(candidates, {}, &Candidate::id))
+    std::ranges::sort(candidates, {}, &Candidate::id);
   const double u = sample_uniform(slot.seed, slot.choice, slot.num_output, /*draw=*/0);
   const double target = u * total_weight(candidates);
   double sum = 0;
