@@ -15,10 +15,10 @@ function(glint_library name)
   endif()
 endfunction()
 
-# glint_test(<name> SOURCES a_test.cpp ... DEPS <libraries> [LABELS ...]): one GoogleTest program, each of its
-# tests a ctest test.
+# glint_test(<name> SOURCES a_test.cpp ... DEPS <libraries> [LABELS ...] [PREFIX ...]): one GoogleTest program, each
+# of its tests a ctest test. PREFIX goes before their names where two programs have the same tests.
 function(glint_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;PREFIX" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT BUILD_TESTING)
     return()
   endif()
@@ -31,6 +31,6 @@ function(glint_test name)
     add_dependencies(threads_tests ${name})
   endif()
   target_compile_definitions(${name} PRIVATE GLINT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${ARG_PREFIX}"
     PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()

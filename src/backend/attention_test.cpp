@@ -33,7 +33,7 @@ class AttentionTest : public OpsTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Cpu, AttentionTest, testing::ValuesIn(ops_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Each, AttentionTest, testing::ValuesIn(ops_cases()), case_name);
 
 TEST_P(AttentionTest, RopeTableIsExactFarOut) {
   const int dim = 10;
@@ -149,7 +149,7 @@ class MlaTest : public AttentionTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Cpu, MlaTest, testing::ValuesIn(ops_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Each, MlaTest, testing::ValuesIn(ops_cases()), case_name);
 
 // softmax(scores) as doubles.
 std::vector<double> softmax(std::vector<double> scores) {

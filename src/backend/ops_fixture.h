@@ -1,35 +1,38 @@
 #pragma once
 
-// Every op runs on every backend that this machine has, in FP32 and BF16.
+// Every op runs on every backend of its test program, in FP32 and BF16.
 
-#include "backend/cpu/cpu_backend.h"
+#include <ostream>
+
 #include "backend/ops_harness.h"
+#include "base/result.h"
 
 namespace glint {
 
+// A backend and the type of its numbers.
 struct OpsCase {
-  const cpu::Kernels* kernels;
-  int num_threads;
-  NumberType type;
+  std::string name;
+  NumberType type = NumberType::kF32;
+  std::function<Result<std::unique_ptr<Backend>>()> make_backend;
 };
 
-inline std::vector<OpsCase> ops_cases() {
-  std::vector<OpsCase> cases;
-  for (const cpu::Kernels* kernels : cpu::available_kernels())
-    for (const NumberType type : {NumberType::kF32, NumberType::kBf16})
-      cases.push_back({kernels, cases.size() % 4 < 2 ? 3 : 1, type});
-  return cases;
-}
+// The test program's: cpu/ops_cases.cpp or cuda/ops_cases.cpp.
+std::vector<OpsCase> ops_cases();
 
 inline std::string case_name(const testing::TestParamInfo<OpsCase>& info) {
-  std::string name(info.param.kernels->name);
-  std::erase_if(name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); });
-  return name + (info.param.type == NumberType::kF32 ? "F32" : "Bf16");
+  return info.param.name;
 }
+inline void PrintTo(const OpsCase& ops_case, std::ostream* out) { *out << ops_case.name; }
 
 class OpsTest : public testing::TestWithParam<OpsCase> {
  protected:
   static constexpr int kRounds = 8;  // of random shapes
+
+  void SetUp() override {
+    Result<std::unique_ptr<Backend>> backend = GetParam().make_backend();
+    if (!backend) GTEST_SKIP() << backend.error().message;
+    backend_ = std::move(*backend);
+  }
 
   NumberType type() const { return GetParam().type; }
   Numbers numbers(int rows, int cols) { return {*backend_, type(), rows, cols}; }
@@ -62,8 +65,7 @@ class OpsTest : public testing::TestWithParam<OpsCase> {
   }
 
   Random random_{42};
-  std::unique_ptr<Backend> backend_ =
-      std::make_unique<CpuBackend>(GetParam().num_threads, *GetParam().kernels);
+  std::unique_ptr<Backend> backend_;
 };
 
 }  // namespace glint

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "backend/cpu/cpu_backend.h"
+#include "backend/backend.h"
 #include "sampling/sample_outputs.h"
 #include "sampling/slot_pool.h"
 
@@ -22,12 +22,15 @@ struct SampleResult {
   bool operator==(const SampleResult&) const = default;
 };
 
+// The test program's: cpu_test_backend.cpp or cuda_test_backend.cpp.
+std::unique_ptr<Backend> make_test_backend();
+
 class SampleHarness {
  public:
   static constexpr int kNumSlots = 16;
   static constexpr int kVocabSize = 128;
 
-  explicit SampleHarness(std::unique_ptr<Backend> backend = make_cpu_backend(2))
+  explicit SampleHarness(std::unique_ptr<Backend> backend = make_test_backend())
       : backend_(std::move(backend)) {}
 
   // A slot of its own until kNumSlots more have started.

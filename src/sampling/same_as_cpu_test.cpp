@@ -1,0 +1,149 @@
+// The sample op of this program's backend against the CPU's: the same ids, and log-probabilities up
+// to the rounding of exp and log in FP32 (a few units in the last place of numbers below 32).
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "backend/cpu/cpu_backend.h"
+#include "sampling/sample_harness.h"
+
+namespace glint {
+namespace {
+
+constexpr float kTolerance = 1e-5f;
+
+class SameAsCpuTest : public testing::Test {
+ protected:
+  int integer(int min, int max) { return std::uniform_int_distribution(min, max)(rng_); }
+  bool one_in(int n) { return integer(1, n) == 1; }
+  float number(float min, float max) {
+    return std::uniform_real_distribution<float>(min, max)(rng_);
+  }
+  std::vector<float> logits(int size, float deviation) {
+    std::normal_distribution<float> normal(0, deviation);
+    std::vector<float> logits(static_cast<size_t>(size));
+    for (float& x : logits) x = normal(rng_);
+    return logits;
+  }
+
+  // Each filter and list in some requests. Ids may lie outside of the vocabulary, or be named
+  // twice.
+  SamplingParams random_params(int vocab_size) {
+    SamplingParams params{.seed = rng_(), .choice = integer(0, 3), .num_logprobs = integer(-1, 5)};
+    params.temperature = one_in(3) ? 0.0f : number(0.2f, 2);
+    if (one_in(2)) params.top_p = number(0.01f, 1);
+    if (one_in(2)) params.top_k = integer(1, 2 * vocab_size);
+    if (one_in(3)) params.min_p = number(0, 1);
+    if (one_in(3)) params.repetition_penalty = number(0.5f, 2);
+    if (one_in(3)) params.frequency_penalty = number(-1, 2);
+    if (one_in(3)) params.presence_penalty = number(-1, 2);
+    for (int i = one_in(3) ? integer(1, 70) : 0; i > 0; --i)
+      params.logit_bias.emplace_back(integer(0, vocab_size + 5), number(-5, 5));
+    for (int i = one_in(3) ? integer(1, 5) : 0; i > 0; --i)
+      params.stop_token_ids.push_back(integer(0, vocab_size + 5));
+    params.min_tokens = integer(0, 10);
+    return params;
+  }
+  std::vector<Trigger> random_triggers(int vocab_size) {
+    std::vector<Trigger> triggers(static_cast<size_t>(integer(0, 2)));
+    for (Trigger& trigger : triggers) {
+      if (one_in(2)) trigger.on_token = integer(0, vocab_size - 1);
+      if (one_in(2)) trigger.after_tokens = integer(0, 12);
+      trigger.unless_seen = integer(0, vocab_size - 1);
+      for (int i = integer(0, 3); i > 0; --i)
+        trigger.forced_ids.push_back(integer(0, vocab_size - 1));
+      for (int i = integer(0, 3); i > 0; --i)
+        trigger.allowed_ids.push_back(integer(0, vocab_size - 1));
+    }
+    return triggers;
+  }
+
+  int start(const SamplingParams& params, const std::vector<Trigger>& triggers = {}) {
+    reference_.start(params, triggers);
+    return backend_.start(params, triggers);
+  }
+
+  void expect_same(const std::vector<int32_t>& slots, const std::vector<std::vector<float>>& rows,
+                   int num_valid_tokens) {
+    const auto expected = reference_.sample(slots, rows, num_valid_tokens);
+    const auto got = backend_.sample(slots, rows, num_valid_tokens);
+    for (size_t i = 0; i < got.size(); ++i) {
+      SCOPED_TRACE(testing::Message() << "row " << i);
+      ASSERT_EQ(got[i].id, expected[i].id);
+      EXPECT_EQ(got[i].bad_numbers, expected[i].bad_numbers);
+      EXPECT_NEAR(got[i].logprob, expected[i].logprob, kTolerance);
+      EXPECT_EQ(got[i].top_ids, expected[i].top_ids);
+      for (size_t j = 0; j < got[i].top_logprobs.size(); ++j)
+        EXPECT_NEAR(got[i].top_logprobs[j], expected[i].top_logprobs[j], kTolerance);
+    }
+  }
+
+  std::mt19937_64 rng_{17};
+  SampleHarness backend_;
+  SampleHarness reference_{make_cpu_backend(2)};
+};
+
+// Sequences side by side for some steps, one of them with several rows a step.
+TEST_F(SameAsCpuTest, RandomRequests) {
+  for (int round = 0; round < 30; ++round) {
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    const int vocab_size = integer(6, SampleHarness::kVocabSize);
+    const int num_valid = vocab_size - integer(0, 4);
+    std::vector<int32_t> slots;
+    for (int i = integer(1, 6); i > 0; --i)
+      slots.push_back(start(random_params(num_valid), random_triggers(num_valid)));
+    slots.insert(slots.end(), 2, slots.back());
+    for (int step = 0; step < 12; ++step) {
+      std::vector<std::vector<float>> rows;
+      for (size_t i = 0; i < slots.size(); ++i) rows.push_back(logits(vocab_size, 2));
+      if (one_in(8)) rows.front()[0] = NAN;
+      expect_same(slots, rows, num_valid);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// Many of each value, so that top_k and top_p end among equals.
+TEST_F(SameAsCpuTest, Ties) {
+  for (int round = 0; round < 50; ++round) {
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    auto row = logits(integer(20, 120), 1);
+    for (float& x : row) x = std::round(x);
+    SamplingParams params{.top_p = number(0.05f, 1), .top_k = integer(1, 60), .seed = rng_()};
+    if (one_in(3)) params.top_p = 1;
+    if (one_in(3)) params.top_k = -1;
+    params.num_logprobs = integer(0, 20);
+    const int slot = start(params);
+    for (int step = 0; step < 10; ++step) expect_same({slot}, {row}, static_cast<int>(row.size()));
+    if (HasFatalFailure()) return;
+  }
+}
+
+// The model's own size: the filters start with more than shared memory holds.
+TEST_F(SameAsCpuTest, AWholeVocabulary) {
+  constexpr int kVocab = 154'880, kValid = 154'856;
+  const std::vector<SamplingParams> requests = {
+      {.temperature = 0},
+      {.temperature = 1},
+      {.temperature = 1, .top_p = 0.95f},
+      {.temperature = 0.7f, .top_p = 0.8f, .top_k = 20},
+      {.temperature = 1, .top_k = 3000},
+      {.temperature = 1, .top_p = 0.999f, .min_p = 0.05f},
+  };
+  const std::vector<float> equal(kVocab, 0.5f);
+  for (SamplingParams params : requests) {
+    SCOPED_TRACE(testing::Message() << params.temperature << " " << params.top_p << " "
+                                    << params.top_k << " " << params.min_p);
+    params.seed = rng_();
+    params.num_logprobs = 20;
+    const int slot = start(params);
+    for (int step = 0; step < 3; ++step) expect_same({slot}, {logits(kVocab, 4)}, kValid);
+    expect_same({slot}, {equal}, kValid);
+    if (HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace glint
