@@ -282,6 +282,80 @@ TEST_P(MlaTest, AttendExpanded) {
   }
 }
 
+// The real model's attention, where fast kernels take over. They may round the softmax's weights to
+// BF16, as transformers does: each by 2^-9 of itself, and the result once more.
+struct Weighted {
+  double sum = 0, magnitude = 0;  // of weight * value and of its absolute value
+  void add(double weight, double value) {
+    sum += weight * value;
+    magnitude += std::abs(weight * value);
+  }
+};
+
+void expect_within_rounding(Numbers& out, const std::vector<int>& rows,
+                            const std::function<Weighted(int, int)>& reference) {
+  out.download();
+  const double relative = out.view().type == NumberType::kBf16 ? 0x1p-8 : 0x1p-17;
+  for (const int r : rows)
+    for (int c = 0; c < out.num_cols(); ++c) {
+      const Weighted expected = reference(r, c);
+      ASSERT_NEAR(out.at(r, c), expected.sum, relative * expected.magnitude + 0x1p-17)
+          << "row " << r << ", column " << c;
+    }
+  EXPECT_TRUE(out.gaps_are_nan());
+}
+
+struct LargeCase {
+  int heads;
+  std::vector<TestSequence> sequences;
+};
+
+TEST_P(MlaTest, AttendAtTheModelsSizes) {
+  const std::vector<LargeCase> cases{
+      {20, {{0, 1}, {62, 1}, {63, 1}, {64, 1}, {126, 3}, {999, 1}, {1023, 2}}},
+      {20, {{1500, 1}}},
+      {2, {{5, 1}, {300, 1}}},
+      {32, {{130, 1}}},
+  };
+  for (const LargeCase& large : cases) {
+    const Mla mla{.heads = large.heads,
+                  .nope = 192,
+                  .rope = 64,
+                  .latent = 512,
+                  .v = 256,
+                  .page_size = 64,
+                  .scale = 1.0f / 16};
+    const TestStep step(*backend_, random_, large.sequences, mla.page_size, 5);
+    const Numbers cache = filled_cache(step, mla);
+    const Numbers q_row = filled(step.num_tokens(), mla.heads * mla.kv_row());
+    Numbers out = numbers(step.num_tokens(), mla.heads * mla.latent);
+    const std::vector<int> rows = all_rows(step.num_tokens());
+    const auto run = [&](const StepView& view, const std::vector<int>& listed, Matrix q, Matrix o) {
+      const Integers list(*backend_, listed);
+      backend_->mla_attend(view, q, mla.heads, step.cache(cache), mla.scale, list.list(), o);
+    };
+    run(step.view(), rows, q_row.view(), out.view());
+    std::vector<Weighted> sums;
+    expect_within_rounding(out, rows, [&](int t, int c) {
+      const int h = c / mla.latent;
+      if (c % mla.latent == 0) {
+        std::vector<double> scores;
+        for (int p = 0; p <= step.position(t); ++p)
+          scores.push_back(mla.scale * dot(q_row, t, h * mla.kv_row(), cache, step.kv_row(t, p)));
+        scores = softmax(scores);
+        sums.assign(static_cast<size_t>(mla.latent), {});
+        for (int p = 0; p <= step.position(t); ++p)
+          for (int i = 0; i < mla.latent; ++i)
+            sums[static_cast<size_t>(i)].add(scores[static_cast<size_t>(p)],
+                                             cache.at(step.kv_row(t, p), i));
+      }
+      return sums[static_cast<size_t>(c % mla.latent)];
+    });
+    expect_same_alone(out, rows,
+                      [&](int t, Matrix o) { run(step.view(t, 1), {0}, q_row.row(t), o); });
+  }
+}
+
 // The identity that the absorbed form rests on.
 TEST_P(MlaTest, AbsorbedAgreesWithExpanded) {
   if (type() != NumberType::kF32) GTEST_SKIP() << "an identity of exact numbers";

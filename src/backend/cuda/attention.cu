@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "backend/cuda/attention.cuh"
+#include "backend/cuda/attention_decode.cuh"
 #include "backend/cuda/cuda_backend.h"
 
 namespace glint {
@@ -197,6 +198,11 @@ void CudaBackend::mla_attend(const StepView& step, Matrix q_row, int num_heads, 
   const int latent = o_latent.cols / num_heads;
   CHECK(q_row.cols == num_heads * kv.row_size && latent <= kv.row_size, "q_row of ", q_row.cols,
         " for rows of ", kv.row_size);
+  if (cuda::is_for_attend_decode(q_row, num_heads, kv, o_latent)) {
+    cuda::attend_decode(stream_, num_sms_, attention_scratch_, sealed_,
+                        {step, q_row, num_heads, kv, scale, rows}, o_latent);
+    return;
+  }
   const cuda::RowMap map{rows.data};
   cuda::attend_rows(stream_, step, {q_row, kv.row_size, map}, num_heads, kv, scale, rows,
                     {o_latent, latent, map});

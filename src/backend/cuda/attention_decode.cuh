@@ -1,0 +1,26 @@
+#pragma once
+
+// Absorbed attention at the model's sizes in BF16 on tensor cores: docs/kernels/attention.md.
+
+#include "backend/cuda/kernel.cuh"
+
+namespace glint::cuda {
+
+// Rows of 512 + 64 numbers in pages of 64, at most 32 heads.
+bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
+                          const Matrix& o_latent);
+
+struct DecodeInputs {
+  StepView step;
+  Matrix q_row;
+  int num_heads = 0;
+  KvPages kv;
+  float scale = 1;
+  RowList rows;
+};
+
+// mla_attend. Scratch: (512 + 2) FP32 numbers a head for each of at most 3,072 + rows.size parts.
+void attend_decode(cudaStream_t stream, int num_sms, Scratch& scratch, bool sealed,
+                   const DecodeInputs& inputs, const Matrix& o_latent);
+
+}  // namespace glint::cuda
