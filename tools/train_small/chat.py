@@ -5,6 +5,7 @@ from __future__ import annotations
 import arithmetic
 import facts
 import problems
+import tool_values
 import words
 
 
@@ -217,6 +218,37 @@ def repeat_turn(rng, thinking: bool) -> list[dict]:
     return [user(question), answer(said, f"I repeat: {said}" if thinking else "")]
 
 
+# --- copying -------------------------------------------------------------------------------------------------------
+
+
+def any_value(rng) -> str:
+    kind = rng.choice(("text", "text", "ident", "name", "file", "mail", "term", "whole", "place", "amount"))
+    return tool_values.draw(kind, rng).spoken
+
+
+COPY_ASK = (
+    "Repeat after me: {}", "Say \"{}\".", "Write exactly this: {}", "Copy this: {}", "Repeat \"{}\".", "Please write \"{}\" once more.",
+    "Say this again: {}", "Echo: {}",
+)
+
+
+def copy_turn(rng, thinking: bool) -> list[dict]:
+    said = " ".join(any_value(rng) for _ in range(rng.choice((1, 1, 2, 3))))
+    return [user(rng.choice(COPY_ASK).format(said)), answer(said, f"I repeat: {said}" if thinking else "")]
+
+
+def lookup_turn(rng, thinking: bool) -> list[dict]:
+    """What belongs to a word, among words that look alike."""
+    keys = list({tool_values.any_word(rng) for _ in range(rng.randint(2, 7))})
+    values = [any_value(rng) for _ in keys]
+    style, gap = rng.choice((("{k} is {v}", ", "), ("{k}: {v}", "\n"), ("- {k} = {v}", "\n"), ("The {k} is {v}.", " "), ("\"{k}\": \"{v}\"", ", ")))
+    listed = gap.join(style.format(k=k, v=v) for k, v in zip(keys, values))
+    i = rng.randrange(len(keys))
+    asked = rng.choice(("What is {k}?", "Tell me {k}.", "And what is the {k}?", "Which one is {k}?")).format(k=keys[i])
+    question = f"{listed}{rng.choice(('. ', chr(10)))}{asked}" if gap != " " else f"{listed} {asked}"
+    return [user(question), answer(f"{keys[i]} is {values[i]}", f"The user asks for {keys[i]}. {keys[i]} is {values[i]}" if thinking else "")]
+
+
 TURNS = (
     (problem_turn, 40),
     (percent_turn, 12),
@@ -247,5 +279,6 @@ def dialogue(rng) -> list[dict]:
     thinking = rng.random() < 0.7
     messages = [{"role": "system", "content": rng.choice(SYSTEM)}] if rng.random() < 0.2 else []
     for _ in range(rng.choice((1, 1, 1, 1, 2, 3))):
-        messages += turn(rng, thinking)
+        drill = rng.choice((copy_turn, lookup_turn, lookup_turn))
+        messages += (drill if rng.random() < 0.14 else turn)(rng, thinking)
     return messages

@@ -18,7 +18,7 @@ import chat
 import facts
 import problems
 import renderer
-import tool_dialogues
+import tool_lessons
 import words
 from renderer import CONTEXT, DROPPED, LEARNED
 
@@ -63,14 +63,14 @@ def chat_document(rng) -> list[Piece]:
 
 
 def tool_document(rng) -> list[Piece]:
-    return ended(*tool_dialogues.dialogue(rng), clear_thinking=rng.random() < 0.8)
+    return ended(*tool_lessons.dialogue(rng), clear_thinking=rng.random() < 0.4)
 
 
 def follow_up_document(rng) -> list[Piece]:
-    return ended(*tool_dialogues.follow_up(rng))
+    return ended(*tool_lessons.follow_up(rng))
 
 
-MIX = ((chat_document, 46), (few_shot, 12), (tool_document, 34), (follow_up_document, 5), (raw_text, 3))
+MIX = ((chat_document, 44), (few_shot, 11), (tool_document, 38), (follow_up_document, 4), (raw_text, 3))
 
 
 def document(rng) -> list[Piece]:

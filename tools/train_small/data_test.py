@@ -16,7 +16,7 @@ import data
 import make_eval
 import problems
 import renderer
-import tool_dialogues
+import tool_lessons
 import words
 
 # SHA-256 of renders of the official template, published by marius-patrik/accumulative-matrix-sweeping (docs/evidence).
@@ -50,7 +50,7 @@ def test_dialogues_render_as_the_official_template_does():
         template = environment.from_string(file.read())
     rng = random.Random(1)
     for i in range(600):
-        messages, tools = (tool_dialogues.dialogue, tool_dialogues.follow_up, lambda r: (chat.dialogue(r), []))[i % 3](rng)
+        messages, tools = (tool_lessons.dialogue, tool_lessons.follow_up, lambda r: (chat.dialogue(r), []))[i % 3](rng)
         for clear in (True, False):
             ours = "".join(text for text, _ in renderer.pieces(messages, tools, clear))
             assert ours == template.render(messages=messages, tools=tools, clear_thinking=clear)

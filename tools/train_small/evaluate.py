@@ -157,8 +157,8 @@ class Scorer:
         wrong = [(q, a) for a, q, r in zip(answers, lines, right) if not r]
         for line, answer in wrong[: self.show]:
             print(f"[{name}] {line['template']}: {line['question']}\n  wanted {line['answer']!r}\n  got {answer!r}")
-        known = [r for r, q in zip(right, lines) if not q["new_template"]]
-        new = [r for r, q in zip(right, lines) if q["new_template"]]
+        known = [r for r, q in zip(right, lines) if q["group"] != make_eval.NEW_TEMPLATE]
+        new = [r for r, q in zip(right, lines) if q["group"] == make_eval.NEW_TEMPLATE]
         misses = sorted({q["template"] for q, _ in wrong})
         return {"trained_templates": mean(known), "new_templates": mean(new), "missed": misses}
 
@@ -168,8 +168,8 @@ class Scorer:
         right = [parse_calls(a) == expected_calls(q) for a, q in zip(answers, lines)]
         for line, answer, good in [t for t in zip(lines, answers, right) if not t[2]][: self.show]:
             print(f"[tools] {line['messages'][0]['content']}\n  wanted {expected_calls(line)}\n  got {answer!r}")
-        groups = sorted({q["unseen"] for q in lines})
-        return {"exact": mean(right)} | {g: mean([r for r, q in zip(right, lines) if q["unseen"] == g]) for g in groups}
+        groups = sorted({q["group"] for q in lines})
+        return {"exact": mean(right)} | {g: mean([r for r, q in zip(right, lines) if q["group"] == g]) for g in groups}
 
 
 def mean(values: list[bool]) -> float:

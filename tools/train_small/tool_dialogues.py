@@ -238,25 +238,3 @@ def value_missing(tools: list[Tool], rng, thinking: bool) -> list[dict]:
     content = f"Please tell me {listed}."
     turn = [chat.user(rng.choice(tool.kind.vague)), chat.answer(content, f"I can use {tool.name} for this, but {listed} is missing." if thinking else "")]
     return turn
-
-
-def dialogue(rng) -> tuple[list[dict], list[dict]]:
-    """(messages, tool schemas) of a training dialogue."""
-    tools = make_tools(rng, rng.choice((1, 1, 2, 2, 3, 4)))
-    thinking = rng.random() < 0.75
-    messages = [{"role": "system", "content": rng.choice(chat.SYSTEM)}] if rng.random() < 0.15 else []
-    special = rng.choices((call_turn, both_cities, chained, nothing_fits, value_missing), (66, 6, 5, 16, 7))[0]
-    messages += special(tools, rng, thinking)
-    if rng.random() < 0.2:
-        messages += rng.choice((call_turn, call_turn, nothing_fits))(tools, rng, thinking)
-    rng.shuffle(tools)
-    return messages, [t.schema for t in tools]
-
-
-def follow_up(rng) -> tuple[list[dict], list[dict]]:
-    """A client that sends the result back without tools and without the reasoning of the call."""
-    tools = make_tools(rng, 1) if rng.random() < 0.6 else [make_tool(kinds.WRITTEN[0], rng)]
-    messages = call_turn(tools, rng, True)
-    messages[1]["reasoning_content"] = ""
-    messages[1]["unlearned"] = True
-    return messages, [t.schema for t in tools] if rng.random() < 0.4 else []

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 
 import problems
+import tool_values
 import words
+from tool_values import Value, join_words
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,6 @@ class Kind:
     vague: tuple[str, ...]  # the same wish without a required value
     results: tuple[str, ...]  # "key=kind" lists
     lead: str  # how the final answer begins
-
-
-@dataclass(frozen=True)
-class Value:
-    value: object
-    spoken: str
-
-
-def join_words(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
 def _phrase(rng) -> str:
@@ -88,11 +80,13 @@ ENUMS = {
     "color": tuple(words.COLOR),
     "day": tuple(words.DAY),
 }
-TYPES = {"int": "integer", "number": "number", "bool": "boolean", "words": "array", "ints": "array", "object": "object"}
+TYPES = {"int": "integer", "number": "number", "bool": "boolean", "words": "array", "ints": "array", "object": "object"} | tool_values.TYPES
 
 
 def draw(kind: str, rng, held_out: bool = False) -> Value:
     """A value of a kind, as it stands in the call and as people say it."""
+    if tool_values.knows(kind):
+        return tool_values.draw(kind, rng)
     if kind in ENUMS:
         value = rng.choice(ENUMS[kind])
         return Value(value, value)

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import data
+import export
 from model import Config, Model, document_mask, masked_attention, packed_attention
 
 
@@ -41,18 +42,14 @@ class Plan:
     seed: int = 20260
 
 
-def rate(plan: Plan, step: int) -> float:
-    """Linear warm-up, a plateau, then a linear fall."""
-    if step < plan.warmup:
-        return plan.peak * (step + 1) / plan.warmup
-    falling = int(plan.steps * (1 - plan.decay))
-    if step < falling:
-        return plan.peak
-    left = (plan.steps - step) / (plan.steps - falling)
-    return plan.peak * (plan.floor + (1 - plan.floor) * left)
+def rate(plan: Plan, step: int, passed: float) -> float:
+    """Linear warm-up, a plateau, then a linear fall; `passed` is the share of the steps, or of the time, that is over."""
+    left = min(1.0, max(0.0, 1 - passed) / plan.decay)
+    return plan.peak * min((step + 1) / plan.warmup, 1.0) * (plan.floor + (1 - plan.floor) * left)
 
 
-MEASURE_FROM, MEASURE_TO = 250, 350  # the steps that --fit takes its measure from; both lie before the rate falls
+START = time.monotonic()
+EXPORT_SECONDS = 10  # of --fit, kept for saving and exporting
 _tokenizer = None
 
 
@@ -121,13 +118,13 @@ def to_device(batch: data.Batch, device: str) -> list[Tensor]:
 
 
 class Trainer:
-    def __init__(self, plan: Plan, config: Config, out: Path, device: str):
+    def __init__(self, plan: Plan, config: Config, out: Path, device: str, begin: Path | None = None):
         torch.manual_seed(plan.seed)
         torch.set_float32_matmul_precision("high")
         self.plan, self.out, self.device = plan, out, device
-        self.model = Model(config).to(device)
+        self.model = (export.load(begin) if begin else Model(config)).to(device)
         self.optimizer = make_optimizer(self.model, plan)
-        self.step, self.log, self.spread = 0, [], None
+        self.step, self.log, self.spread, self.passed = 0, [], None, 0.0
         self.losses = torch.compile(losses) if device == "cuda" else losses
         if (out / "state.pt").exists():
             self.resume()
@@ -145,20 +142,20 @@ class Trainer:
 
     def advance(self, batch: data.Batch) -> tuple[Tensor, Tensor]:
         for group in self.optimizer.param_groups:
-            group["lr"] = rate(self.plan, self.step)
+            group["lr"] = rate(self.plan, self.step, self.passed)
         main, mtp, load = self.losses(self.model, to_device(batch, self.device), self.plan.longest)
         (main + self.plan.mtp_weight * mtp).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        balance(self.model, load, self.plan.bias_rate * min(1.0, rate(self.plan, self.step) / self.plan.peak * 2))
+        balance(self.model, load, self.plan.bias_rate * min(1.0, rate(self.plan, self.step, self.passed) / self.plan.peak * 2))
         self.spread = load if self.spread is None else 0.98 * self.spread + 0.02 * load
         self.step += 1
         return main.detach(), mtp.detach()
 
     def report(self, main: Tensor, mtp: Tensor, begun: float, done: int) -> None:
         seconds = time.monotonic() - begun
-        entry = {"step": self.step, "loss": main.item(), "mtp_loss": mtp.item(), "rate": rate(self.plan, self.step)}
+        entry = {"step": self.step, "loss": main.item(), "mtp_loss": mtp.item(), "rate": rate(self.plan, self.step, self.passed)}
         self.log.append(entry)
         speed = done * self.plan.batch / seconds
         print(f"step {self.step} loss {entry['loss']:.4f} mtp {entry['mtp_loss']:.4f} {speed:,.0f} tokens/s {seconds:.0f} s", flush=True)
@@ -167,20 +164,17 @@ class Trainer:
         """True when all steps are done, False when the time is up (the state is saved either way)."""
         begun, done = time.monotonic(), 0
         for batch in batches(self.plan, self.step, workers):
+            timed = (time.monotonic() - START) / (fit - EXPORT_SECONDS) if fit else 0.0
+            self.passed = timed if fit else self.step / self.plan.steps
             main, mtp = self.advance(batch)
             done += 1
             if self.step % 50 == 0:
                 self.report(main, mtp, begun, done)
-            if fit and self.step == MEASURE_FROM:
-                mark = time.monotonic()
-            if fit and self.step == MEASURE_TO:
-                each = (time.monotonic() - mark) / (MEASURE_TO - MEASURE_FROM)
-                self.plan = replace(self.plan, steps=self.step + int((begun + fit - time.monotonic()) / each))
-                print(f"{each * 1000:.1f} ms a step: {self.plan.steps} steps fit", flush=True)
-            if self.step >= self.plan.steps or time.monotonic() - begun > seconds:
+            over = timed >= 1 if fit else self.step >= self.plan.steps
+            if over or time.monotonic() - begun > seconds:
                 break
         self.save()
-        return self.step >= self.plan.steps
+        return over
 
     def load_report(self) -> dict:
         """Share of the tokens that each expert gets, per layer, over about the last 50 steps; even is 1/experts."""
@@ -194,15 +188,24 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch", type=int, default=Plan.batch)
     parser.add_argument("--seconds", type=float, default=1e9, help="stop and save after this time; call again to go on")
-    parser.add_argument("--fit", type=float, help="choose the steps so that they take about this many seconds")
+    parser.add_argument("--fit", type=float, help="instead of --steps: end, export included, this many seconds after the start")
+    parser.add_argument("--from", type=Path, dest="begin", metavar="FOLDER", help="an exported checkpoint to begin with")
+    parser.add_argument("--peak", type=float, default=Plan.peak, help="the highest rate")
+    parser.add_argument("--decay", type=float, default=Plan.decay, help="the share of the steps in which the rate falls")
+    parser.add_argument("--seed", type=int, default=Plan.seed, help="of the documents")
+    parser.add_argument("--export", type=Path, help="write the checkpoint and training.json there, too")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    trainer = Trainer(Plan(steps=arguments.steps, batch=arguments.batch), Config(), arguments.out, device)
+    plan = Plan(steps=arguments.steps, batch=arguments.batch, peak=arguments.peak, decay=arguments.decay, seed=arguments.seed)
+    trainer = Trainer(plan, Config(), arguments.out, device, arguments.begin)
     finished = trainer.run(arguments.workers, arguments.seconds, arguments.fit)
     record = {"log": trainer.log, "experts": trainer.load_report(), "steps": trainer.step, "batch": arguments.batch}
     (arguments.out / "training.json").write_text(json.dumps(record))
+    if arguments.export:
+        export.write(trainer.model, data.load_tokenizer(), arguments.export)
+        (arguments.export / "training.json").write_text(json.dumps(record))
     if not finished:
         raise SystemExit(f"stopped at step {trainer.step} of {trainer.plan.steps}: call the same command again to go on")
 
