@@ -14,9 +14,9 @@
 
 namespace glint::cuda {
 
-#define CUDA_CHECK(call)                                                                  \
-  do {                                                                                    \
-    const cudaError_t cuda_check_error = (call);                                          \
+#define CUDA_CHECK(call)                                                                       \
+  do {                                                                                         \
+    const cudaError_t cuda_check_error = (call);                                               \
     CHECK(cuda_check_error == cudaSuccess, #call, ": ", cudaGetErrorString(cuda_check_error)); \
   } while (false)
 

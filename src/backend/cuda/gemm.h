@@ -18,14 +18,15 @@ namespace glint::cuda {
 // Group g has the rows ids[begin[g]] ... ids[begin[g + 1] - 1] and the weights w[g]; row id reads x
 // row id / in_divisor and writes out row id.
 struct GemmArgs {
-  Matrix x;              // columns [0, w.cols) of group 0; group g's lie x_group_columns * g further
+  Matrix x;  // columns [0, w.cols) of group 0; group g's lie x_group_columns * g further
   int x_group_columns = 0;
-  MatrixStack w;         // [groups, n, k]; with is_swiglu [groups, 2 n, k]: gate rows, then up rows
+  MatrixStack w;  // [groups, n, k]; with is_swiglu [groups, 2 n, k]: gate rows, then up rows
   bool is_swiglu = false;
-  Matrix out;            // columns [0, n) of group 0; group g's lie out_group_columns * g further
+  Matrix out;  // columns [0, n) of group 0; group g's lie out_group_columns * g further
   int out_group_columns = 0;
 
   int max_rows = 0;                // of one group
+  int expected_rows = 0;           // of one group, for the choice of a tile; 0: max_rows
   const int32_t* ids = nullptr;    // null: row i is i
   const int32_t* begin = nullptr;  // [groups + 1]; null: every group has max_rows rows
   int in_divisor = 1;

@@ -42,8 +42,7 @@ __global__ void __launch_bounds__(kThreads)
 
   const int group = static_cast<int>(blockIdx.z);
   const int begin = groups.begin == nullptr ? 0 : groups.begin[group];
-  const int num_rows =
-      groups.begin == nullptr ? groups.max_rows : groups.begin[group + 1] - begin;
+  const int num_rows = groups.begin == nullptr ? groups.max_rows : groups.begin[group + 1] - begin;
   const int first_row = static_cast<int>(blockIdx.y) * kTileRows;
   if (first_row >= num_rows) return;
   const int first_feature = static_cast<int>(blockIdx.x) * kTileFeatures;

@@ -1,5 +1,7 @@
 // The routed experts: their rows grouped by expert, then one grouped product.
 
+#include <algorithm>
+
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/kernel.cuh"
 
@@ -72,11 +74,19 @@ void check_routing(const Routing& routing, int num_tokens) {
         num_tokens);
 }
 
+// Of one expert: twice the mean, so that a busy one rarely takes a second tile, yet no more than
+// there are.
+int expected_rows(const Routing& routing, int num_experts) {
+  const int pairs = routing.num_tokens * routing.num_experts_per_tok;
+  return std::min(routing.num_tokens, 2 * (pairs + num_experts - 1) / num_experts);
+}
+
 }  // namespace
 
 CudaBackend::ExpertRows CudaBackend::group_by_expert(const Routing& routing, int num_experts) {
   const int pairs = routing.num_tokens * routing.num_experts_per_tok;
-  auto* begin = moe_scratch_.at_least<int32_t>(static_cast<size_t>(num_experts + 1 + pairs), sealed_);
+  auto* begin =
+      moe_scratch_.at_least<int32_t>(static_cast<size_t>(num_experts + 1 + pairs), sealed_);
   int32_t* rows = begin + num_experts + 1;
   launch(stream_, dim3(1), dim3(kThreads), static_cast<size_t>(num_experts) * sizeof(int32_t),
          count_rows, routing.expert_ids, pairs, num_experts, begin);
@@ -97,6 +107,7 @@ void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, M
         .is_swiglu = true,
         .out = out,
         .max_rows = x.rows,
+        .expected_rows = expected_rows(routing, w.count),
         .ids = grouped.rows,
         .begin = grouped.begin,
         .in_divisor = routing.num_experts_per_tok});
@@ -113,13 +124,15 @@ void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Ma
         shared_w.cols, "]");
   if (tokens == 0) return;
   const auto numbers = static_cast<size_t>(tokens) * static_cast<size_t>(hidden);
-  auto* parts = parts_scratch_.at_least<float>(numbers * static_cast<size_t>(per_token + 1), sealed_);
+  auto* parts =
+      parts_scratch_.at_least<float>(numbers * static_cast<size_t>(per_token + 1), sealed_);
   float* shared = parts + numbers * static_cast<size_t>(per_token);
   const ExpertRows grouped = group_by_expert(routing, w.count);
   gemm({.x = act,
         .w = w,
         .out = contiguous(parts, NumberType::kF32, act.rows, hidden),
         .max_rows = tokens,
+        .expected_rows = expected_rows(routing, w.count),
         .ids = grouped.rows,
         .begin = grouped.begin});
   linear(shared_act, shared_w, contiguous(shared, NumberType::kF32, tokens, hidden));

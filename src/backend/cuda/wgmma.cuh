@@ -1,0 +1,79 @@
+#pragma once
+
+// wgmma: d[64, N] (+)= a[64, 16] b[N, 16]^T in BF16 with FP32 sums, both operands from shared
+// memory with k along a row. Of a warpgroup's thread in warp w with lane l, d[4 j + 2 r + c] is row
+// 16 w + l / 4 + 8 r, column 8 j + 2 (l % 4) + c.
+
+#include <cstdint>
+
+#include "backend/cuda/ptx.cuh"
+
+namespace glint::cuda {
+
+// The operands of one instruction: %0 ... %(N / 2 - 1), in eights.
+#define GLINT_REGS_0 "%0, %1, %2, %3, %4, %5, %6, %7"
+#define GLINT_REGS_8 "%8, %9, %10, %11, %12, %13, %14, %15"
+#define GLINT_REGS_16 "%16, %17, %18, %19, %20, %21, %22, %23"
+#define GLINT_REGS_24 "%24, %25, %26, %27, %28, %29, %30, %31"
+#define GLINT_REGS_32 "%32, %33, %34, %35, %36, %37, %38, %39"
+#define GLINT_REGS_40 "%40, %41, %42, %43, %44, %45, %46, %47"
+#define GLINT_REGS_48 "%48, %49, %50, %51, %52, %53, %54, %55"
+#define GLINT_REGS_56 "%56, %57, %58, %59, %60, %61, %62, %63"
+#define GLINT_REGS_64 "%64, %65, %66, %67, %68, %69, %70, %71"
+#define GLINT_REGS_72 "%72, %73, %74, %75, %76, %77, %78, %79"
+#define GLINT_REGS_80 "%80, %81, %82, %83, %84, %85, %86, %87"
+#define GLINT_REGS_88 "%88, %89, %90, %91, %92, %93, %94, %95"
+#define GLINT_REGS_96 "%96, %97, %98, %99, %100, %101, %102, %103"
+#define GLINT_REGS_104 "%104, %105, %106, %107, %108, %109, %110, %111"
+#define GLINT_REGS_112 "%112, %113, %114, %115, %116, %117, %118, %119"
+#define GLINT_REGS_120 "%120, %121, %122, %123, %124, %125, %126, %127"
+
+#define GLINT_OUT4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define GLINT_OUT8(i) GLINT_OUT4(i), GLINT_OUT4(i + 4)
+#define GLINT_OUT32(i) GLINT_OUT8(i), GLINT_OUT8(i + 8), GLINT_OUT8(i + 16), GLINT_OUT8(i + 24)
+
+// `accumulate` 0 overwrites d.
+template <int N>
+struct Wgmma;
+
+// Operands after d: the two descriptors and `accumulate`, at these positions.
+#define GLINT_WGMMA(N, A, B, P)                                                                   \
+  template <>                                                                                     \
+  struct Wgmma<N> {                                                                               \
+    static __device__ void multiply(float (&d)[N / 2], uint64_t a, uint64_t b, int accumulate) {  \
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " P                                          \
+                   ", 0;\n"                                                                       \
+                   "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" GLINT_REGS_OF_##N \
+                   "}, " A ", " B ", p, 1, 1, 0, 0;\n}\n"                                         \
+                   : GLINT_OUTS_OF_##N                                                            \
+                   : "l"(a), "l"(b), "r"(accumulate));                                            \
+    }                                                                                             \
+  };
+
+#define GLINT_REGS_OF_8 "%0, %1, %2, %3"
+#define GLINT_OUTS_OF_8 GLINT_OUT4(0)
+#define GLINT_REGS_OF_16 GLINT_REGS_0
+#define GLINT_OUTS_OF_16 GLINT_OUT8(0)
+#define GLINT_REGS_OF_32 GLINT_REGS_0 ", " GLINT_REGS_8
+#define GLINT_OUTS_OF_32 GLINT_OUT8(0), GLINT_OUT8(8)
+#define GLINT_REGS_OF_64 GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24
+#define GLINT_OUTS_OF_64 GLINT_OUT32(0)
+#define GLINT_REGS_OF_128                                                                 \
+  GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32 \
+               ", " GLINT_REGS_40 ", " GLINT_REGS_48 ", " GLINT_REGS_56
+#define GLINT_OUTS_OF_128 GLINT_OUT32(0), GLINT_OUT32(32)
+#define GLINT_REGS_OF_256                                                                  \
+  GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32  \
+               ", " GLINT_REGS_40 ", " GLINT_REGS_48 ", " GLINT_REGS_56 ", " GLINT_REGS_64 \
+               ", " GLINT_REGS_72 ", " GLINT_REGS_80 ", " GLINT_REGS_88 ", " GLINT_REGS_96 \
+               ", " GLINT_REGS_104 ", " GLINT_REGS_112 ", " GLINT_REGS_120
+#define GLINT_OUTS_OF_256 GLINT_OUT32(0), GLINT_OUT32(32), GLINT_OUT32(64), GLINT_OUT32(96)
+
+GLINT_WGMMA(8, "%4", "%5", "%6")
+GLINT_WGMMA(16, "%8", "%9", "%10")
+GLINT_WGMMA(32, "%16", "%17", "%18")
+GLINT_WGMMA(64, "%32", "%33", "%34")
+GLINT_WGMMA(128, "%64", "%65", "%66")
+GLINT_WGMMA(256, "%128", "%129", "%130")
+
+}  // namespace glint::cuda

@@ -1,0 +1,111 @@
+// Products at the sizes that fast kernels take (columns in multiples of 64, rows of 16 aligned
+// bytes), for numbers of rows around the edges of their tiles.
+
+#include "backend/ops_fixture.h"
+
+namespace glint {
+namespace {
+
+class GemmTest : public OpsTest {
+ protected:
+  static constexpr int kGap = 8;  // numbers: rows stay aligned to 16 bytes
+  Numbers aligned(int rows, int cols) { return {*backend_, type(), rows, cols, kGap}; }
+  Numbers filled_aligned(int rows, int cols) {
+    return std::move(aligned(rows, cols).fill(random_));
+  }
+  // [rows, cols] without gaps, as weights lie.
+  Numbers weights(int rows, int cols) {
+    return std::move(Numbers(*backend_, type(), rows, cols, 0).fill(random_, weight_scale(cols)));
+  }
+  std::vector<int> first_and_last(int rows) {
+    return rows == 1 ? std::vector<int>{0} : std::vector<int>{0, rows / 2, rows - 1};
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, GemmTest, testing::ValuesIn(ops_cases()), case_name);
+
+constexpr int kRowCounts[] = {1, 7, 8, 9, 16, 17, 32, 33, 64, 65, 128, 130, 192, 193, 256, 300};
+
+TEST_P(GemmTest, Linear) {
+  for (const int rows : kRowCounts) {
+    const int in = 64 * random_.integer(1, 12), features = 8 * random_.integer(1, 40);
+    const Numbers x = filled_aligned(rows, in), w = weights(features, in);
+    for (const NumberType out_type : {type(), NumberType::kF32}) {
+      Numbers out(*backend_, out_type, rows, features);
+      backend_->linear(x.view(), w.view(), out.view());
+      expect_near(out, [&](int t, int i) { return dot(x, t, 0, w, i); });
+      expect_same_alone(out, first_and_last(rows),
+                        [&](int t, Matrix o) { backend_->linear(x.row(t), w.view(), o); });
+    }
+  }
+}
+
+TEST_P(GemmTest, LinearSwiglu) {
+  for (const int rows : kRowCounts) {
+    const int in = 64 * random_.integer(1, 6), width = 8 * random_.integer(1, 30);
+    const Numbers x = filled_aligned(rows, in), w = weights(2 * width, in);
+    Numbers out = aligned(rows, width);
+    backend_->linear_swiglu(x.view(), w.view(), out.view());
+    expect_near(
+        out, [&](int t, int i) { return silu(dot(x, t, 0, w, i)) * dot(x, t, 0, w, width + i); });
+    expect_same_alone(out, first_and_last(rows),
+                      [&](int t, Matrix o) { backend_->linear_swiglu(x.row(t), w.view(), o); });
+  }
+}
+
+TEST_P(GemmTest, NanStaysInItsRow) {
+  Numbers x = filled_aligned(40, 128), out = aligned(40, 64);
+  const Numbers w = weights(64, 128);
+  x.set(17, 127, Numbers::kNan);
+  x.upload();
+  backend_->linear(x.view(), w.view(), out.view());
+  out.download();
+  EXPECT_TRUE(out.is_nan_row(17));
+  expect_near(out, {0, 16, 18, 39}, [&](int t, int i) { return dot(x, t, 0, w, i); });
+}
+
+// Experts that all rows choose, experts that none does, and both kinds of product.
+TEST_P(GemmTest, Experts) {
+  constexpr int kExperts = 6, kPerToken = 2, kIn = 128, kWidth = 64;
+  for (const int rows : {1, 9, 40, 150, 280}) {
+    std::vector<int32_t> ids;
+    for (int t = 0; t < rows; ++t) {
+      ids.push_back(random_.integer(0, 9) == 0 ? 5 : 0);
+      ids.push_back(random_.integer(1, 3));
+    }
+    const Integers expert_ids(*backend_, ids);
+    Numbers expert_weights(*backend_, NumberType::kF32, rows, kPerToken, 0);
+    expert_weights.fill(random_);
+    const Routing routing{.num_tokens = rows,
+                          .num_experts_per_tok = kPerToken,
+                          .expert_ids = expert_ids.data(),
+                          .weights = static_cast<float*>(expert_weights.view().data)};
+    const Numbers x = filled_aligned(rows, kIn);
+    const Numbers gate_up = weights(kExperts * 2 * kWidth, kIn);
+    const Numbers down = weights(kExperts * kIn, kWidth);
+    const auto expert = [&](int pair) { return ids[static_cast<size_t>(pair)]; };
+    Numbers act = aligned(rows * kPerToken, kWidth);
+    backend_->moe_gate_up(x.view(), routing, gate_up.stack(kExperts), act.view());
+    expect_near(act, [&](int pair, int i) {
+      const int first = expert(pair) * 2 * kWidth + i;
+      return silu(dot(x, pair / kPerToken, 0, gate_up, first)) *
+             dot(x, pair / kPerToken, 0, gate_up, first + kWidth);
+    });
+
+    const Numbers shared_act = filled_aligned(rows, kWidth), shared_w = weights(kIn, kWidth);
+    Numbers out = aligned(rows, kIn);
+    backend_->moe_down(act.view(), routing, down.stack(kExperts), shared_act.view(),
+                       shared_w.view(), out.view());
+    expect_near(out, [&](int t, int i) {
+      double sum = dot(shared_act, t, 0, shared_w, i);
+      for (int j = 0; j < kPerToken; ++j) {
+        const int pair = t * kPerToken + j;
+        sum += expert_weights.at(t, j) * dot(act, pair, 0, down, expert(pair) * kIn + i);
+      }
+      return sum;
+    });
+  }
+}
+
+}  // namespace
+}  // namespace glint
