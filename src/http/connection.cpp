@@ -243,7 +243,7 @@ void Connection::answered() {
   set_phase(may_keep_alive() ? Phase::kIdle : Phase::kClosing);
 }
 
-// A timer that has already fired cannot be cancelled: its work is told by the ids that it is neither
+// A timer that has already fired cannot be cancelled: by the ids its work is known to be neither
 // replaced nor left over from an earlier exchange.
 void Connection::after(double seconds, std::function<void()> work) {
   work_timer_.expires_at(later(std::chrono::steady_clock::now(), seconds));
