@@ -104,7 +104,7 @@ TEST_F(Replica, DoctorPrintsThePlanForAnH100) {
   EXPECT_EQ(plan["weights_bytes"], 59'886'787'840 + 46 * 64 * 2);  // 46 biases are FP32
   EXPECT_EQ(plan["kv_bytes_per_token"], 54'144);
   EXPECT_EQ(plan["context_length"], 202'752);
-  EXPECT_EQ(plan["kv_tokens"], 407'744);
+  EXPECT_EQ(plan["kv_tokens"], 404'672);
   EXPECT_EQ(plan["total_bytes"], find_gpu("H100")->memory_bytes);
 }
 
