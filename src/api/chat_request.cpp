@@ -25,7 +25,7 @@ Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
 
 Result<void> parse_logprobs(const RequestFields& fields, ChatRequest& request) {
   request.logprobs = TRY(fields.boolean("logprobs")).value_or(false);
-  const auto top = TRY(fields.integer("top_logprobs", 0, kMaxTopLogprobs));
+  const auto top = TRY(fields.integer("top_logprobs", 0, kMaxLogprobs));
   if (top.value_or(0) > 0 && !request.logprobs)
     return fields.error("top_logprobs", "top_logprobs is set but logprobs is not true.");
   if (request.logprobs) request.params.sampling.num_logprobs = static_cast<int>(top.value_or(0));

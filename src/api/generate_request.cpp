@@ -50,7 +50,7 @@ Result<void> parse_native_logprobs(const RequestFields& fields, NativeRequest& r
   request.return_logprob = TRY(fields.boolean("return_logprob")).value_or(false);
   request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
   request.top_logprobs_num =
-      static_cast<int>(TRY(fields.integer("top_logprobs_num", 0, kMaxTopLogprobs)).value_or(0));
+      static_cast<int>(TRY(fields.integer("top_logprobs_num", 0, kMaxLogprobs)).value_or(0));
   const int64_t begin = TRY(fields.integer("logprob_start_len", -1, INT32_MAX)).value_or(-1);
   if (!request.return_logprob) return {};
   TRY(refuse_unavailable(fields, {"token_ids_logprob"}));

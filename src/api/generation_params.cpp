@@ -49,9 +49,9 @@ Result<void> read_logit_bias(const RequestFields& fields, int vocab_size,
                              SamplingParams& sampling) {
   const Json* biases = TRY(fields.object("logit_bias"));
   if (biases == nullptr) return {};
-  if (biases->size() > kMaxBiasEntries)
+  if (biases->size() > kMaxLogitBiases)
     return fields.error("logit_bias", cat("logit_bias has ", biases->size(), " entries; at most ",
-                                          kMaxBiasEntries, " are allowed."));
+                                          kMaxLogitBiases, " are allowed."));
   const RequestFields entries(*biases, fields.path_of("logit_bias"));
   for (const auto& [key, value] : biases->items()) {
     TokenId id = -1;

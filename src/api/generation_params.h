@@ -15,16 +15,14 @@
 
 namespace glint {
 
-// One table with docs/limits.md.
+// One table with docs/limits.md, which has those of sampling/params.h too.
 inline constexpr int kMaxChoices = 128;     // n
 inline constexpr int kMaxPrompts = 1024;    // prompts in one request
 inline constexpr int kMaxSequences = 1024;  // prompts times n
 inline constexpr int kMaxStopStrings = 128;
 inline constexpr int kMaxStopStringBytes = 1024;
-inline constexpr int kMaxTopLogprobs = 20;
-inline constexpr int kMaxBiasEntries = 1024;
-inline constexpr int kMaxStopIds = 128;     // besides the model's own
-inline constexpr int kMaxNameBytes = 1024;  // rid, model: every chunk repeats them
+inline constexpr int kMaxStopIds = kMaxStopTokenIds / 2;  // the rest is for the model's own
+inline constexpr int kMaxNameBytes = 1024;                // rid, model: every chunk repeats them
 
 // How ids become text.
 struct TextOptions {

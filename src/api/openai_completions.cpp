@@ -30,7 +30,7 @@ Result<void> parse_echo(const RequestFields& fields, const ServerContext& contex
 
 Result<void> parse_logprobs(const RequestFields& fields, const ServerContext& context,
                             CompletionRequest& request) {
-  const auto logprobs = TRY(fields.integer("logprobs", 0, kMaxTopLogprobs));
+  const auto logprobs = TRY(fields.integer("logprobs", 0, kMaxLogprobs));
   if (!logprobs) return {};
   if (!context.tokenizer)
     return fields.error("logprobs", "This server has no tokenizer: leave logprobs out.");
