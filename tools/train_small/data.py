@@ -63,14 +63,20 @@ def chat_document(rng) -> list[Piece]:
 
 
 def tool_document(rng) -> list[Piece]:
-    return ended(*tool_lessons.dialogue(rng), clear_thinking=rng.random() < 0.4)
+    return ended(*tool_lessons.dialogue(rng), clear_thinking=rng.random() < 0.25)
 
 
 def follow_up_document(rng) -> list[Piece]:
     return ended(*tool_lessons.follow_up(rng))
 
 
-MIX = ((chat_document, 44), (few_shot, 11), (tool_document, 38), (follow_up_document, 4), (raw_text, 3))
+def no_tool_document(rng) -> list[Piece]:
+    return ended(tool_lessons.without_tools(rng), clear_thinking=rng.random() < 0.8)
+
+
+MIX = (
+    (chat_document, 46), (few_shot, 11), (tool_document, 38), (follow_up_document, 4), (no_tool_document, 6), (raw_text, 2),
+)
 
 
 def document(rng) -> list[Piece]:
@@ -112,7 +118,7 @@ def make_batch(tokenizer: Tokenizer, seed: int, index: int, size: int, longest: 
             used = end
     positions[used:] = np.arange(size - used) % longest
     starts += list(range(used + longest, size, longest))
-    limit = size // 24  # documents are longer than that on average, by far
+    limit = size // 128  # more than there ever are; each unused one costs the attention kernel empty blocks
     return Batch(tokens, weights, positions, np.array(starts + [size] * (limit - len(starts)), np.int32))
 
 

@@ -16,6 +16,7 @@ import data
 import make_eval
 import problems
 import renderer
+import tool_dialogues
 import tool_lessons
 import words
 
@@ -73,6 +74,32 @@ def test_every_answer_ends_with_a_stop_token():
     documents = [data.document(rng) for _ in range(200)]
     for ids, weights in data.encode_documents(tokenizer, documents):
         assert ids[-1] in stops and weights[-1] == 1.0
+
+
+def test_reasoning_of_a_call_goes_through_the_schema():
+    rng = random.Random(5)
+    for _ in range(300):
+        box = tool_lessons.make_toolbox(rng, rng.randint(1, 6))
+        tool = rng.choice(box.tools)
+        made = tool_lessons.request(tool, rng)
+        plan = tool_dialogues.plan(made)
+        assert plan.startswith(f"I look for a tool: {tool.kind.description}. I can use {tool.name} for this. ")
+        at = [plan.index(f"{name} is ") for name in tool.params]
+        assert len(at) == len(tool.params) and plan.count("not given") >= len(tool.params) - len(made.arguments)
+        assert sum(t.kind.description == tool.kind.description for t in box.tools) == 1
+
+
+def test_without_tools_nothing_is_called():
+    rng = random.Random(6)
+    for _ in range(300):
+        document = "".join(text for text, _ in data.no_tool_document(rng))
+        assert "<tool_call>" not in document and "# Tools" not in document
+        assert any(answer in document for answer in tool_lessons.LACKING)
+
+
+def test_a_batch_has_room_for_its_documents():
+    tokenizer = data.load_tokenizer()
+    assert {len(data.make_batch(tokenizer, 20260, i, 32768, 1536).starts) for i in range(4)} == {256}
 
 
 def test_every_digit_is_a_token():

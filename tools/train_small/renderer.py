@@ -60,7 +60,8 @@ def _other(message: dict, previous: str | None) -> Iterator[tuple[str, str]]:
 
 def _assistant(message: dict, keep: bool) -> Iterator[tuple[str, str]]:
     reasoning, content = message.get("reasoning_content", ""), message.get("content", "").strip()
-    part = DROPPED if message.get("unlearned") or (reasoning and not keep) else LEARNED
+    needs_reasoning = reasoning and not message.get("tool_calls")  # a call is the same without it
+    part = DROPPED if message.get("unlearned") or (needs_reasoning and not keep) else LEARNED
     if reasoning and keep:
         yield "<|assistant|><think>", CONTEXT
         yield reasoning.strip() + "</think>", LEARNED

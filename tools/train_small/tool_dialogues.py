@@ -27,9 +27,13 @@ class Request:
     """What the user asks, the call that answers it, and the values by their place in the kind's parameters."""
 
     text: str
-    name: str
+    tool: Tool
     arguments: dict
     spoken: dict[int, str]
+
+    @property
+    def name(self) -> str:
+        return self.tool.name
 
 
 def draw_kind(rng, held_out: bool) -> kinds.Kind:
@@ -93,7 +97,7 @@ def draw_request(tool: Tool, rng, held_out: bool) -> Request:
     spoken = {i: v.spoken for i, v in values.items()}
     text = re.sub(r"\{(\d)\}", lambda m: spoken[int(m[1])], ask)
     arguments = {tool.params[i]: values[i].value for i in named}
-    return Request(text, tool.name, arguments, spoken)
+    return Request(text, tool, arguments, spoken)
 
 
 def draw_values(tool: Tool, named: list[int], rng, held_out: bool) -> dict[int, kinds.Value]:
@@ -109,9 +113,16 @@ def shown(value) -> str:
     return value if isinstance(value, str) else dumps(value)
 
 
+def choice(tool: Tool) -> str:
+    """The description first: it is told from the others by plain words, and the name is then read off beside it."""
+    return f"I look for a tool: {tool.kind.description}. I can use {tool.name} for this."
+
+
 def plan(made: Request) -> str:
-    listed = ", ".join(f"{k} is {shown(v)}" for k, v in made.arguments.items())
-    return f"I can use {made.name} for this. {listed}." if listed else f"I can use {made.name} for this."
+    """Every parameter in the order of the schema, so that none is forgotten or made up."""
+    given = {name: shown(value) for name, value in made.arguments.items()}
+    listed = ", ".join(f"{name} is {given.get(name, 'not given')}" for name in made.tool.params)
+    return f"{choice(made.tool)} {listed}." if listed else choice(made.tool)
 
 
 def call_message(requests: list[Request], thinking: bool, content: str = "") -> dict:
@@ -148,7 +159,8 @@ def plain_result(values: dict, made: Request, rng) -> str:
         return rng.choice(("{v}", "{v}.", "It is {v}.", "The result is {v}.", "The answer for {of} is {v}.")).format(v=shown_values[0], of=of)
     joined = kinds.join_words(shown_values)
     named = ", ".join(f"{k}: {v}" for k, v in zip(values, shown_values))
-    return rng.choice(("{j}", named, "It is {j}.", "It is {j} in {of}.", "The weather in {of} is {j}.", "Result for {of}: {j}")).format(j=joined, of=of)
+    forms = ("{j}", named, "It is {j}.", "It is {j} in {of}.", "The weather in {of} is {j}.", "Result for {of}: {j}")
+    return rng.choice(forms).format(j=joined, of=of)
 
 
 def said(value) -> str:
@@ -188,7 +200,7 @@ def both_cities(tools: list[Tool], rng, thinking: bool) -> list[dict]:
     a, b = rng.sample(words.CITIES, 2)
     what = "weather" if "weather" in tool.kind.description else "time"
     text = rng.choice(("What is the {} in {} and in {}?", "Compare the {} in {} and {}.", "Tell me the {} in {} and {}.")).format(what, a, b)
-    requests = [Request(text, tool.name, {tool.params[0]: c}, {0: c}) for c in (a, b)]
+    requests = [Request(text, tool, {tool.params[0]: c}, {0: c}) for c in (a, b)]
     outcomes = [result_of(tool, r, rng) for r in requests]
     turn = [chat.user(text), call_message(requests, thinking), *(observe(o) for o, _ in outcomes)]
     return turn + [chat.answer("\n".join(s for _, s in outcomes), "I have the results and tell the user." if thinking else "")]
@@ -201,8 +213,8 @@ def chained(tools: list[Tool], rng, thinking: bool) -> list[dict]:
     tools += [find, send]
     name, subject = words.person(rng)[0], kinds.draw("phrase", rng).value
     address = kinds.draw("email", rng).value
-    first = Request("", find.name, {find.params[0]: name}, {0: name})
-    second = Request("", send.name, {send.params[0]: address, send.params[1]: subject}, {0: address})
+    first = Request("", find, {find.params[0]: name}, {0: name})
+    second = Request("", send, {send.params[0]: address, send.params[1]: subject}, {0: address})
     text = rng.choice((f"Look up {name} and send an email with the subject \"{subject}\".", f"Send {name} an email with the subject \"{subject}\"."))
     done = f"The email to {address}: the status is sent."
     return [
@@ -236,5 +248,4 @@ def value_missing(tools: list[Tool], rng, thinking: bool) -> list[dict]:
     missing = [n for n, p in zip(tool.params, tool.kind.params) if p.required]
     listed = kinds.join_words([f"the {n.replace('_', ' ')}" for n in missing])
     content = f"Please tell me {listed}."
-    turn = [chat.user(rng.choice(tool.kind.vague)), chat.answer(content, f"I can use {tool.name} for this, but {listed} is missing." if thinking else "")]
-    return turn
+    return [chat.user(rng.choice(tool.kind.vague)), chat.answer(content, f"{choice(tool)} But {listed} is missing." if thinking else "")]

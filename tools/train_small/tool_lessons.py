@@ -57,7 +57,9 @@ def make_toolbox(rng, count: int) -> Toolbox:
             return Toolbox(woven, tools)
 
 
-BY_NAME = ("Use {t} with {l}.", "Call {t} with {l}.", "Call the tool {t}: {l}.", "Please run {t} ({l}).", "{t}: {l}", "I want you to use {t} and {l}.")
+BY_NAME = (
+    "Use {t} with {l}.", "Call {t} with {l}.", "Call the tool {t}: {l}.", "Please run {t} ({l}).", "{t}: {l}", "I want you to use {t} and {l}.",
+)
 
 
 def request(tool: Tool, rng) -> Request:
@@ -68,7 +70,7 @@ def request(tool: Tool, rng) -> Request:
     style = rng.choice(variety.LISTS)
     listed = [style.format(a=tool.params[i], v=variety.quoted(rng, tool.kind.params[i].kind, values[i].spoken)) for i in named]
     text = rng.choice(BY_NAME).format(t=tool.name, l=kinds.join_words(listed))
-    return Request(text, tool.name, {tool.params[i]: values[i].value for i in named}, {i: v.spoken for i, v in values.items()})
+    return Request(text, tool, {tool.params[i]: values[i].value for i in named}, {i: v.spoken for i, v in values.items()})
 
 
 def call_turn(box: Toolbox, rng, thinking: bool) -> list[dict]:
@@ -101,7 +103,8 @@ def nothing_fits(box: Toolbox, rng, thinking: bool) -> list[dict]:
     wanted = tool_dialogues.request(make_tool(variety.absent(rng, box.woven).kind, rng), rng)
     names = kinds.join_words([t.name for t in box.tools])
     content = f"I am sorry, I have no tool for that. I can use {names}."
-    return [chat.user(wanted.text), chat.answer(content, f"I have {names}. None of them fits this." if thinking else "")]
+    reasoning = f"I look for a tool: none. I have {names}, and that does not fit this." if thinking else ""
+    return [chat.user(wanted.text), chat.answer(content, reasoning)]
 
 
 def value_missing(box: Toolbox, rng, thinking: bool) -> list[dict]:
@@ -132,12 +135,12 @@ LESSONS = (
 
 def dialogue(rng) -> tuple[list[dict], list[dict]]:
     """(messages, tool schemas) of a training dialogue."""
-    box = make_toolbox(rng, rng.choice((1, 1, 2, 2, 3, 3, 4, 5)))
-    thinking = rng.random() < 0.68
+    box = make_toolbox(rng, rng.choice((1, 1, 2, 2, 3, 3, 4, 4, 5, 6)))
+    thinking = rng.random() < 0.62
     messages = [{"role": "system", "content": rng.choice(chat.SYSTEM)}] if rng.random() < 0.12 else []
     lesson = rng.choices([l for l, _ in LESSONS], [w for _, w in LESSONS])[0]
     messages += lesson(box, rng, thinking)
-    for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 2, 3))):
         messages += rng.choice((call_turn, call_turn, call_turn, call_turn, nothing_fits))(box, rng, thinking)
     return messages, box.schemas()
 
@@ -151,3 +154,36 @@ def follow_up(rng) -> tuple[list[dict], list[dict]]:
     messages[1]["reasoning_content"] = ""
     messages[1]["unlearned"] = True
     return messages, box.schemas() if rng.random() < 0.4 else []
+
+
+OWN_WORK = frozenset("calculate add_numbers average solve_equation".split())
+LACKING = (
+    "I am sorry, I have no tool for that, so I cannot do it.",
+    "I cannot do that: I have no tool for it here.",
+    "I am sorry, I cannot look that up or do it. I was given no tool for it.",
+    "I have no tools here, so I cannot do that for you.",
+)
+
+
+def lacking_kind(rng) -> kinds.Kind:
+    """Mostly an everyday kind, none that the model does by itself."""
+    while True:
+        draw = rng.random()
+        kind = kinds.WRITTEN[0] if draw < 0.15 else rng.choice((*kinds.WRITTEN, *variety.everyday())) if draw < 0.7 else variety.draw(rng).kind
+        if not OWN_WORK & set(kind.names):
+            return kind
+
+
+def without_tools(rng) -> list[dict]:
+    """A request that needs a tool where there is none, on its own or between other talk."""
+    thinking = rng.random() < 0.65
+    messages = [{"role": "system", "content": rng.choice(chat.SYSTEM)}] if rng.random() < 0.15 else []
+    if rng.random() < 0.2:
+        messages += chat.turn(rng, thinking)
+    for _ in range(rng.choice((1, 1, 1, 2))):
+        wanted = tool_dialogues.request(make_tool(variety.widen(lacking_kind(rng), rng), rng), rng)
+        reasoning = "This needs a tool, and I have none. I say so." if thinking else ""
+        messages += [chat.user(wanted.text), chat.answer(rng.choice(LACKING), reasoning)]
+    if rng.random() < 0.2:
+        messages += chat.turn(rng, thinking)
+    return messages

@@ -233,13 +233,16 @@ def random_attribute(rng, noun: str) -> tuple[kinds.Attribute, Param]:
         described, phrases = f"The {name.replace('_', ' ')} of the {noun}", ""
     else:
         other = tool_values.any_word(rng)
-        described, phrases = rng.choice((f"The {other}", f"{other.capitalize()} of the {noun}", f"Its {other}")), f"with {other} {{v}}|with the {other} {{v}}"
+        described = rng.choice((f"The {other}", f"{other.capitalize()} of the {noun}", f"Its {other}"))
+        phrases = f"with {other} {{v}}|with the {other} {{v}}"
     return kinds.Attribute(name, kind, described, phrases), Param((name,), kind, described)
 
 
 def draw_params(rng, noun: str, least: int) -> tuple[list[kinds.Attribute], list[Param]]:
     chosen: list[kinds.Attribute] = []
     params: list[Param] = []
+    if rng.random() < 0.06:
+        chosen, params = price_and_currency(rng, noun)
     count = max(least, rng.choice((1, 1, 2, 2, 2, 3, 3, 4, 5)))
     while len(params) < count:
         attribute, param = draw_attribute(rng, noun)
@@ -248,6 +251,14 @@ def draw_params(rng, noun: str, least: int) -> tuple[list[kinds.Attribute], list
             chosen.append(attribute)
             params.append(param)
     return chosen, params
+
+
+def price_and_currency(rng, noun: str) -> tuple[list[kinds.Attribute], list[Param]]:
+    """Two parameters that a request says in one breath: 12 EUR."""
+    found = [next(a for a in kinds.ATTRIBUTES if a.kind == kind and a.phrases) for kind in ("number", "currency")]
+    names = [rng.choice(a.names.split()) if rng.random() < 0.7 else param_name(rng) for a in found]
+    params = [Param((name,), WIDER.get(a.kind, a.kind), a.described) for a, name in zip(found, dict.fromkeys(names))]
+    return found[: len(params)], params
 
 
 def weave(rng, verb: str | None = None, noun: str | None = None, shape: str | None = None) -> Woven:
@@ -272,10 +283,12 @@ def weave(rng, verb: str | None = None, noun: str | None = None, shape: str | No
 def object_param(rng, noun: str, shape: str) -> Param:
     """The parameter that takes the object of the request: which one, or how many."""
     if shape == "count":
-        return Param((rng.choice(("count", "number", "how_many", "quantity", f"{noun}s", "n", "amount", param_name(rng))),), "whole", rng.choice((f"How many {noun}s", "How many", f"Number of {noun}s")))
+        name = rng.choice(("count", "number", "how_many", "quantity", f"{noun}s", "n", "amount", param_name(rng)))
+        return Param((name,), "whole", rng.choice((f"How many {noun}s", "How many", f"Number of {noun}s")))
     name = rng.choice((noun, f"{noun}_name", f"{noun}_id", "target", "item", "which", "name", "id", "what", f"{noun}_file", param_name(rng)))
     kind = rng.choice(("term", "term", "name", "file", "ident", "ident", "place", "text"))
-    return Param((name,), kind, rng.choice((f"The {noun}", f"Which {noun}", f"Name of the {noun}", f"Number of the {noun}", f"The {noun} to use")))
+    described = rng.choice((f"The {noun}", f"Which {noun}", f"Name of the {noun}", f"Number of the {noun}", f"The {noun} to use"))
+    return Param((name,), kind, described)
 
 
 def describe(rng, verb: str, noun: str, shape: str) -> str:
@@ -285,15 +298,17 @@ def describe(rng, verb: str, noun: str, shape: str) -> str:
     thing = rng.choice((f"a {noun}", f"the {noun}", plural, f"a {noun}", f"one {noun}"))
     if rng.random() < 0.1:
         other = rng.choice(tool_values.COMMON)
-        return rng.choice((f"{verb.capitalize()} {thing} of the {other}", f"{verb.capitalize()} {thing} in the {other}", f"A tool for {plural}: {verb} them"))
-    return rng.choice((f"{verb.capitalize()} {thing}", f"{verb.capitalize()} {thing}", f"Use this to {verb} {thing}", f"Can {verb} {thing}", f"{thing.capitalize()}: {verb}"))
+        done = f"{verb.capitalize()} {thing}"
+        return rng.choice((f"{done} of the {other}", f"{done} in the {other}", f"A tool for {plural}: {verb} them"))
+    done = f"{verb.capitalize()} {thing}"
+    return rng.choice((done, done, f"Use this to {verb} {thing}", f"Can {verb} {thing}", f"{thing.capitalize()}: {verb}"))
 
 
 def tool_name(rng, verb: str, noun: str) -> str:
     """Mostly of the verb and the noun; sometimes of one of them, or of neither."""
     other = "_".join(tool_values.any_word(rng) for _ in range(rng.choice((1, 1, 2, 3))))
-    names = (f"{verb}_{noun}",) * 5 + (f"{noun}_{verb}", f"{noun}.{verb}", f"{noun}_service", f"{noun}_{other}", f"{verb}_{other}", f"{other}_{verb}_{noun}")
-    return rng.choice((*names, other, other, noun, verb))
+    turned = (f"{noun}_{verb}", f"{noun}.{verb}", f"{noun}_service", f"{noun}_{other}", f"{verb}_{other}", f"{other}_{verb}_{noun}")
+    return rng.choice((*(f"{verb}_{noun}",) * 5, *turned, other, other, noun, verb))
 
 
 OPENINGS = (
@@ -308,14 +323,46 @@ COUNTED = ("I need {x}.", "{V} {x}.", "{V} {x}.", "Please {v} {x}.", "I want {x}
 LISTS = (
     "{a} {v}", "{a} {v}", "{a} set to {v}", "the {a} {v}", "{a}: {v}", "{a} = {v}", "{v} as {a}", "{v} as the {a}", "{v} for {a}", "{a} is {v}",
 )
+WITH_NOUN = (
+    "the {n} {x}", "my {n} {x}", "the {x} {n}", "{n} {x}", "{x} in the {n}", "{x} for the {n}", "{x} from the {n}", "{x} on my {n}", "a {n} for {x}",
+    "the {x} with a {n}", "a {n} to {x}", "the {n} of {x}",
+)
+MEASURES = {
+    "minutes": "{v} minute", "hours": "{v} hour", "days": "{v} day", "weeks": "{v} week", "price": "{v} dollar", "people": "{v} person",
+    "seat_count": "{v} piece", "percent": "{v} percent", "speed": "{v} kilometers per hour", "weight_kg": "{v} kilogram",
+}
+BEFORE_NOUN = ("language", "currency", "color", "format", "size", "category", "day", "city", "place")
 JOINS = (" with ", " and use ", ", ", " using ", ": ", " where ", " (", " and ")
 
 
-def parts(rng, chosen: list[kinds.Attribute], params: list[Param], skip: int) -> tuple[str, str]:
-    """What a request says of the parameters from `skip` on: phrases, and a list by names."""
-    named = [i for i, p in enumerate(params) if i >= skip and (p.required or rng.random() < 0.6)]
+def adjective(chosen: list[kinds.Attribute], params: list[Param], i: int) -> str | None:
+    """How the value of parameter i stands before the noun: the Polish menu, a 20 minute tour."""
+    name = chosen[i].names.split()[0] if chosen[i].names else ""
+    if name in MEASURES:
+        return MEASURES[name].replace("{v}", "{" + str(i) + "}")
+    plain = params[i].kind in BEFORE_NOUN or params[i].kind.startswith(tool_values.CHOICE)
+    return "{" + str(i) + "}" if plain else None
+
+
+def thing(rng, noun: str, chosen: list[kinds.Attribute], params: list[Param], skip: int) -> tuple[str, int | None]:
+    """The noun, now and then with one value before it, and which one that is."""
+    of_kind = [p.kind for p in params]  # alone of its kind, or it would be anybody's guess which one is meant
+    able = [i for i in range(skip, len(params)) if adjective(chosen, params, i) and of_kind.count(of_kind[i]) == 1]
+    if not able or rng.random() < 0.6:
+        return noun, None
+    i = rng.choice(able)
+    return f"{adjective(chosen, params, i)} {noun}", i
+
+
+def parts(rng, chosen: list[kinds.Attribute], params: list[Param], skip: int, said: int | None) -> tuple[str, str]:
+    """What a request says of the parameters from `skip` on, other than `said`: phrases, and a list by names."""
+    named = [i for i, p in enumerate(params) if i >= skip and i != said and (p.required or rng.random() < 0.6)]
     rng.shuffle(named)
     phrases, listed, style = [], [], rng.choice(LISTS)
+    money = [next((i for i in named if params[i].kind in pair), None) for pair in (("amount", "number"), ("currency",))]
+    if None not in money and rng.random() < 0.6:
+        phrases.append(rng.choice(("", "for ", "with ", "at ", "worth ")) + "{{{}}} {{{}}}".format(*money))
+        named = [i for i in named if i not in money]
     for i in named:
         value = "{" + str(i) + "}"
         if chosen[i].phrases and rng.random() < 0.6:
@@ -345,19 +392,21 @@ def quoted(rng, kind: str, value: str) -> str:
 def ask(rng, verb: str, noun: str, shape: str, chosen, params) -> tuple[str, bool]:
     """A request, and whether it says the noun."""
     skip = 1 if shape in ("value", "count") else 0
-    phrases, listed = parts(rng, chosen, params, skip)
+    named, said = thing(rng, noun, chosen, params, skip)
+    phrases, listed = parts(rng, chosen, params, skip, said)
     if shape == "bare":
-        return rng.choice(BARE).replace("{n}", noun).replace("{p}", phrases + listed), True
+        return rng.choice(BARE).replace("{n}", named).replace("{p}", phrases + listed), True
     if shape == "count":
-        counted = rng.choice((f"{{0}} {noun}s", f"{{0}} {noun}s", f"{{0}} of the {noun}s")) + phrases + listed
+        counted = rng.choice((f"{{0}} {named}s", f"{{0}} {named}s", f"{{0}} of the {named}s")) + phrases + listed
         return rng.choice(COUNTED).replace("{x}", counted).replace("{V}", verb.capitalize()).replace("{v}", verb), True
     if shape == "value":
         value = quoted(rng, params[0].kind, "{0}")
-        style = rng.choice((f"the {noun} {value}", f"my {noun} {value}", f"{value}", f"{value}", f"the {value}", f"the {value} {noun}", f"{noun} {value}"))
-        what, says_noun = f"{verb} {style}{phrases}{listed}", noun in style
+        style = rng.choice(WITH_NOUN if said is not None or rng.random() < 0.65 else ("{x}", "{x}", "the {x}"))
+        what = f"{verb} {style.replace('{n}', named).replace('{x}', value)}{phrases}{listed}"
+        says_noun = "{n}" in style
     else:
         article = rng.choice(("a", "the", "my", "a", "the", "this", "our", "one"))
-        what, says_noun = f"{verb} {article} {noun}{phrases}{listed}", True
+        what, says_noun = f"{verb} {article} {named}{phrases}{listed}", True
     return open_request(rng, what), says_noun
 
 
@@ -370,10 +419,10 @@ def open_request(rng, what: str) -> str:
 
 def draw(rng) -> Woven:
     kind = rng.random()
-    if kind < 0.54:
+    if kind < 0.5:
         return weave(rng)
     made = kinds.WRITTEN[0]
-    if kind < 0.66:
+    if kind < 0.68:
         made = kinds.invented(rng, False)
     elif kind < 0.83:
         made = rng.choice(everyday())
@@ -462,7 +511,8 @@ def schema_of(kind: Kind, name: str, params: tuple[str, ...], rng) -> dict:
     required = [n for n, p in zip(params, kind.params) if p.required]
     description = kind.description + rng.choice(("", "", "."))
     if rng.random() < 0.08:
-        description += rng.choice((". Returns JSON.", ". Ask before you use it.", f". Part of {tool_values.any_word(rng)}.", ". All values are checked."))
+        part = f". Part of {tool_values.any_word(rng)}."
+        description += rng.choice((". Returns JSON.", ". Ask before you use it.", part, ". All values are checked."))
     parameters = {"type": "object", "properties": properties, "required": required}
     function = {"name": name, "description": description, "parameters": parameters}
     if rng.random() < 0.1:

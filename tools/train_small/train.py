@@ -118,11 +118,11 @@ def to_device(batch: data.Batch, device: str) -> list[Tensor]:
 
 
 class Trainer:
-    def __init__(self, plan: Plan, config: Config, out: Path, device: str, begin: Path | None = None):
+    def __init__(self, plan: Plan, config: Config, out: Path, device: str):
         torch.manual_seed(plan.seed)
         torch.set_float32_matmul_precision("high")
         self.plan, self.out, self.device = plan, out, device
-        self.model = (export.load(begin) if begin else Model(config)).to(device)
+        self.model = Model(config).to(device)
         self.optimizer = make_optimizer(self.model, plan)
         self.step, self.log, self.spread, self.passed = 0, [], None, 0.0
         self.losses = torch.compile(losses) if device == "cuda" else losses
@@ -189,7 +189,6 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=Plan.batch)
     parser.add_argument("--seconds", type=float, default=1e9, help="stop and save after this time; call again to go on")
     parser.add_argument("--fit", type=float, help="instead of --steps: end, export included, this many seconds after the start")
-    parser.add_argument("--from", type=Path, dest="begin", metavar="FOLDER", help="an exported checkpoint to begin with")
     parser.add_argument("--peak", type=float, default=Plan.peak, help="the highest rate")
     parser.add_argument("--decay", type=float, default=Plan.decay, help="the share of the steps in which the rate falls")
     parser.add_argument("--seed", type=int, default=Plan.seed, help="of the documents")
@@ -199,7 +198,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plan = Plan(steps=arguments.steps, batch=arguments.batch, peak=arguments.peak, decay=arguments.decay, seed=arguments.seed)
-    trainer = Trainer(plan, Config(), arguments.out, device, arguments.begin)
+    trainer = Trainer(plan, Config(), arguments.out, device)
     finished = trainer.run(arguments.workers, arguments.seconds, arguments.fit)
     record = {"log": trainer.log, "experts": trainer.load_report(), "steps": trainer.step, "batch": arguments.batch}
     (arguments.out / "training.json").write_text(json.dumps(record))
