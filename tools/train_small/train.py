@@ -87,6 +87,12 @@ def losses(model: Model, batch: list[Tensor], longest: int) -> tuple[Tensor, Ten
     return main, mtp, torch.cat((load, mtp_load[None]))
 
 
+def faded(weights: Tensor, share: float) -> Tensor:
+    """What is not to be learned weighs less as the rate falls: names and values cannot be foreseen, so late in the training
+    they would be most of the gradient's noise. Early on they teach to copy."""
+    return torch.where(weights < 1, weights * share, weights)
+
+
 def weighted(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     return (F.cross_entropy(logits.float(), targets, reduction="none") * weights).sum() / weights.sum()
 
@@ -141,14 +147,16 @@ class Trainer:
         (self.out / "state.part").rename(self.out / "state.pt")
 
     def advance(self, batch: data.Batch) -> tuple[Tensor, Tensor]:
+        now = rate(self.plan, self.step, self.passed)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate(self.plan, self.step, self.passed)
-        main, mtp, load = self.losses(self.model, to_device(batch, self.device), self.plan.longest)
+            group["lr"] = now
+        tokens, weights, *rest = to_device(batch, self.device)
+        main, mtp, load = self.losses(self.model, [tokens, faded(weights, now / self.plan.peak), *rest], self.plan.longest)
         (main + self.plan.mtp_weight * mtp).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        balance(self.model, load, self.plan.bias_rate * min(1.0, rate(self.plan, self.step, self.passed) / self.plan.peak * 2))
+        balance(self.model, load, self.plan.bias_rate * min(1.0, now / self.plan.peak * 2))
         self.spread = load if self.spread is None else 0.98 * self.spread + 0.02 * load
         self.step += 1
         return main.detach(), mtp.detach()
