@@ -11,8 +11,8 @@
 #include "apps/bundled_model.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
+#include "apps/device.h"
 #include "apps/gpu_probe.h"
-#include "apps/load_model.h"
 #include "base/json.h"
 #include "model/checkpoint.h"
 #include "model/gpu_table.h"
@@ -60,8 +60,9 @@ void report_gpus(const GpuProbe& probe, Report& report) {
                    probe.driver_version % 1000 / 10));
     report.say(cat("cuBLASLt   ", probe.has_cublas_lt ? "found" : "libcublasLt.so.13 not found"));
   }
-  report.say("backends   CPU (this build has no CUDA backend)");
-  report.json["backends"] = {"cpu"};
+  const std::string no_gpu = why_no_gpu();
+  report.say("backends   CPU" + (no_gpu.empty() ? ", CUDA" : cat(" (", no_gpu, ")")));
+  report.json["backends"] = no_gpu.empty() ? Json{"cpu", "cuda"} : Json{"cpu"};
   report.json["gpus"] = gpus;
   report.json["driver_version"] = probe.driver_version;
   report.json["cublas_lt"] = probe.has_cublas_lt;
@@ -131,16 +132,16 @@ void report_plan(const ModelConfig& config, const MemoryPlanRequest& request, Re
       cat("\nmemory plan (weights are ", plan.weights_bytes, " bytes)\n", memory_table(plan)));
 }
 
-// What `glint serve` would do on this machine: a small model runs on the CPU, a large one nowhere.
-void report_device(const ModelConfig& config, const GpuProbe& probe, Report& report) {
+// What `glint serve` would do on this machine: a small model runs anywhere.
+void report_device(const ModelConfig& config, Report& report) {
   const int64_t bytes = weights_bytes(config, 2, /*with_mtp=*/false);
+  const std::string no_gpu = why_no_gpu();
+  if (no_gpu.empty()) return report.say("device     the GPU");
   if (bytes < kCpuModelBytes) {
     return report.say(cat("device     CPU: the weights are ", bytes, " bytes, under 1 GB"));
   }
-  const std::string gpu = probe.gpus.empty() ? cat("no GPU can be used (", probe.problem, ")")
-                                             : cat("found ", probe.gpus[0].name);
-  report.problem(cat("the weights are ", bytes, " bytes: ", gpu,
-                     ", and this build has no CUDA backend. Models of 1 GB and more need both; "
+  report.problem(cat("the weights are ", bytes, " bytes. ", no_gpu,
+                     ". Models of 1 GB and more need an NVIDIA GPU and a build with CUDA; "
                      "--gpu NAME shows the plan for another machine's."));
 }
 
@@ -158,7 +159,7 @@ Result<void> report_model(const DoctorOptions& options, const GpuProbe& probe, R
   report_tokenizer(folder, report);
   const std::optional<MemoryPlanRequest> request = TRY(planned_gpu(options, probe));
   if (request) report_plan(config, *request, report);
-  if (options.gpu.empty()) report_device(config, probe, report);
+  if (options.gpu.empty()) report_device(config, report);
   return {};
 }
 

@@ -6,9 +6,8 @@
 #include <iterator>
 #include <utility>
 
-#include "apps/gpu_probe.h"
+#include "apps/device.h"
 #include "apps/progress.h"
-#include "backend/cpu/cpu_backend.h"
 #include "base/log.h"
 #include "chat/known_template.h"
 #include "chat/sha256.h"
@@ -40,28 +39,6 @@ Result<NumberType> compute_type(const std::string& dtype, const ModelConfig& con
   if (dtype == "bfloat16" || dtype == "bf16") return NumberType::kBf16;
   if (dtype == "auto") return config.dtype == "float32" ? NumberType::kF32 : NumberType::kBf16;
   return startup(cat("--dtype is ", dtype, "; expected auto, bfloat16 or float32."));
-}
-
-// This build computes on the CPU only. It takes a large model there only if told to.
-Result<void> check_device(const std::string& device, int64_t weights) {
-  if (device == "cpu") return {};
-  if (device != "auto" && device != "cuda")
-    return startup(cat("--device is ", device, "; expected auto, cpu or cuda."));
-  const GpuProbe probe = probe_gpus();
-  std::string found = probe.gpus.empty() ? cat("no GPU can be used (", probe.problem, ")")
-                                         : cat("found ", probe.gpus[0].name);
-  if (device == "cuda") {
-    return startup(cat("--device cuda: ", found,
-                       ", and this build has no CUDA backend. It needs an NVIDIA GPU and a build "
-                       "with CUDA; --device cpu computes on the CPU."));
-  }
-  if (weights >= kCpuModelBytes) {
-    return startup(cat("The model's weights are ", weights, " bytes: ", found,
-                       ", and this build has no CUDA backend. Models of 1 GB and more need an "
-                       "NVIDIA GPU; --device cpu computes on the CPU all the same, slowly."));
-  }
-  std::fprintf(stderr, "device: CPU (%s; this build has no CUDA backend)\n", found.c_str());
-  return {};
 }
 
 Result<std::string> read_file(const fs::path& path) {
@@ -109,8 +86,34 @@ std::vector<TokenId> stop_ids(const ModelConfig& config, const GenerationConfig&
   return ids;
 }
 
+// How many tokens the KV pool holds if --max-total-tokens does not say, or at most.
+Result<int64_t> kv_tokens(const LoadOptions& options, const ModelConfig& config,
+                          const SchedulerLimits& limits, const Device& device,
+                          int element_bytes) {
+  const int64_t token_bytes = kv_bytes_per_token(config, element_bytes, /*with_mtp=*/false);
+  if (!device.is_gpu()) {
+    return options.max_total_tokens.value_or(std::min(kCpuKvTokens, kCpuKvBytes / token_bytes));
+  }
+  const MemoryPlan plan =
+      plan_memory(config, {.device = device.gpu_name,
+                           .total_bytes = device.memory_bytes,
+                           .used_by_others_bytes = device.used_by_others_bytes,
+                           .element_bytes = element_bytes,
+                           .kv_element_bytes = element_bytes,
+                           .page_size = limits.page_size,
+                           .chunked_prefill_size = max_step_tokens(limits),
+                           .max_running_requests = limits.max_running_requests,
+                           .context_length = limits.context_length,
+                           .mem_fraction_static = options.mem_fraction_static});
+  TRY(check_memory(plan));
+  std::fputs(memory_table(plan).c_str(), stderr);
+  // What no page table can name is left free: all running requests at their longest.
+  const int64_t longest = int64_t{limits.max_running_requests} * limits.context_length;
+  return std::min({plan.kv_tokens(), longest, options.max_total_tokens.value_or(longest)});
+}
+
 Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfig& config,
-                                    int64_t kv_bytes) {
+                                    const Device& device, int element_bytes) {
   SchedulerLimits limits = options.limits;
   limits.context_length = options.context_length.value_or(config.max_position_embeddings);
   if (limits.context_length > config.max_position_embeddings) {
@@ -118,8 +121,7 @@ Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfi
                        "; the model was made for at most ", config.max_position_embeddings,
                        " tokens (max_position_embeddings)."));
   }
-  const int64_t most = std::min(kCpuKvTokens, kCpuKvBytes / kv_bytes);
-  const int64_t tokens = options.max_total_tokens.value_or(most);
+  const int64_t tokens = TRY(kv_tokens(options, config, limits, device, element_bytes));
   limits.num_pages = static_cast<int>(tokens / limits.page_size);
   if (limits.num_pages < 2) {
     return startup(cat("The KV cache has room for ", tokens, " tokens; expected at least ",
@@ -162,14 +164,14 @@ Result<LoadedModel> load_model(const LoadOptions& options) {
   loaded.generation_config = TRY(load_generation_config(loaded.folder / "generation_config.json"));
   const NumberType compute = TRY(compute_type(options.dtype, loaded.config));
   const int element_bytes = static_cast<int>(bytes_per_number(compute));
-  TRY(check_device(options.device, weights_bytes(loaded.config, element_bytes, false)));
   TRY(check_template(options.chat_template, loaded.folder));
   loaded.tokenizer = TRY(load_tokenizer(options, loaded.folder, loaded.config));
   loaded.stop_token_ids = stop_ids(loaded.config, loaded.generation_config);
-  loaded.limits = TRY(
-      make_limits(options, loaded.config, kv_bytes_per_token(loaded.config, element_bytes, false)));
-
-  loaded.backend = make_cpu_backend(options.num_threads);
+  Device device = TRY(open_device(options.device,
+                                  weights_bytes(loaded.config, element_bytes, /*with_mtp=*/false),
+                                  options.num_threads));
+  loaded.limits = TRY(make_limits(options, loaded.config, device, element_bytes));
+  loaded.backend = std::move(device.backend);
   Model model = TRY(load_weights(options, loaded, model_options(loaded.limits, compute)));
   print_memory(model, loaded.limits);
   const int num_tokens =

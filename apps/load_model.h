@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/server_context.h"
+#include "apps/device.h"
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -20,9 +21,6 @@
 #include "tokenizer/tokenizer.h"
 
 namespace glint {
-
-// Without a GPU, models whose weights are below this run on the CPU unasked.
-inline constexpr int64_t kCpuModelBytes = 1'000'000'000;
 
 // What the flags said; "auto", 0 and nothing leave the choice to load_model.
 struct LoadOptions {
@@ -36,7 +34,8 @@ struct LoadOptions {
   int num_threads = 0;                      // of the CPU backend; 0: all cores
   uint64_t random_seed = 0;                 // of dummy weights
   std::optional<int> context_length;        // tokens of one request, at most the model's own
-  std::optional<int64_t> max_total_tokens;  // KV rows in the pool
+  std::optional<int64_t> max_total_tokens;  // KV rows in the pool, at most what fits
+  std::optional<double> mem_fraction_static;  // of a GPU's memory, for weights and KV rows
   SchedulerLimits limits{};  // context_length and num_pages are filled in by load_model
 };
 

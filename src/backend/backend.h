@@ -15,7 +15,7 @@
 // - Row rule: the bits of an output row depend on the row's own inputs alone, never on how many
 // rows
 //   there are. A NaN in one row stays in it.
-// - Weights are [out_features, in_features] as in checkpoints: y = x W^T.
+// - Weights are [out_features, in_features] as in checkpoints: y = x W^T. No gaps between rows.
 //
 // T = rows of a step, H = attention heads, E = experts, K = experts per token, I = expert width.
 
@@ -103,6 +103,9 @@ class Backend {
   virtual void download(void* to_host, const void* from,
                         size_t bytes) = 0;  // waits for the ops before
   virtual void zero(void* data, size_t bytes) = 0;
+  // Random weights: element i of `out`, in row order, is sigma * random_normal(key, begin + i)
+  // (backend/random_normal.h).
+  virtual void random_normal(Matrix out, uint64_t key, int64_t begin, float sigma) = 0;
 
   // Copies in the order of the ops that wait for nothing. Their host side is memory from
   // allocate_host(): read, or written, at any time until an event that was recorded after the call
@@ -158,7 +161,8 @@ class Backend {
   // * v_head_dim]
   virtual void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) = 0;
   // The expanded form of the three above: k[h] = W_uk[h] latent | k_pe, v[h] = W_uv[h] latent,
-  // o[h] = softmax(scale q[h] . k[h]^T) v[h].  q, w_uk, w_uv, o as above
+  // o[h] = softmax(scale q[h] . k[h]^T) v[h].  q, w_uk, w_uv, o as above. The rows are those of
+  // step.prompts, which fast paths go by; others take any rows
   virtual void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk,
                                    MatrixStack w_uv, KvPages kv, float scale, RowList rows,
                                    Matrix o) = 0;

@@ -18,6 +18,8 @@ struct OpsCase {
 
 // The test program's: cpu/ops_cases.cpp or cuda/ops_cases.cpp.
 std::vector<OpsCase> ops_cases();
+// The same, and ways in which a backend may attend prompts that cases of ops_cases() do not take.
+std::vector<OpsCase> prompt_cases();
 
 inline std::string case_name(const testing::TestParamInfo<OpsCase>& info) {
   return info.param.name;
@@ -39,9 +41,12 @@ class OpsTest : public testing::TestWithParam<OpsCase> {
   Numbers filled(int rows, int cols, float scale = 1, float shift = 0) {
     return std::move(numbers(rows, cols).fill(random_, scale, shift));
   }
-  // [count, rows, cols] without gaps, one below another.
+  // Without gaps between the rows. Of a stack: [count * rows, cols], one below another.
+  Numbers weights(int rows, int cols, float scale) {
+    return std::move(Numbers(*backend_, type(), rows, cols, 0).fill(random_, scale));
+  }
   Numbers filled_stack(int count, int rows, int cols, float scale) {
-    return std::move(Numbers(*backend_, type(), count * rows, cols, 0).fill(random_, scale));
+    return weights(count * rows, cols, scale);
   }
   Numbers floats(int rows, int cols) { return {*backend_, NumberType::kF32, rows, cols}; }
   // Weights that keep the size of what they multiply.

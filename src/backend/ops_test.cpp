@@ -1,6 +1,7 @@
 // Lookups, norms, projections and experts against their definitions in double.
 
 #include "backend/ops_fixture.h"
+#include "backend/random_normal.h"
 
 namespace glint {
 namespace {
@@ -15,6 +16,27 @@ TEST_P(OpsTest, EmbedCopiesRows) {
   out.download();
   for (int t = 0; t < step.num_tokens(); ++t) EXPECT_TRUE(out.same_row(t, table, step.token_id(t)));
   EXPECT_TRUE(out.gaps_are_nan());
+}
+
+// Key and index alone decide: a tensor in pieces is the tensor. The tolerance is the type's.
+TEST_P(OpsTest, RandomNormal) {
+  constexpr uint64_t kKey = 77;
+  Numbers whole = numbers(50, 41), rest = numbers(20, 41);
+  backend_->random_normal(whole.view(), kKey, 5, 0.5f);
+  backend_->random_normal(rest.view(), kKey, 5 + 30 * 41, 0.5f);
+  expect_near(whole, [&](int r, int c) { return 0.5 * random_normal(kKey, 5 + r * 41 + c); });
+  rest.download();
+  for (int r = 0; r < 20; ++r) EXPECT_TRUE(rest.same_row(r, whole, 30 + r)) << "row " << r;
+  double sum = 0, squares = 0;
+  for (int r = 0; r < 50; ++r) {
+    for (int c = 0; c < 41; ++c) {
+      sum += whole.at(r, c);
+      squares += whole.at(r, c) * whole.at(r, c);
+    }
+  }
+  // Five standard errors of 2,050 numbers of sigma 0.5.
+  EXPECT_NEAR(sum / 2050, 0, 5 * 0.5 / std::sqrt(2050));
+  EXPECT_NEAR(squares / 2050, 0.25, 5 * 0.25 * std::sqrt(2.0 / 2050));
 }
 
 TEST_P(OpsTest, GatherRowsCopiesListedRows) {
@@ -72,7 +94,7 @@ TEST_P(OpsTest, LinearToItsOwnTypeAndToFp32) {
     const int in = large ? 100 : random_.integer(1, 90);
     const int out_features = large ? 131 : random_.integer(1, 70);
     const int num_tokens = large ? 67 : random_.integer(1, 9);
-    const Numbers x = filled(num_tokens, in), w = filled(out_features, in, weight_scale(in));
+    const Numbers x = filled(num_tokens, in), w = weights(out_features, in, weight_scale(in));
     for (const NumberType out_type : {type(), NumberType::kF32}) {
       Numbers out(*backend_, out_type, num_tokens, out_features);
       backend_->linear(x.view(), w.view(), out.view());
@@ -84,7 +106,7 @@ TEST_P(OpsTest, LinearToItsOwnTypeAndToFp32) {
 
 TEST_P(OpsTest, LinearKeepsNanInItsRow) {
   Numbers x = filled(5, 40), out = numbers(5, 18);
-  const Numbers w = filled(18, 40, 0.2f);
+  const Numbers w = weights(18, 40, 0.2f);
   x.set(2, 39, Numbers::kNan);
   x.upload();
   backend_->linear(x.view(), w.view(), out.view());
@@ -97,7 +119,7 @@ TEST_P(OpsTest, LinearSwiglu) {
   for (int round = 0; round < kRounds; ++round) {
     const int in = random_.integer(1, 90), width = random_.integer(1, 70);
     const int num_tokens = random_.integer(1, 9);
-    const Numbers x = filled(num_tokens, in), w = filled(2 * width, in, weight_scale(in));
+    const Numbers x = filled(num_tokens, in), w = weights(2 * width, in, weight_scale(in));
     Numbers out = numbers(num_tokens, width);
     backend_->linear_swiglu(x.view(), w.view(), out.view());
     expect_near(
@@ -197,7 +219,7 @@ TEST_P(OpsTest, MoeDown) {
     const int num_experts = random_.integer(1, 9), k = random_.integer(1, num_experts);
     const Numbers act = filled(num_tokens * k, width), shared_act = filled(num_tokens, shared);
     const Numbers w = filled_stack(num_experts, n, width, weight_scale(width));
-    const Numbers shared_w = filled(n, shared, weight_scale(shared));
+    const Numbers shared_w = weights(n, shared, weight_scale(shared));
     const TestRouting routing = random_routing(*backend_, random_, num_tokens, k, num_experts);
     Numbers out = numbers(num_tokens, n);
     backend_->moe_down(act.view(), routing.view(), w.stack(num_experts), shared_act.view(),
@@ -284,7 +306,7 @@ TEST_P(OpsTest, RouteTakesTheLowestOfEqualIdsAndNamesRealOnesForNan) {
 }
 
 TEST_P(OpsTest, NoRowsIsNoWork) {
-  const Numbers w = filled(20, 10), norm = filled(1, 10), empty = numbers(0, 10);
+  const Numbers w = weights(20, 10, 1), norm = filled(1, 10), empty = numbers(0, 10);
   Numbers out = numbers(0, 20);
   backend_->linear(empty.view(), w.view(), out.view());
   backend_->rms_norm(empty.view(), norm.view(), 1e-5f, empty.view());

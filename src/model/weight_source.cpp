@@ -3,8 +3,8 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <numbers>
 
+#include "backend/random_normal.h"
 #include "base/check.h"
 
 namespace glint {
@@ -52,23 +52,10 @@ void store(void* to, NumberType type, int64_t index, float value) {
   }
 }
 
-uint64_t mix(uint64_t x) {  // SplitMix64's finaliser (Steele, Lea, Flood, OOPSLA 2014)
-  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-  return x ^ x >> 31;
-}
-
 uint64_t hash(std::string_view name, uint64_t seed) {
-  uint64_t h = mix(seed + 0x9e3779b97f4a7c15u);
-  for (const char c : name) h = mix(h ^ static_cast<unsigned char>(c));
+  uint64_t h = mix_bits(seed + 0x9e3779b97f4a7c15u);
+  for (const char c : name) h = mix_bits(h ^ static_cast<unsigned char>(c));
   return h;
-}
-
-float normal(uint64_t key, int64_t index) {  // Box and Muller
-  const uint64_t bits = mix(key + static_cast<uint64_t>(index) * 0x9e3779b97f4a7c15u);
-  const double u = (static_cast<double>(bits >> 32) + 1) * 0x1p-32;  // (0, 1]
-  const double v = static_cast<double>(bits & 0xffffffffu) * 0x1p-32;
-  return static_cast<float>(std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v));
 }
 
 }  // namespace
@@ -98,15 +85,16 @@ bool DummySource::has(std::string_view name) const {
          !(name.ends_with("embed_tokens.weight") && name.find("layers.") != name.npos);
 }
 
-void DummySource::read(std::string_view name, int64_t begin, int64_t count, NumberType type,
-                       void* to) const {
+std::optional<RandomTensor> DummySource::random(std::string_view name) const {
   const bool is_norm = name.find("norm") != name.npos;
-  const bool is_bias = name.ends_with("bias");
-  const uint64_t key = hash(name, seed_);
-  for (int64_t i = 0; i < count; ++i) {
-    const float value = is_norm ? 1.0f : is_bias ? 0.0f : 0.02f * normal(key, begin + i);
-    store(to, type, i, value);
-  }
+  if (is_norm || name.ends_with("bias")) return {};
+  return RandomTensor{.key = hash(name, seed_), .sigma = 0.02f};
+}
+
+void DummySource::read(std::string_view name, int64_t /*begin*/, int64_t count, NumberType type,
+                       void* to) const {
+  const float value = name.ends_with("bias") ? 0.0f : 1.0f;
+  for (int64_t i = 0; i < count; ++i) store(to, type, i, value);
 }
 
 }  // namespace glint

@@ -1,33 +1,28 @@
 #include "model/weights.h"
 
-#include <algorithm>
-#include <cstring>
 #include <string>
 #include <utility>
 
 #include "base/check.h"
+#include "model/weight_upload.h"
 
 namespace glint {
 namespace {
 
 constexpr int64_t kAlignment = 256;  // bytes: what Backend::allocate gives, for every matrix
 
-// Walks over all weights twice: first to measure the arena, then to fill it.
+// Walks over all weights twice: first to measure the arena, then to have it filled.
 class Loader {
  public:
   Loader(Backend& backend, const ModelConfig& config, const WeightSource& source,
-         NumberType compute, const std::function<void(int64_t, int64_t)>& progress)
-      : backend_(backend),
-        config_(config),
-        source_(source),
-        compute_(compute),
-        progress_(progress) {}
+         NumberType compute)
+      : backend_(backend), config_(config), source_(source), compute_(compute) {}
 
   ModelWeights walk(bool with_mtp);
   int64_t used_bytes() const { return used_bytes_; }
-  void fill(void* arena, int64_t total_bytes) {
+  void fill(void* arena, WeightUpload& upload) {
     arena_ = static_cast<char*>(arena);
-    total_bytes_ = total_bytes;
+    upload_ = &upload;
     used_bytes_ = 0;
   }
 
@@ -51,11 +46,9 @@ class Loader {
   const ModelConfig& config_;
   const WeightSource& source_;
   const NumberType compute_;
-  const std::function<void(int64_t, int64_t)>& progress_;
-  char* arena_ = nullptr;  // null while measuring
+  char* arena_ = nullptr;            // null while measuring
+  WeightUpload* upload_ = nullptr;  // likewise
   int64_t used_bytes_ = 0;
-  int64_t total_bytes_ = 0;
-  std::vector<char> staging_;  // one matrix on the host
 };
 
 Matrix Loader::reserve(int rows, int cols, NumberType type) {
@@ -73,12 +66,10 @@ MatrixStack Loader::reserve_stack(int count, int rows, int cols) {
 // Fills `to` with the tensor's elements from `begin` on.
 void Loader::put(Matrix to, const std::string& name, int64_t begin) {
   if (arena_ == nullptr) return;
-  const int64_t count = int64_t{to.rows} * to.cols;
-  const auto bytes = static_cast<size_t>(count * bytes_per_number(to.type));
-  staging_.resize(std::max(staging_.size(), bytes));
-  source_.read(name, begin, count, to.type, staging_.data());
-  backend_.upload(to.data, staging_.data(), bytes);
-  if (progress_) progress_(std::min(used_bytes_, total_bytes_), total_bytes_);
+  if (const auto random = source_.random(name))
+    backend_.random_normal(to, random->key, begin, random->sigma);
+  else
+    upload_->put(to, name, begin);
 }
 
 Matrix Loader::matrix(const std::string& name, int rows, int cols) {
@@ -108,19 +99,12 @@ void Loader::split_kv_b(const std::string& name, AttentionWeights& weights) {
   weights.w_uk = reserve_stack(heads, latent, nope);
   weights.w_uv = reserve_stack(heads, v, latent);
   if (arena_ == nullptr) return;
-  const auto size = static_cast<size_t>(bytes_per_number(compute_));
-  std::vector<char> rows(static_cast<size_t>(nope) * static_cast<size_t>(latent) * size);
-  std::vector<char> transposed(rows.size());
   for (int h = 0; h < heads; ++h) {
     const int64_t begin = int64_t{h} * (nope + v) * latent;
-    source_.read(name, begin, int64_t{nope} * latent, compute_, rows.data());
-    for (size_t i = 0; i < static_cast<size_t>(nope); ++i) {
-      for (size_t j = 0; j < static_cast<size_t>(latent); ++j) {
-        std::memcpy(&transposed[(j * static_cast<size_t>(nope) + i) * size],
-                    &rows[(i * static_cast<size_t>(latent) + j) * size], size);
-      }
-    }
-    backend_.upload(weights.w_uk[h].data, transposed.data(), transposed.size());
+    if (source_.random(name))  // what is random needs no transposing
+      put(weights.w_uk[h], name, begin);
+    else
+      upload_->put_transposed(weights.w_uk[h], name, begin);
     put(weights.w_uv[h], name, begin + int64_t{nope} * latent);
   }
 }
@@ -222,7 +206,7 @@ ModelWeights Loader::walk(bool with_mtp) {
 Result<ModelWeights> load_weights(Backend& backend, const ModelConfig& config,
                                   const WeightSource& source, NumberType compute, bool with_mtp,
                                   const std::function<void(int64_t, int64_t)>& progress) {
-  Loader loader(backend, config, source, compute, progress);
+  Loader loader(backend, config, source, compute);
   loader.walk(with_mtp);
   const int64_t total_bytes = loader.used_bytes();
   void* memory = backend.allocate(static_cast<size_t>(total_bytes));
@@ -232,8 +216,12 @@ Result<ModelWeights> load_weights(Backend& backend, const ModelConfig& config,
                      backend.description(), ", which has less free. Stop what else uses it.")};
   }
   Buffer arena(backend, memory, static_cast<size_t>(total_bytes));
-  loader.fill(arena.data(), total_bytes);
+  WeightUpload upload(backend, source);
+  loader.fill(arena.data(), upload);
   ModelWeights weights = loader.walk(with_mtp);
+  upload.finish([&](int64_t done_bytes) {
+    if (progress) progress(done_bytes, total_bytes);
+  });
   weights.arena = std::move(arena);
   return weights;
 }

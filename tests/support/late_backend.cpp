@@ -57,6 +57,10 @@ void LateBackend::zero(void* data, size_t bytes) {
   enqueue([=] { std::memset(data, 0, bytes); });
 }
 
+void LateBackend::random_normal(Matrix out, uint64_t key, int64_t begin, float sigma) {
+  enqueue([=, this] { inner_->random_normal(out, key, begin, sigma); });
+}
+
 void* LateBackend::allocate_host(size_t bytes) {
   void* data = std::malloc(bytes);
   std::lock_guard lock(mutex_);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backend/cpu/sample.h"
+#include "backend/random_normal.h"
 
 namespace glint {
 namespace {
@@ -53,6 +54,20 @@ void CpuBackend::download(void* to_host, const void* from, size_t bytes) {
 
 void CpuBackend::zero(void* data, size_t bytes) {
   if (bytes > 0) std::memset(data, 0, bytes);
+}
+
+void CpuBackend::random_normal(Matrix out, uint64_t key, int64_t begin, float sigma) {
+  constexpr int64_t kNormalCost = 50;  // multiply-adds that take as long as one number
+  pool_.parallel_for(out.rows, kNormalCost * out.cols, [&](int row) {
+    const int64_t first = begin + int64_t{row} * out.cols;
+    for (int col = 0; col < out.cols; ++col) {
+      const float x = sigma * glint::random_normal(key, first + col);
+      if (out.type == NumberType::kF32)
+        *static_cast<float*>(out.at(row, col)) = x;
+      else
+        *static_cast<bf16*>(out.at(row, col)) = to_bf16(x);
+    }
+  });
 }
 
 std::unique_ptr<Event> CpuBackend::make_event() { return std::make_unique<CpuEvent>(); }

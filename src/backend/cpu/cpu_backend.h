@@ -38,6 +38,7 @@ class CpuBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
   void zero(void* data, size_t bytes) override;
+  void random_normal(Matrix out, uint64_t key, int64_t begin, float sigma) override;
   void* allocate_host(size_t bytes) override { return allocate(bytes); }
   void free_host(void* data) override { free(data); }
   void upload_async(void* to, const void* from_host, size_t bytes) override {

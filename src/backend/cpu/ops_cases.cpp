@@ -25,4 +25,6 @@ std::vector<OpsCase> ops_cases() {
   return cases;
 }
 
+std::vector<OpsCase> prompt_cases() { return ops_cases(); }
+
 }  // namespace glint

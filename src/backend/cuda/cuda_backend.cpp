@@ -1,11 +1,13 @@
 #include "backend/cuda/cuda_backend.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace glint {
 namespace {
 
 constexpr int kComputeCapability = 90;  // what the kernels are compiled for: sm_90a
+constexpr int64_t kContextBytes = int64_t{640} << 20;  // a CUDA context with these kernels, about
 constexpr int kDriverVersion = 13000;   // the first driver that runs CUDA 13.0's code
 
 std::string version_text(int version) { return cat(version / 1000, ".", version % 1000 / 10); }
@@ -87,6 +89,19 @@ void CudaBackend::download_async(void* to_host, const void* from, size_t bytes) 
 }
 
 std::unique_ptr<Event> CudaBackend::make_event() { return std::make_unique<StreamEvent>(stream_); }
+
+CudaMemory cuda_memory() {
+  int device = 0;
+  cudaDeviceProp properties;
+  CUDA_CHECK(cudaGetDevice(&device));
+  CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
+  size_t free_bytes = 0, total_bytes = 0;
+  CUDA_CHECK(cudaMemGetInfo(&free_bytes, &total_bytes));
+  const int64_t used = static_cast<int64_t>(total_bytes - free_bytes) - kContextBytes;
+  return {.gpu_name = properties.name,
+          .total_bytes = static_cast<int64_t>(total_bytes),
+          .used_by_others_bytes = std::max<int64_t>(0, used)};
+}
 
 Result<std::unique_ptr<Backend>> make_cuda_backend(int device) {
   int driver = 0, count = 0;

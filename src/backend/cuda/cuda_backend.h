@@ -30,6 +30,7 @@ class CudaBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
   void zero(void* data, size_t bytes) override;
+  void random_normal(Matrix out, uint64_t key, int64_t begin, float sigma) override;
   void* allocate_host(size_t bytes) override;
   void free_host(void* data) override;
   void upload_async(void* to, const void* from_host, size_t bytes) override;
@@ -62,6 +63,7 @@ class CudaBackend final : public Backend {
                          Matrix hnorm, float eps, Matrix out) override;
   void sample(const SampleArgs& args) override;
 
+
  private:
   // The pairs t * K + j by the expert that they chose, in scratch: valid until the next call.
   struct ExpertRows {
@@ -78,6 +80,15 @@ class CudaBackend final : public Backend {
   cuda::TensorMaps tensor_maps_;
   cuda::Scratch attention_scratch_, moe_scratch_, parts_scratch_, sample_scratch_;
 };
+
+// What the GPU in use has, as of now. Of the used memory, what a CUDA process takes to start with is
+// this one's own.
+struct CudaMemory {
+  std::string gpu_name;
+  int64_t total_bytes = 0;
+  int64_t used_by_others_bytes = 0;
+};
+CudaMemory cuda_memory();
 
 // kStartup, with what was found and what is needed, where the driver, the GPU or its memory will
 // not do. `device` counts from 0 among the GPUs that CUDA_VISIBLE_DEVICES leaves.

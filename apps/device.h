@@ -1,0 +1,35 @@
+#pragma once
+
+// Which device computes: a usable GPU, else the CPU for models small enough to be bearable there.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+#include "base/result.h"
+
+namespace glint {
+
+// Without a usable GPU, models whose weights are below this run on the CPU unasked.
+inline constexpr int64_t kCpuModelBytes = 1'000'000'000;
+
+struct Device {
+  std::unique_ptr<Backend> backend;
+  // A GPU's; all empty for the CPU.
+  std::string gpu_name;
+  int64_t memory_bytes = 0;
+  int64_t used_by_others_bytes = 0;
+
+  bool is_gpu() const { return !gpu_name.empty(); }
+};
+
+// `wanted`: auto, cpu or cuda. Says on stderr which it is if that was left open. The Error
+// (kStartup) says what was found and what is needed. `num_threads` of the CPU backend; 0: all
+// cores.
+Result<Device> open_device(const std::string& wanted, int64_t weights_bytes, int num_threads);
+
+// Why this program cannot compute on a GPU here, in half a sentence; empty if it can.
+std::string why_no_gpu();
+
+}  // namespace glint
