@@ -155,6 +155,8 @@ class TestStep {
       const int index = static_cast<int>(page_begin_.size());
       const int length = sequence.cached_len + sequence.extend_len;
       page_begin_.push_back(static_cast<int32_t>(pages_.size()));
+      prompts_.push_back(
+          {num_tokens(), sequence.extend_len, sequence.cached_len, page_begin_.back()});
       for (int p = 0; p < length; p += page_size) {
         pages_.push_back(free_pages.back());
         free_pages.pop_back();
@@ -180,20 +182,26 @@ class TestStep {
   int position(int t) const { return positions_[static_cast<size_t>(t)]; }
   // The row of a [num_pages * page_size, row_size] cache where position p of token t's sequence is.
   int kv_row(int t, int p) const {
-    const auto begin = page_begin_[static_cast<size_t>(token_sequence_[static_cast<size_t>(t)])];
-    return pages_[static_cast<size_t>(begin + p / page_size_)] * page_size_ + p % page_size_;
+    return pages_[static_cast<size_t>(page_begin(t) + p / page_size_)] * page_size_ +
+           p % page_size_;
   }
 
-  StepView view() const { return view(0, num_tokens()); }
-  // Tokens [begin, begin + count) alone.
+  StepView view() const {
+    StepView view = this->view(0, num_tokens());
+    view.prompts = {prompts_.data(), num_sequences()};
+    return view;
+  }
+  // Tokens [begin, begin + count) alone, which are of one sequence where a prompt is attended.
   StepView view(int begin, int count) const {
+    some_prompt_ = {0, count, position(begin), page_begin(begin)};
     return {.num_tokens = count,
             .num_sequences = num_sequences(),
             .token_ids = device_[0].data() + begin,
             .positions = device_[1].data() + begin,
             .token_sequence = device_[2].data() + begin,
             .page_begin = device_[3].data(),
-            .pages = device_[4].data()};
+            .pages = device_[4].data(),
+            .prompts = {&some_prompt_, 1}};
   }
   KvPages cache(const Numbers& numbers) const {
     const Matrix view = numbers.view();
@@ -201,9 +209,15 @@ class TestStep {
   }
 
  private:
+  int page_begin(int t) const {
+    return page_begin_[static_cast<size_t>(token_sequence_[static_cast<size_t>(t)])];
+  }
+
   int page_size_;
   int num_pages_ = 0;
   std::vector<int32_t> token_ids_, positions_, token_sequence_, page_begin_, pages_;
+  std::vector<PromptRows> prompts_;
+  mutable PromptRows some_prompt_;  // of the last view(begin, count)
   Integers device_[5];
 };
 

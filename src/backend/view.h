@@ -89,7 +89,17 @@ struct KvPages {
   }
 };
 
-// A step's rows, T of them, sequence after sequence. All pointers are to the backend's memory.
+// The rows of a sequence in the form of a prompt: rows [row_begin, row_begin + num_rows) of the
+// step, at positions cached_len and on.
+struct PromptRows {
+  int row_begin = 0;
+  int num_rows = 0;
+  int cached_len = 0;
+  int page_begin = 0;  // as in StepView
+};
+
+// A step's rows, T of them, sequence after sequence. All pointers are to the backend's memory
+// but `prompts`, which the host reads while an op is called.
 struct StepView {
   int num_tokens = 0;                       // T
   int num_sequences = 0;                    // S
@@ -99,7 +109,8 @@ struct StepView {
   const int32_t* page_begin = nullptr;      // [S] where the sequence's page table begins in `pages`
   const int32_t* pages = nullptr;  // row p of a sequence: page pages[page_begin + p / page_size],
                                    // slot p % page_size. Entries past the last row's are not read
-  const int32_t* sequence_slot = nullptr;  // [S] where its sampling state is (SampleSlot)
+  const int32_t* sequence_slot = nullptr;     // [S] where its sampling state is (SampleSlot)
+  VectorView<const PromptRows> prompts = {};  // of the rows that are attended in the expanded form
 };
 
 // Some of a step's rows, by index, ascending; in the backend's memory.

@@ -80,6 +80,15 @@ RowCounts fill(const StepBlock& block, const Batch& batch, MlaForm prompt_form) 
   return counts;
 }
 
+std::vector<PromptRows> prompts_of(const Batch& batch) {
+  std::vector<PromptRows> prompts;
+  for (const BatchSequence& s : batch.sequences) {
+    if (s.form != RowForm::kPrompt) continue;
+    prompts.push_back({s.token_begin, s.extend_len, s.cached_len, s.page_begin});
+  }
+  return prompts;
+}
+
 StepInputs inputs_at(const StepBlock& block, const Batch& batch, const RowCounts& counts) {
   StepInputs inputs;
   inputs.step.num_tokens = static_cast<int>(batch.token_ids.size());
@@ -152,7 +161,11 @@ StepInputs StepUploader::upload(const Batch& batch, MlaForm prompt_form,
   const RowCounts counts = fill(block, batch, prompt_form);
   backend_.upload_async(block_.data(), block.data, bytes);
   block.data = static_cast<int32_t*>(block_.data());
-  return inputs_at(block, batch, counts);
+  prompts_.clear();
+  if (prompt_form == MlaForm::kExpanded) prompts_ = prompts_of(batch);
+  StepInputs inputs = inputs_at(block, batch, counts);
+  inputs.step.prompts = {prompts_.data(), static_cast<int>(prompts_.size())};
+  return inputs;
 }
 
 Activations::Activations(Backend& backend, const ModelConfig& c, const ModelOptions& options) {

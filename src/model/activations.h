@@ -2,6 +2,8 @@
 
 // What a step needs besides weights and KV rows, allocated once for the largest step.
 
+#include <vector>
+
 #include "backend/backend.h"
 #include "backend/staging.h"
 #include "model/batch.h"
@@ -42,6 +44,7 @@ class StepUploader {
   const size_t max_pages_;  // entries of all page tables of a step
   Buffer block_;
   Staging staging_;
+  std::vector<PromptRows> prompts_;  // of the last step
 };
 
 // T = max_batch_tokens, H = heads, K = experts per token. All of the compute type unless said

@@ -1,16 +1,24 @@
-// The expanded form of MLA, general: by way of the absorbed form, which is the same function of the
-// query and the latent rows. Query and attended latents stay in FP32 between the two, so the result
-// is rounded once, as if keys and values had been made.
+// The expanded form of MLA: which kernel it takes, and the general one, by way of the absorbed
+// form, which is the same function of the query and the latent rows. Query and attended latents
+// stay in FP32 between the two, so the result is rounded once, as if keys and values had been made.
 
 #include <algorithm>
 
 #include "backend/cuda/attention.cuh"
+#include "backend/cuda/attention_prefill.cuh"
 #include "backend/cuda/cuda_backend.h"
 
 namespace glint {
 namespace {
 
 constexpr int kRowsAtOnce = 256;  // bounds the scratch: 22 MB at the model's sizes
+
+// The fast path takes its rows from the host's list.
+void check_prompts(const StepView& step, RowList rows) {
+  int count = 0;
+  for (int i = 0; i < step.prompts.size; ++i) count += step.prompts.data[i].num_rows;
+  CHECK(count == rows.size, rows.size, " rows in expanded form, ", count, " in step.prompts");
+}
 
 }  // namespace
 
@@ -23,6 +31,14 @@ void CudaBackend::mla_attend_expanded(const StepView& step, Matrix q, MatrixStac
         o.cols, ", heads of ", head_dim);
   CHECK(w_uv.count == num_heads && w_uv.cols == latent, "w_uv [", w_uv.count, ", ", w_uv.rows, ", ",
         w_uv.cols, "]");
+  const cuda::PrefillInputs inputs{step, q, w_uk, w_uv, kv, scale, o};
+  if (cuda::is_for_attend_prefill(inputs)) {
+    check_prompts(step, rows);
+    const cuda::PrefillMemory memory{prefill_scratch_, prefill_state_scratch_, sealed_,
+                                     prefill_block_rows_};
+    cuda::attend_prefill(stream_, num_sms_, tensor_maps_, memory, inputs);
+    return;
+  }
   const int at_once = std::min(rows.size, kRowsAtOnce);
   const int query_size = num_heads * kv.row_size, latents_size = num_heads * latent;
   float* scratch = attention_scratch_.at_least<float>(

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "backend/cuda/attention_prefill.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/gemm.h"
 #include "base/result.h"
@@ -63,6 +64,8 @@ class CudaBackend final : public Backend {
                          Matrix hnorm, float eps, Matrix out) override;
   void sample(const SampleArgs& args) override;
 
+  // For tests: of how many context rows the expanded form has keys and values at once.
+  void set_prefill_block_rows(int rows) { prefill_block_rows_ = rows; }
 
  private:
   // The pairs t * K + j by the expert that they chose, in scratch: valid until the next call.
@@ -79,6 +82,8 @@ class CudaBackend final : public Backend {
   bool sealed_ = false;  // scratch may not grow any more
   cuda::TensorMaps tensor_maps_;
   cuda::Scratch attention_scratch_, moe_scratch_, parts_scratch_, sample_scratch_;
+  cuda::Scratch prefill_scratch_, prefill_state_scratch_;
+  int prefill_block_rows_ = cuda::kPrefillBlockRows;
 };
 
 // What the GPU in use has, as of now. Of the used memory, what a CUDA process takes to start with is

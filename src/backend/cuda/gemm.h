@@ -22,6 +22,7 @@ struct GemmArgs {
   int x_group_columns = 0;
   MatrixStack w;  // [groups, n, k]; with is_swiglu [groups, 2 n, k]: gate rows, then up rows
   bool is_swiglu = false;
+  bool w_is_transposed = false;  // w [groups, k, n]; gemm_wgmma() alone, to BF16
   Matrix out;  // columns [0, n) of group 0; group g's lie out_group_columns * g further
   int out_group_columns = 0;
 
@@ -31,8 +32,8 @@ struct GemmArgs {
   const int32_t* begin = nullptr;  // [groups + 1]; null: every group has max_rows rows
   int in_divisor = 1;
 
-  int n() const { return is_swiglu ? w.rows / 2 : w.rows; }
-  int k() const { return w.cols; }
+  int n() const { return w_is_transposed ? w.cols : is_swiglu ? w.rows / 2 : w.rows; }
+  int k() const { return w_is_transposed ? w.rows : w.cols; }
 };
 
 void gemm_general(cudaStream_t stream, const GemmArgs& args);
@@ -49,6 +50,10 @@ class TensorMaps {
   using Key = std::tuple<const void*, int, int, int, bool, int>;
   std::map<Key, CUtensorMap> maps_;  // nodes stay where they are
 };
+
+// The rows of an activation: tiles of `tile_rows` rows and 64 columns, swizzled over 128 bytes.
+// Rows that are not there read as zeros. Rows begin at multiples of 16 bytes.
+CUtensorMap map_of_rows(const Matrix& rows, int tile_rows);
 
 // Whether gemm_wgmma() takes it: decided by the weights and the layout of rows, not their number.
 bool is_for_wgmma(const GemmArgs& args);

@@ -25,6 +25,9 @@ constexpr int kTileK = 64;  // columns of a stage: 128 bytes
 constexpr int kWarpgroup = 128;
 constexpr int kMaxGroups = 256;
 
+// How a group's weights lie in memory (GemmArgs).
+enum class Weights { kPlain, kSwiglu, kTransposed };
+
 struct Problem {
   const Bf16* x;
   int64_t x_stride;
@@ -116,7 +119,7 @@ struct Cursor {
   }
 };
 
-template <typename S, bool kSwiglu>
+template <typename S, Weights kWeights>
 __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
   // Eight threads copy a row's 128 bytes; the swizzle exchanges its 16-byte pieces by row % 8.
@@ -140,7 +143,11 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
       tail.empty[now.stage].wait(now.parity ^ 1);
       if (thread == 0) {
         tail.full[now.stage].arrive_expecting(S::kWeightBytes);
-        if constexpr (kSwiglu) {
+        if constexpr (kWeights == Weights::kTransposed) {
+          for (int i = 0; i < S::kWarpgroups; ++i)
+            load_tile(stage + i * 64 * 128, map, tail.full[now.stage],
+                      (tile.feature * S::kWarpgroups + i) * 64, k, tile.group);
+        } else if constexpr (kWeights == Weights::kSwiglu) {
           load_tile(stage, map, tail.full[now.stage], k, 0, 0, tile.feature * S::kWeightRows / 16,
                     tile.group);
         } else {
@@ -170,13 +177,6 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   for (; pending > 0; --pending, announced.advance()) tail.full[announced.stage].arrive();
 }
 
-// Keeps the compiler from touching the sums while the tensor cores still add to them.
-template <int kCount>
-__device__ void pin(float (&d)[kCount]) {
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(d[i])::"memory");
-}
-
 // d, as Wgmma lays it out, to out[row][feature].
 template <typename S, bool kSwiglu, typename Out>
 __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
@@ -202,7 +202,22 @@ __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
   }
 }
 
-template <typename S, bool kSwiglu, typename Out>
+// The products of one stage.
+template <typename S, Weights kWeights>
+__device__ void multiply_stage(float (&d)[S::kTileRows / 2], uint32_t stage, int warpgroup,
+                               bool is_first) {
+  constexpr bool kTransposed = kWeights == Weights::kTransposed;
+  const uint32_t weights = stage + static_cast<uint32_t>(warpgroup) * 64 * 128;
+  const uint64_t a = kTransposed ? transposed_descriptor(weights, 0) : matrix_descriptor(weights);
+  const uint64_t b = matrix_descriptor(stage + S::kWeightBytes);
+  constexpr int kNext = (kTransposed ? 16 * 128 : 32) / 16;  // 16 columns of k further
+#pragma unroll
+  for (int step = 0; step < kTileK / 16; ++step)
+    Wgmma<S::kTileRows>::template multiply<kTransposed>(d, a + kNext * step, b + 2 * step,
+                                                        !is_first || step > 0);
+}
+
+template <typename S, Weights kWeights, typename Out>
 __device__ void consume(const Problem& p, char* ring, Tail& tail) {
   const int warpgroup = static_cast<int>(threadIdx.x) / kWarpgroup;
   const bool speaks = threadIdx.x % kWarp == 0;  // one arrival a warp
@@ -212,12 +227,8 @@ __device__ void consume(const Problem& p, char* ring, Tail& tail) {
     for (int k = 0; k < p.k; k += kTileK) {
       tail.full[now.stage].wait(now.parity);
       const uint32_t stage = shared_address(ring + now.stage * S::kStageBytes);
-      const uint64_t a = matrix_descriptor(stage + static_cast<uint32_t>(warpgroup) * 64 * 128);
-      const uint64_t b = matrix_descriptor(stage + S::kWeightBytes);
       wgmma_fence();
-#pragma unroll
-      for (int step = 0; step < kTileK / 16; ++step)
-        Wgmma<S::kTileRows>::multiply(d, a + 2 * step, b + 2 * step, k + step > 0);
+      multiply_stage<S, kWeights>(d, stage, warpgroup, k == 0);
       wgmma_commit();
       if (k > 0) {
         wgmma_wait<1>();
@@ -230,16 +241,17 @@ __device__ void consume(const Problem& p, char* ring, Tail& tail) {
     pin(d);
     if (speaks) tail.empty[used.stage].arrive();
     used.advance();
-    store<S, kSwiglu, Out>(p, tile, warpgroup, d);
+    store<S, kWeights == Weights::kSwiglu, Out>(p, tile, warpgroup, d);
   }
 }
 
-template <typename S, bool kSwiglu, typename Out>
+template <typename S, Weights kWeights, typename Out>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     gemm_kernel(const Problem p, const __grid_constant__ CUtensorMap map) {
   extern __shared__ char shared[];
   char* ring = shared + (1024 - shared_address(shared) % 1024) % 1024;
   Tail& tail = *reinterpret_cast<Tail*>(ring + S::kStages * S::kStageBytes);
+  constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
   constexpr int kFeatures = kSwiglu ? S::kWeightRows / 2 : S::kWeightRows;
   if (threadIdx.x == 0) {
     prefetch_map(map);
@@ -253,10 +265,10 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   __syncthreads();
   if (threadIdx.x >= S::kWarpgroups * kWarpgroup) {
     if constexpr (S::kTileRows == 256) give_registers<40>();
-    produce<S, kSwiglu>(p, map, ring, tail);
+    produce<S, kWeights>(p, map, ring, tail);
   } else {
     if constexpr (S::kTileRows == 256) take_registers<232>();
-    consume<S, kSwiglu, Out>(p, ring, tail);
+    consume<S, kWeights, Out>(p, ring, tail);
   }
 }
 
@@ -275,10 +287,19 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
                         .n = args.n(),
                         .k = args.k(),
                         .groups = args.w.count};
-  const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, S::kWeightRows);
+  const int map_rows = args.w_is_transposed ? kTileK : S::kWeightRows;
+  const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, map_rows);
   const dim3 grid(static_cast<unsigned>(num_sms * S::kBlocksPerSm));
+  if constexpr (S::kTileRows == 256) {
+    if (args.w_is_transposed) {
+      CHECK(args.out.type == NumberType::kBf16, "a product with transposed weights gives BF16");
+      auto* kernel = gemm_kernel<S, Weights::kTransposed, Bf16>;
+      return launch(stream, grid, dim3(S::kThreads), shared_bytes<S>(), kernel, problem, map);
+    }
+  }
   with_type(args.out.type, [&]<typename Out>(Out) {
-    auto* kernel = args.is_swiglu ? gemm_kernel<S, true, Out> : gemm_kernel<S, false, Out>;
+    auto* kernel = args.is_swiglu ? gemm_kernel<S, Weights::kSwiglu, Out>
+                                  : gemm_kernel<S, Weights::kPlain, Out>;
     launch(stream, grid, dim3(S::kThreads), shared_bytes<S>(), kernel, problem, map);
   });
 }
@@ -296,6 +317,7 @@ bool is_for_wgmma(const GemmArgs& args) {
 
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
   const int rows = args.expected_rows > 0 ? args.expected_rows : args.max_rows;
+  if (args.w_is_transposed) return run<Shape<256, 2, 4, 1>>(stream, num_sms, maps, args);
   if (rows <= 8) return run<Shape<8, 1, 10, 2>>(stream, num_sms, maps, args);
   if (rows <= 16) return run<Shape<16, 1, 9, 2>>(stream, num_sms, maps, args);
   if (rows <= 32) return run<Shape<32, 1, 8, 2>>(stream, num_sms, maps, args);

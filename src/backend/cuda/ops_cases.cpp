@@ -11,4 +11,16 @@ std::vector<OpsCase> ops_cases() {
           {.name = "CudaBf16", .type = NumberType::kBf16, .make_backend = make}};
 }
 
+std::vector<OpsCase> prompt_cases() {
+  std::vector<OpsCase> cases = ops_cases();
+  // Contexts in many blocks.
+  const auto make = [] {
+    Result<std::unique_ptr<Backend>> backend = make_cuda_backend();
+    if (backend) static_cast<CudaBackend&>(**backend).set_prefill_block_rows(160);
+    return backend;
+  };
+  cases.push_back({.name = "CudaBf16Blocks", .type = NumberType::kBf16, .make_backend = make});
+  return cases;
+}
+
 }  // namespace glint

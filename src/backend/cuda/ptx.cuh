@@ -102,6 +102,14 @@ __device__ inline uint64_t matrix_descriptor(uint32_t shared) {
          uint64_t{1} << 62;
 }
 
+// The same memory as a transposed operand: the matrix's rows are k, its 64 columns are rows of the
+// operand, and the operand's next 64 rows are another such matrix `group_bytes` further. The next
+// 16 of k lie 2,048 bytes further.
+__device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group_bytes) {
+  return uint64_t{(shared & 0x3ffff) >> 4} | uint64_t{group_bytes >> 4} << 16 |
+         uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
+}
+
 __device__ inline void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void wgmma_commit() {
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
@@ -109,6 +117,13 @@ __device__ inline void wgmma_commit() {
 template <int kPending>
 __device__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+
+// 2^x to about two units of the last place; exact for 0 and -infinity.
+__device__ inline float fast_exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 }
 
 template <int kRegisters>

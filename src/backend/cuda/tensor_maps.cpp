@@ -47,16 +47,15 @@ Layout interleaved(const MatrixStack& w, cuuint32_t tile_rows) {
           .box = {64, 8, 2, tile_rows / 16, 1}};
 }
 
-CUtensorMap encode(const MatrixStack& w, const Layout& layout) {
+CUtensorMap encode(void* data, const Layout& layout) {
   CUtensorMap map;
   const cuuint32_t steps[5] = {1, 1, 1, 1, 1};
-  const CUresult result =
-      encode_function()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, layout.rank, w.data, layout.sizes,
-                        layout.stride_bytes, layout.box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                        CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                        CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = encode_function()(
+      &map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, layout.rank, data, layout.sizes, layout.stride_bytes,
+      layout.box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   CHECK(result == CUDA_SUCCESS, "cuTensorMapEncodeTiled: error ", static_cast<int>(result),
-        " for w [", w.count, ", ", w.rows, ", ", w.cols, "]");
+        " for [", layout.sizes[2], ", ", layout.sizes[1], ", ", layout.sizes[0], "]");
   return map;
 }
 
@@ -67,8 +66,17 @@ const CUtensorMap& TensorMaps::of_weights(const MatrixStack& w, bool is_swiglu, 
   const auto found = maps_.find(key);
   if (found != maps_.end()) return found->second;
   const auto rows = static_cast<cuuint32_t>(tile_rows);
-  return maps_.emplace(key, encode(w, is_swiglu ? interleaved(w, rows) : plain(w, rows)))
+  return maps_.emplace(key, encode(w.data, is_swiglu ? interleaved(w, rows) : plain(w, rows)))
       .first->second;
+}
+
+CUtensorMap map_of_rows(const Matrix& rows, int tile_rows) {
+  const auto stride = static_cast<cuuint64_t>(rows.stride);
+  const auto num_rows = static_cast<cuuint64_t>(rows.rows);
+  return encode(rows.data, {.rank = 3,
+                            .sizes = {static_cast<cuuint64_t>(rows.cols), num_rows, 1},
+                            .stride_bytes = {2 * stride, 2 * stride * num_rows},
+                            .box = {64, static_cast<cuuint32_t>(tile_rows), 1}});
 }
 
 }  // namespace glint::cuda

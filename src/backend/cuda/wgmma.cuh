@@ -2,7 +2,8 @@
 
 // wgmma: d[64, N] (+)= a[64, 16] b[N, 16]^T in BF16 with FP32 sums, both operands from shared
 // memory with k along a row. Of a warpgroup's thread in warp w with lane l, d[4 j + 2 r + c] is row
-// 16 w + l / 4 + 8 r, column 8 j + 2 (l % 4) + c.
+// 16 w + l / 4 + 8 r, column 8 j + 2 (l % 4) + c. A transposed operand has k down the rows
+// (transposed_descriptor).
 
 #include <cstdint>
 
@@ -36,17 +37,19 @@ namespace glint::cuda {
 template <int N>
 struct Wgmma;
 
-// Operands after d: the two descriptors and `accumulate`, at these positions.
-#define GLINT_WGMMA(N, A, B, P)                                                                   \
+// Operands after d: the two descriptors, `accumulate` and which is transposed, at these positions.
+#define GLINT_WGMMA(N, A, B, P, TA, TB)                                                           \
   template <>                                                                                     \
   struct Wgmma<N> {                                                                               \
+    template <bool kTransposedA = false, bool kTransposedB = false>                               \
     static __device__ void multiply(float (&d)[N / 2], uint64_t a, uint64_t b, int accumulate) {  \
       asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " P                                          \
                    ", 0;\n"                                                                       \
                    "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" GLINT_REGS_OF_##N \
-                   "}, " A ", " B ", p, 1, 1, 0, 0;\n}\n"                                         \
+                   "}, " A ", " B ", p, 1, 1, " TA ", " TB ";\n}\n"                               \
                    : GLINT_OUTS_OF_##N                                                            \
-                   : "l"(a), "l"(b), "r"(accumulate));                                            \
+                   : "l"(a), "l"(b), "r"(accumulate), "n"(kTransposedA ? 1 : 0),                  \
+                     "n"(kTransposedB ? 1 : 0));                                                  \
     }                                                                                             \
   };
 
@@ -58,6 +61,9 @@ struct Wgmma;
 #define GLINT_OUTS_OF_32 GLINT_OUT8(0), GLINT_OUT8(8)
 #define GLINT_REGS_OF_64 GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24
 #define GLINT_OUTS_OF_64 GLINT_OUT32(0)
+#define GLINT_REGS_OF_80 \
+  GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32
+#define GLINT_OUTS_OF_80 GLINT_OUT32(0), GLINT_OUT8(32)
 #define GLINT_REGS_OF_128                                                                 \
   GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32 \
                ", " GLINT_REGS_40 ", " GLINT_REGS_48 ", " GLINT_REGS_56
@@ -69,11 +75,30 @@ struct Wgmma;
                ", " GLINT_REGS_104 ", " GLINT_REGS_112 ", " GLINT_REGS_120
 #define GLINT_OUTS_OF_256 GLINT_OUT32(0), GLINT_OUT32(32), GLINT_OUT32(64), GLINT_OUT32(96)
 
-GLINT_WGMMA(8, "%4", "%5", "%6")
-GLINT_WGMMA(16, "%8", "%9", "%10")
-GLINT_WGMMA(32, "%16", "%17", "%18")
-GLINT_WGMMA(64, "%32", "%33", "%34")
-GLINT_WGMMA(128, "%64", "%65", "%66")
-GLINT_WGMMA(256, "%128", "%129", "%130")
+GLINT_WGMMA(8, "%4", "%5", "%6", "%7", "%8")
+GLINT_WGMMA(16, "%8", "%9", "%10", "%11", "%12")
+GLINT_WGMMA(32, "%16", "%17", "%18", "%19", "%20")
+GLINT_WGMMA(64, "%32", "%33", "%34", "%35", "%36")
+GLINT_WGMMA(80, "%40", "%41", "%42", "%43", "%44")
+GLINT_WGMMA(128, "%64", "%65", "%66", "%67", "%68")
+GLINT_WGMMA(256, "%128", "%129", "%130", "%131", "%132")
+
+// d[64, 256] += a[64, 16] b[16, 256], a in registers and b transposed. Of the same thread, a[r + 2
+// h] is the pair in row 16 w + l / 4 + 8 r, columns 8 h + 2 (l % 4) and the next.
+__device__ inline void multiply_rows_by_256(float (&d)[128], const uint32_t (&a)[4], uint64_t b) {
+  asm volatile(
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %133, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {" GLINT_REGS_OF_256
+      "}, {%128, %129, %130, %131}, %132, p, 1, 1, 1;\n}\n"
+      : GLINT_OUTS_OF_256
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(1));
+}
+
+// Keeps the compiler from touching the sums while the tensor cores still add to them.
+template <int kCount>
+__device__ void pin(float (&d)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(d[i])::"memory");
+}
 
 }  // namespace glint::cuda

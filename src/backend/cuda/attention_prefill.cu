@@ -1,0 +1,596 @@
+// Flash attention over expanded keys and values. The latent rows of the prompts' contexts become
+// one contiguous block in scratch, two products make keys and values of all heads beside them, and
+// one kernel attends:
+//
+//   producer warpgroup   tiles of kKeys keys and their values by the copy engine, into two rings
+//   consumer warpgroups  64 query rows each: S = Q K^T, softmax in registers, O += P V, where the
+//                        softmax of one tile runs beside the second product of the tile before
+//
+// A row sees its keys in tiles that begin at multiples of kKeys, in ascending order, from the first
+// on. A tile that lies after the row changes none of its numbers (weights 0, rescaled by 1), so its
+// bits do not depend on the rows that share its tile. Contexts in several blocks go on from the
+// stored registers: the same arithmetic in pieces.
+//
+// After FlashAttention-3 (Shah et al. 2024, arXiv:2407.08608); the code is ours.
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "backend/cuda/attention_prefill.cuh"
+#include "backend/cuda/attention_prefill.h"
+#include "backend/cuda/wgmma.cuh"
+
+namespace glint::cuda {
+namespace {
+
+using Bf16 = __nv_bfloat16;
+
+constexpr int kLatent = 512, kNope = 192, kRope = 64, kHead = 256;
+constexpr int kRow = kLatent + kRope;
+constexpr int kMaxHeads = 32;
+constexpr int kWarpgroup = 128;
+constexpr int kConsumers = 2;
+constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
+constexpr int kQueries = 64 * kConsumers;  // of a block
+constexpr int kKeys = 80;                  // of a tile
+constexpr int kStages = 2;
+constexpr int kBoxes = kHead / 64;  // of 64 columns, 128 bytes a row
+constexpr int kKeyBoxBytes = kKeys * 128, kQueryBoxBytes = kQueries * 128;
+constexpr int kTileBytes = kBoxes * kKeyBoxBytes;
+constexpr int kMaxPrompts = 64;  // of a launch
+
+// One prompt's part of a launch.
+struct Prompt {
+  int row_begin, num_rows;  // in q and o
+  int first_position;       // of its first row
+  int page_begin;
+  int key_begin;   // where its context lies in the block
+  int tile_begin;  // of its first tile of kQueries rows
+  __device__ int end_position() const { return first_position + num_rows; }
+};
+
+// Row r of the block: keys of all heads | values of all heads | latents.
+struct Block {
+  Bf16* data;
+  int num_rows;
+  int num_heads;
+  int begin, end;  // the positions that it has, from and up to
+  __host__ __device__ int64_t stride() const {
+    return 2 * static_cast<int64_t>(num_heads) * kHead + kLatent;
+  }
+};
+
+struct Launch {
+  Prompt prompts[kMaxPrompts];
+  int num_prompts;
+  Block block;
+};
+
+__device__ int prompt_of_key(const Launch& launch, int row) {
+  int p = 0;
+  while (p + 1 < launch.num_prompts && row >= launch.prompts[p + 1].key_begin) ++p;
+  return p;
+}
+__device__ int prompt_of_tile(const Launch& launch, int tile) {
+  int p = 0;
+  while (p + 1 < launch.num_prompts && tile >= launch.prompts[p + 1].tile_begin) ++p;
+  return p;
+}
+
+// A warp copies one latent row out of its page: latents once, the rotated part to every head's key.
+// Rows past the context become zeros.
+constexpr int kGatherThreads = 256;
+__global__ void __launch_bounds__(kGatherThreads)
+    gather_context(const __grid_constant__ Launch launch, const int32_t* pages, const Bf16* kv,
+                   int page_size) {
+  const Block& block = launch.block;
+  const int warps = kGatherThreads / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int row = static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / kWarp;
+  if (row >= block.num_rows) return;
+  const Prompt& prompt = launch.prompts[prompt_of_key(launch, row)];
+  const int position = block.begin + row - prompt.key_begin;
+  const bool exists = position < min(prompt.end_position(), block.end);
+  const Bf16* from = kv;
+  if (exists) {
+    const int64_t page = pages[prompt.page_begin + position / page_size];
+    from += (page * page_size + position % page_size) * kRow;
+  }
+  const auto piece = [&](int i) {
+    return exists ? reinterpret_cast<const uint4*>(from)[i] : make_uint4(0, 0, 0, 0);
+  };
+  Bf16* keys = block.data + row * block.stride();
+  auto* latents = reinterpret_cast<uint4*>(keys + 2 * block.num_heads * kHead);
+  for (int i = lane; i < kLatent / 8; i += kWarp) latents[i] = piece(i);
+  const uint4 rotated = piece(kLatent / 8 + lane % 8);
+  for (int head = lane / 8; head < block.num_heads; head += kWarp / 8)
+    reinterpret_cast<uint4*>(keys + head * kHead + kNope)[lane % 8] = rotated;
+}
+
+struct Shared {
+  char query[kBoxes][kQueryBoxBytes];
+  char keys[kStages][kTileBytes];
+  char values[kStages][kTileBytes];
+  Barrier query_full;
+  Barrier keys_full[kStages], keys_empty[kStages];
+  Barrier values_full[kStages], values_empty[kStages];
+};
+constexpr size_t kSharedBytes = sizeof(Shared) + 1024;
+static_assert(kSharedBytes <= 227 * 1024);
+
+struct Output {
+  Bf16* data;
+  int64_t stride;
+  bool has_pairs;  // two columns can be stored at once
+};
+
+// The registers of the consumers between two blocks of a context.
+struct State {
+  float* data;
+  bool is_first, is_last;  // block
+};
+constexpr int kStateNumbers = 64 * kHead / kWarpgroup + 4;  // of a thread
+
+// What one block of threads does: kQueries rows of one head.
+struct Item {
+  int row_begin, num_rows;  // in q and o
+  int position;             // of the first row
+  int head;
+  int key_begin;
+  int num_tiles[kConsumers];
+
+  __device__ Item(const Launch& launch, int index) {
+    const Block& block = launch.block;
+    head = index % block.num_heads;
+    const int tile = index / block.num_heads;
+    const int p = prompt_of_tile(launch, tile);
+    const Prompt& prompt = launch.prompts[p];
+    // The last tile of a prompt has most keys: it goes first.
+    const int tiles = (prompt.num_rows + kQueries - 1) / kQueries;
+    const int first = (tiles - 1 - (tile - prompt.tile_begin)) * kQueries;
+    row_begin = prompt.row_begin + first;
+    num_rows = min(kQueries, prompt.num_rows - first);
+    position = prompt.first_position + first;
+    key_begin = prompt.key_begin;
+#pragma unroll
+    for (int w = 0; w < kConsumers; ++w) {
+      const int rows = min(64, num_rows - 64 * w);
+      const int end = min(position + 64 * w + rows, block.end);
+      num_tiles[w] = rows <= 0 || end <= block.begin ? 0 : (end - block.begin + kKeys - 1) / kKeys;
+    }
+  }
+  __device__ int most_tiles() const { return max(num_tiles[0], num_tiles[1]); }
+  // Not num_tiles[warpgroup]: an index of run time would put the array into local memory.
+  __device__ int tiles_of(int warpgroup) const {
+    return warpgroup == 0 ? num_tiles[0] : num_tiles[1];
+  }
+};
+
+// A position in a ring and the parity of its phase.
+struct Cursor {
+  int stage = 0;
+  uint32_t parity = 0;
+  __device__ void advance() {
+    if (++stage == kStages) stage = 0, parity ^= 1;
+  }
+};
+
+__device__ void load_columns(char* to, int box_bytes, const CUtensorMap& map, Barrier& full,
+                             int column, int row) {
+  full.arrive_expecting(kBoxes * box_bytes);
+#pragma unroll
+  for (int b = 0; b < kBoxes; ++b)
+    load_tile(to + b * box_bytes, map, full, column + 64 * b, row, 0);
+}
+
+// One thread. Values come one tile behind the keys, as they are used.
+__device__ void produce(const Item& item, int num_heads, const CUtensorMap& query_map,
+                        const CUtensorMap& block_map, Shared& shared) {
+  const int tiles = item.most_tiles();
+  if (tiles == 0) return;
+  load_columns(shared.query[0], kQueryBoxBytes, query_map, shared.query_full, item.head * kHead,
+               item.row_begin);
+  Cursor keys, values;
+  for (int j = 0; j <= tiles; ++j) {
+    if (j < tiles) {
+      shared.keys_empty[keys.stage].wait(keys.parity ^ 1);
+      load_columns(shared.keys[keys.stage], kKeyBoxBytes, block_map, shared.keys_full[keys.stage],
+                   item.head * kHead, item.key_begin + j * kKeys);
+      keys.advance();
+    }
+    if (j > 0) {
+      shared.values_empty[values.stage].wait(values.parity ^ 1);
+      load_columns(shared.values[values.stage], kKeyBoxBytes, block_map,
+                   shared.values_full[values.stage], (num_heads + item.head) * kHead,
+                   item.key_begin + (j - 1) * kKeys);
+      values.advance();
+    }
+  }
+}
+
+// One warpgroup's 64 rows. A thread has, of each of its two rows r, the columns that wgmma.cuh
+// says.
+struct Rows64 {
+  float out[kHead / 2];
+  float scores[kKeys / 2];
+  uint32_t weights[kKeys / 16][4];
+  float max[2], total[2];  // of a row; of this thread's keys
+
+  __device__ void begin() {
+#pragma unroll
+    for (float& x : out) x = 0;
+    for (int r = 0; r < 2; ++r) max[r] = -INFINITY, total[r] = 0;
+  }
+
+  __device__ void start_scores(const Shared& shared, int stage, int warpgroup) {
+    const uint32_t q = shared_address(shared.query) + static_cast<uint32_t>(warpgroup) * 64 * 128;
+    const uint64_t a = matrix_descriptor(q);
+    const uint64_t b = matrix_descriptor(shared_address(shared.keys[stage]));
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < kHead / 16; ++k)
+      Wgmma<kKeys>::multiply(scores, a + k / 4 * (kQueryBoxBytes / 16) + k % 4 * 2,
+                             b + k / 4 * (kKeyBoxBytes / 16) + k % 4 * 2, k > 0);
+    wgmma_commit();
+  }
+
+  __device__ void start_values(const Shared& shared, int stage) {
+    const uint64_t b = transposed_descriptor(shared_address(shared.values[stage]), kKeyBoxBytes);
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < kKeys / 16; ++k)
+      multiply_rows_by_256(out, weights[k], b + k * (16 * 128 / 16));
+    wgmma_commit();
+  }
+
+  // `last_key`: the last of the tile's keys that this thread's first row sees, from 0; its second
+  // row sees eight more.
+  __device__ void mask(int last_key) {
+    const int column = static_cast<int>(threadIdx.x) % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < kKeys / 2; ++i)
+      if (i / 4 * 8 + column + i % 2 > last_key + i / 2 % 2 * 8) scores[i] = -INFINITY;
+  }
+
+  // Scores to weights; rescale[r] is for what was summed before.
+  __device__ void softmax(float scale_log2, float (&rescale)[2]) {
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      float most = max[r];
+#pragma unroll
+      for (int i = 0; i < kKeys / 4; ++i) most = fmaxf(most, scores[i / 2 * 4 + 2 * r + i % 2]);
+      most = fmaxf(most, __shfl_xor_sync(~0u, most, 1));
+      most = fmaxf(most, __shfl_xor_sync(~0u, most, 2));
+      rescale[r] = fast_exp2((max[r] - most) * scale_log2);
+      max[r] = most;
+      const float shift = most * scale_log2;
+      float sum = 0;
+#pragma unroll
+      for (int i = 0; i < kKeys / 4; ++i) {
+        float& score = scores[i / 2 * 4 + 2 * r + i % 2];
+        score = fast_exp2(fmaf(score, scale_log2, -shift));
+        sum += score;
+      }
+      total[r] = fmaf(total[r], rescale[r], sum);
+    }
+  }
+
+  __device__ void rescale_out(const float (&rescale)[2]) {
+#pragma unroll
+    for (int i = 0; i < kHead / 2; ++i) out[i] *= rescale[i / 2 % 2];
+  }
+
+  __device__ void round_weights() {
+#pragma unroll
+    for (int i = 0; i < kKeys / 4; ++i) {
+      const __nv_bfloat162 pair = __floats2bfloat162_rn(scores[2 * i], scores[2 * i + 1]);
+      weights[i / 4][i % 4] = reinterpret_cast<const uint32_t&>(pair);
+    }
+  }
+
+  template <typename F>
+  __device__ void for_each_kept(F&& f) {
+#pragma unroll
+    for (int i = 0; i < kHead / 2; ++i) f(out[i], i);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      f(max[r], kHead / 2 + r);
+      f(total[r], kHead / 2 + 2 + r);
+    }
+  }
+
+  // `to` is row 0, column 0 of the warpgroup's rows.
+  __device__ void store(const Output& output, Bf16* to, int num_rows) {
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    const int warp = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp;
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      float sum = total[r];
+      sum += __shfl_xor_sync(~0u, sum, 1);
+      sum += __shfl_xor_sync(~0u, sum, 2);
+      const float share = 1 / sum;
+      const int row = 16 * warp + lane / 4 + 8 * r;
+      if (row >= num_rows) continue;
+      Bf16* at = to + row * output.stride + lane % 4 * 2;
+#pragma unroll
+      for (int j = 0; j < kHead / 8; ++j) {
+        const auto pair =
+            __floats2bfloat162_rn(out[4 * j + 2 * r] * share, out[4 * j + 2 * r + 1] * share);
+        if (output.has_pairs) {
+          *reinterpret_cast<__nv_bfloat162*>(at + 8 * j) = pair;
+        } else {
+          at[8 * j] = pair.x;
+          at[8 * j + 1] = pair.y;
+        }
+      }
+    }
+  }
+};
+
+// The assembler would wait for the second product first and compute the weights after it. A store
+// that depends on all of them, and never happens, keeps its place before the wait.
+__device__ void finish_before_waiting(float total, Shared& shared) {
+  asm volatile(
+      "{\n.reg .pred p;\nsetp.lt.f32 p, %1, 0f00000000;\n@p st.shared.f32 [%0], %1;\n}\n" ::"r"(
+          shared_address(&shared)),
+      "f"(total)
+      : "memory");
+}
+
+// Releases the tiles that only the other warpgroup uses.
+__device__ void skip_tiles(Shared& shared, int count, Cursor keys, Cursor values) {
+  const bool speaks = threadIdx.x % kWarp == 0;
+  for (; count > 0; --count, keys.advance(), values.advance()) {
+    shared.keys_full[keys.stage].wait(keys.parity);
+    if (speaks) shared.keys_empty[keys.stage].arrive();
+    shared.values_full[values.stage].wait(values.parity);
+    if (speaks) shared.values_empty[values.stage].arrive();
+  }
+}
+
+// `first_seen`: how many keys of the block this warpgroup's first row sees.
+__device__ void attend_tiles(Rows64& rows, Shared& shared, int warpgroup, int num_tiles,
+                             int first_seen, float scale_log2, Cursor& keys, Cursor& values) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const bool speaks = lane == 0;
+  const int row = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp * 16 + lane / 4;
+  float rescale[2];
+  const auto weigh = [&](int tile) {
+    if (tile * kKeys + kKeys > first_seen) rows.mask(first_seen - 1 + row - tile * kKeys);
+    rows.softmax(scale_log2, rescale);
+  };
+  shared.query_full.wait(0);
+  shared.keys_full[keys.stage].wait(keys.parity);
+  rows.start_scores(shared, keys.stage, warpgroup);
+  wgmma_wait<0>();
+  pin(rows.scores);
+  if (speaks) shared.keys_empty[keys.stage].arrive();
+  keys.advance();
+  weigh(0);
+  rows.rescale_out(rescale);
+  rows.round_weights();
+  for (int j = 1; j < num_tiles; ++j) {
+    shared.keys_full[keys.stage].wait(keys.parity);
+    rows.start_scores(shared, keys.stage, warpgroup);
+    shared.values_full[values.stage].wait(values.parity);
+    rows.start_values(shared, values.stage);
+    wgmma_wait<1>();
+    pin(rows.scores);
+    if (speaks) shared.keys_empty[keys.stage].arrive();
+    keys.advance();
+    weigh(j);
+    finish_before_waiting(rows.total[0] + rows.total[1], shared);
+    wgmma_wait<0>();
+    pin(rows.out);
+    if (speaks) shared.values_empty[values.stage].arrive();
+    values.advance();
+    rows.rescale_out(rescale);
+    rows.round_weights();
+  }
+  shared.values_full[values.stage].wait(values.parity);
+  rows.start_values(shared, values.stage);
+  wgmma_wait<0>();
+  pin(rows.out);
+  if (speaks) shared.values_empty[values.stage].arrive();
+  values.advance();
+}
+
+__device__ void consume(const Item& item, const Block& block, float scale_log2, Shared& shared,
+                        const State& state, const Output& output) {
+  // One value for the warp, for the compiler too: descriptors are made in uniform registers.
+  const int warpgroup = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / kWarpgroup, 0);
+  const int num_tiles = item.tiles_of(warpgroup);
+  const int first_seen = item.position + 64 * warpgroup + 1 - block.begin;
+  constexpr int kSaving = kConsumers * kWarpgroup;  // threads
+  float* saved = state.data + static_cast<int64_t>(blockIdx.x) * kStateNumbers * kSaving +
+                 static_cast<int>(threadIdx.x);
+  Rows64 rows;
+  rows.begin();
+  if (!state.is_first) rows.for_each_kept([&](float& x, int i) { x = saved[i * kSaving]; });
+  Cursor keys, values;
+  if (num_tiles > 0)
+    attend_tiles(rows, shared, warpgroup, num_tiles, first_seen, scale_log2, keys, values);
+  skip_tiles(shared, item.most_tiles() - num_tiles, keys, values);
+  if (!state.is_last) {
+    rows.for_each_kept([&](float& x, int i) { saved[i * kSaving] = x; });
+    return;
+  }
+  const int64_t first_row = item.row_begin + 64 * warpgroup;
+  rows.store(output, output.data + first_row * output.stride + item.head * kHead,
+             item.num_rows - 64 * warpgroup);
+}
+
+__global__ void __launch_bounds__(kThreads, 1)
+    attend_prefill_kernel(const __grid_constant__ Launch launch,
+                          const __grid_constant__ CUtensorMap query_map,
+                          const __grid_constant__ CUtensorMap block_map, float scale_log2,
+                          State state, Output output) {
+  extern __shared__ char memory[];
+  Shared& shared =
+      *reinterpret_cast<Shared*>(memory + (1024 - shared_address(memory) % 1024) % 1024);
+  if (threadIdx.x == 0) {
+    shared.query_full.init(1);
+    for (int s = 0; s < kStages; ++s) {
+      shared.keys_full[s].init(1);
+      shared.values_full[s].init(1);
+      shared.keys_empty[s].init(4 * kConsumers);  // one arrival a warp
+      shared.values_empty[s].init(4 * kConsumers);
+    }
+    fence_barrier_init();
+  }
+  const Item item(launch, static_cast<int>(blockIdx.x));
+  __syncthreads();
+  if (threadIdx.x >= kConsumers * kWarpgroup) {
+    give_registers<24>();
+    if (threadIdx.x == kConsumers * kWarpgroup)
+      produce(item, launch.block.num_heads, query_map, block_map, shared);
+  } else {
+    take_registers<240>();
+    consume(item, launch.block, scale_log2, shared, state, output);
+  }
+}
+
+int padded(int rows) { return (rows + kKeys - 1) / kKeys * kKeys; }
+int tiles_of(int rows) { return (rows + kQueries - 1) / kQueries; }
+// Positions of a context in a block, whole tiles.
+int whole_block_rows(int block_rows) { return std::max(block_rows / kKeys, 1) * kKeys; }
+int64_t block_stride(int num_heads) { return Block{nullptr, 0, num_heads, 0, 0}.stride(); }
+size_t state_numbers(int num_rows, int num_heads) {
+  return static_cast<size_t>(tiles_of(num_rows)) * static_cast<size_t>(num_heads) * kConsumers *
+         kWarpgroup * kStateNumbers;
+}
+
+class Prefill {
+ public:
+  Prefill(cudaStream_t stream, int num_sms, TensorMaps& maps, const PrefillMemory& memory,
+          const PrefillInputs& inputs)
+      : stream_(stream), num_sms_(num_sms), maps_(maps), memory_(memory), inputs_(inputs) {}
+
+  void attend_all() {
+    const int most_rows = whole_block_rows(memory_.block_rows);
+    const auto& prompts = inputs_.step.prompts;
+    for (int i = 0; i < prompts.size; ++i) {
+      const PromptRows& prompt = prompts.data[i];
+      const int rows = padded(prompt.cached_len + prompt.num_rows);
+      if (rows > most_rows) {
+        attend_in_blocks(prompt, most_rows);
+        continue;
+      }
+      if (launch_.num_prompts == kMaxPrompts || key_rows_ + rows > most_rows) attend_batch();
+      add(prompt, rows);
+    }
+    attend_batch();
+  }
+
+ private:
+  void add(const PromptRows& prompt, int key_rows) {
+    launch_.prompts[launch_.num_prompts++] = {.row_begin = prompt.row_begin,
+                                              .num_rows = prompt.num_rows,
+                                              .first_position = prompt.cached_len,
+                                              .page_begin = prompt.page_begin,
+                                              .key_begin = key_rows_,
+                                              .tile_begin = tiles_};
+    key_rows_ += key_rows;
+    tiles_ += tiles_of(prompt.num_rows);
+  }
+
+  // The prompts added so far, with all of their contexts at once.
+  void attend_batch() {
+    attend(0, INT_MAX, {nullptr, true, true});
+    clear();
+  }
+
+  void attend_in_blocks(const PromptRows& prompt, int most_rows) {
+    attend_batch();
+    float* states = memory_.states.at_least<float>(
+        state_numbers(prompt.num_rows, inputs_.num_heads()), memory_.sealed);
+    const int end = prompt.cached_len + prompt.num_rows;
+    for (int begin = 0; begin < end; begin += most_rows) {
+      const int rows = std::min(most_rows, end - begin);
+      add(prompt, padded(rows));
+      attend(begin, begin + rows, {states, begin == 0, begin + rows == end});
+      clear();
+    }
+  }
+
+  void clear() { launch_.num_prompts = key_rows_ = tiles_ = 0; }
+
+  // Positions [begin, end) of the prompts added.
+  void attend(int begin, int end, const State& state) {
+    if (launch_.num_prompts == 0) return;
+    const int heads = inputs_.num_heads();
+    const int64_t stride = block_stride(heads);
+    auto* data = memory_.keys_values.at_least<Bf16>(
+        static_cast<size_t>(key_rows_) * static_cast<size_t>(stride), memory_.sealed);
+    launch_.block = {data, key_rows_, heads, begin, end};
+    const Matrix block{data, NumberType::kBf16, key_rows_, static_cast<int>(stride), stride};
+    expand(block);
+    const Matrix& o = inputs_.o;
+    const Output output{static_cast<Bf16*>(o.data), o.stride,
+                        reinterpret_cast<uintptr_t>(o.data) % 4 == 0 && o.stride % 2 == 0};
+    launch(stream_, static_cast<unsigned>(tiles_ * heads), kThreads, kSharedBytes,
+           attend_prefill_kernel, launch_, map_of_rows(inputs_.q, kQueries),
+           map_of_rows(block, kKeys), inputs_.scale * std::numbers::log2e_v<float>, state, output);
+  }
+
+  // Latents, then keys and values made of them.
+  void expand(const Matrix& block) {
+    const int heads = inputs_.num_heads(), columns = heads * kHead;
+    launch(stream_, blocks_for(key_rows_, kGatherThreads / kWarp), kGatherThreads, 0,
+           gather_context, launch_, inputs_.step.pages, static_cast<const Bf16*>(inputs_.kv.data),
+           inputs_.kv.page_size);
+    const Matrix latents = block.columns(2 * columns, kLatent);
+    gemm_wgmma(stream_, num_sms_, maps_,
+               {.x = latents,
+                .w = inputs_.w_uk,
+                .w_is_transposed = true,
+                .out = block.columns(0, columns),
+                .out_group_columns = kHead,
+                .max_rows = key_rows_});
+    gemm_wgmma(stream_, num_sms_, maps_,
+               {.x = latents,
+                .w = inputs_.w_uv,
+                .out = block.columns(columns, columns),
+                .out_group_columns = kHead,
+                .max_rows = key_rows_});
+  }
+
+  cudaStream_t stream_;
+  int num_sms_;
+  TensorMaps& maps_;
+  const PrefillMemory& memory_;
+  const PrefillInputs& inputs_;
+  Launch launch_{};
+  int key_rows_ = 0, tiles_ = 0;  // of the prompts added
+};
+
+bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
+
+}  // namespace
+
+bool is_for_attend_prefill(const PrefillInputs& inputs) {
+  const auto& [step, q, w_uk, w_uv, kv, scale, o] = inputs;
+  for (const NumberType type : {q.type, w_uk.type, w_uv.type, kv.type, o.type})
+    if (type != NumberType::kBf16) return false;
+  const bool fits = w_uk.rows == kLatent && w_uk.cols == kNope && w_uv.rows == kHead &&
+                    w_uv.cols == kLatent && kv.row_size == kRow && w_uk.count <= kMaxHeads &&
+                    q.cols == w_uk.count * kHead && scale > 0;
+  return fits && q.stride % 8 == 0 && is_aligned(q.data) && is_aligned(kv.data) &&
+         is_aligned(w_uk.data) && is_aligned(w_uv.data);
+}
+
+void attend_prefill(cudaStream_t stream, int num_sms, TensorMaps& maps, const PrefillMemory& memory,
+                    const PrefillInputs& inputs) {
+  Prefill(stream, num_sms, maps, memory, inputs).attend_all();
+}
+
+size_t prefill_scratch_bytes(const PrefillLimits& limits) {
+  const int most_rows = whole_block_rows(limits.block_rows), context = padded(limits.max_context);
+  const int64_t rows = std::min<int64_t>(most_rows, int64_t{limits.max_prompts} * context);
+  size_t bytes = static_cast<size_t>(rows * block_stride(limits.num_heads)) * sizeof(Bf16);
+  if (context > most_rows)
+    bytes += state_numbers(limits.max_rows, limits.num_heads) * sizeof(float);
+  return bytes;
+}
+
+}  // namespace glint::cuda
