@@ -236,6 +236,45 @@ TEST_P(MlaTest, AttendSeesTheSequencesRowsUpToItself) {
   }
 }
 
+// Rows that fill a recorded step, after two of a sequence: general sizes, then the model's.
+TEST_P(MlaTest, RowsOfNoSequenceAttendToNothingAndWriteNothing) {
+  for (const int latent : {24, 512}) {
+    const Mla mla{.heads = 2,
+                  .nope = 16,
+                  .rope = latent == 512 ? 64 : 8,
+                  .latent = latent,
+                  .v = 16,
+                  .page_size = latent == 512 ? 64 : 4,
+                  .scale = 0.1f};
+    const TestStep step(*backend_, random_, {{3, 2}, {0, 2}}, mla.page_size, 5);
+    const Integers sequences(*backend_, {0, 0, -1, -1});
+    StepView view = step.view();
+    view.token_sequence = sequences.data();
+    Numbers cache = filled_cache(step, mla);
+    const Numbers before = cache.copy();
+    const Numbers kv_a = filled(4, mla.kv_row()), norm = filled(1, latent);
+    const Numbers table = rope_of(step, mla.rope);
+    backend_->write_kv(view, kv_a.view(), norm.view(), 1e-5f, table.view(), true,
+                       step.cache(cache));
+    cache.download();
+    for (int row = 0; row < cache.num_rows(); ++row) {
+      const bool is_written = row == step.kv_row(0, 3) || row == step.kv_row(0, 4);
+      EXPECT_EQ(cache.same_row(row, before, row), !is_written) << "cache row " << row;
+    }
+    const Numbers q_row = filled(4, mla.heads * mla.kv_row());
+    Numbers out = numbers(4, mla.heads * latent), alone = numbers(4, mla.heads * latent);
+    const Integers rows(*backend_, {0, 1, 2, 3}), first(*backend_, {0, 1});
+    const KvPages kv = step.cache(cache);
+    backend_->mla_attend(view, q_row.view(), mla.heads, kv, mla.scale, rows.list(), out.view());
+    backend_->mla_attend(view, q_row.view(), mla.heads, kv, mla.scale, first.list(), alone.view());
+    out.download();
+    alone.download();
+    for (const int t : {0, 1}) EXPECT_TRUE(out.same_row(t, alone, t)) << "row " << t;
+    for (const int t : {2, 3})
+      for (int c = 0; c < mla.heads * latent; ++c) EXPECT_EQ(out.at(t, c), 0) << "row " << t;
+  }
+}
+
 TEST_P(MlaTest, AttendExpanded) {
   for (int round = 0; round < kRounds; ++round) {
     const Mla mla = random_mla(random_);
@@ -429,7 +468,7 @@ void PromptTest::check(int heads, const std::vector<TestSequence>& sequences) {
   q.fill(random_);
   const Numbers w_uk = filled_stack(heads, mla.latent, mla.nope, weight_scale(mla.latent));
   const Numbers w_uv = filled_stack(heads, mla.v, mla.latent, weight_scale(mla.latent));
-  Numbers out = numbers(step.num_tokens(), heads * mla.v);
+  Numbers out(*backend_, type(), step.num_tokens(), heads * mla.v, kGap);
   const auto run = [&](const StepView& view, Matrix of, Matrix o) {
     const Integers list(*backend_, all_rows(view.num_tokens));
     backend_->mla_attend_expanded(view, of, w_uk.stack(heads), w_uv.stack(heads), step.cache(cache),

@@ -121,7 +121,7 @@ static_assert(kSharedBytes <= 227 * 1024);
 struct Output {
   Bf16* data;
   int64_t stride;
-  bool has_pairs;  // two columns can be stored at once
+  bool is_aligned;  // to 16 bytes, every row
 };
 
 // The registers of the consumers between two blocks of a context.
@@ -139,10 +139,9 @@ struct Item {
   int key_begin;
   int num_tiles[kConsumers];
 
-  __device__ Item(const Launch& launch, int index) {
+  explicit __device__ Item(const Launch& launch) : head(static_cast<int>(blockIdx.x)) {
     const Block& block = launch.block;
-    head = index % block.num_heads;
-    const int tile = index / block.num_heads;
+    const int tile = static_cast<int>(blockIdx.y);
     const int p = prompt_of_tile(launch, tile);
     const Prompt& prompt = launch.prompts[p];
     // The last tile of a prompt has most keys: it goes first.
@@ -275,7 +274,9 @@ struct Rows64 {
     }
   }
 
+  // Most tiles bring no row of the warp a new maximum.
   __device__ void rescale_out(const float (&rescale)[2]) {
+    if (!__any_sync(~0u, rescale[0] != 1 || rescale[1] != 1)) return;
 #pragma unroll
     for (int i = 0; i < kHead / 2; ++i) out[i] *= rescale[i / 2 % 2];
   }
@@ -299,29 +300,23 @@ struct Rows64 {
     }
   }
 
-  // `to` is row 0, column 0 of the warpgroup's rows.
-  __device__ void store(const Output& output, Bf16* to, int num_rows) {
+  // out / total in BF16 to this warp's 16 rows of a tile laid out as the query is, 16-byte pieces
+  // exchanged by row against bank conflicts.
+  __device__ void store(char (*tile)[kQueryBoxBytes], int first_row) const {
     const int lane = static_cast<int>(threadIdx.x) % kWarp;
-    const int warp = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp;
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       float sum = total[r];
       sum += __shfl_xor_sync(~0u, sum, 1);
       sum += __shfl_xor_sync(~0u, sum, 2);
       const float share = 1 / sum;
-      const int row = 16 * warp + lane / 4 + 8 * r;
-      if (row >= num_rows) continue;
-      Bf16* at = to + row * output.stride + lane % 4 * 2;
+      const int row = first_row + lane / 4 + 8 * r;
 #pragma unroll
       for (int j = 0; j < kHead / 8; ++j) {
         const auto pair =
             __floats2bfloat162_rn(out[4 * j + 2 * r] * share, out[4 * j + 2 * r + 1] * share);
-        if (output.has_pairs) {
-          *reinterpret_cast<__nv_bfloat162*>(at + 8 * j) = pair;
-        } else {
-          at[8 * j] = pair.x;
-          at[8 * j + 1] = pair.y;
-        }
+        char* piece = tile[j / 8] + row * 128 + (j % 8 ^ row % 8) * 16;
+        reinterpret_cast<__nv_bfloat162*>(piece)[lane % 4] = pair;
       }
     }
   }
@@ -348,6 +343,23 @@ __device__ void skip_tiles(Shared& shared, int count, Cursor keys, Cursor values
   }
 }
 
+// A warp's `num_rows` rows that Rows64::store() put into `tile`, from first_row on; a lane has a
+// piece of each row.
+__device__ void copy_rows(const Output& output, const char (*tile)[kQueryBoxBytes], int first_row,
+                          int num_rows, Bf16* to) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  to += 8 * lane;
+  for (int i = 0; i < num_rows; ++i, to += output.stride) {
+    const int row = first_row + i;
+    const char* piece = tile[lane / 8] + row * 128 + (lane % 8 ^ row % 8) * 16;
+    if (output.is_aligned) {
+      *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(piece);
+    } else {
+      for (int c = 0; c < 8; ++c) to[c] = reinterpret_cast<const Bf16*>(piece)[c];
+    }
+  }
+}
+
 // `first_seen`: how many keys of the block this warpgroup's first row sees.
 __device__ void attend_tiles(Rows64& rows, Shared& shared, int warpgroup, int num_tiles,
                              int first_seen, float scale_log2, Cursor& keys, Cursor& values) {
@@ -359,7 +371,6 @@ __device__ void attend_tiles(Rows64& rows, Shared& shared, int warpgroup, int nu
     if (tile * kKeys + kKeys > first_seen) rows.mask(first_seen - 1 + row - tile * kKeys);
     rows.softmax(scale_log2, rescale);
   };
-  shared.query_full.wait(0);
   shared.keys_full[keys.stage].wait(keys.parity);
   rows.start_scores(shared, keys.stage, warpgroup);
   wgmma_wait<0>();
@@ -402,11 +413,12 @@ __device__ void consume(const Item& item, const Block& block, float scale_log2, 
   const int num_tiles = item.tiles_of(warpgroup);
   const int first_seen = item.position + 64 * warpgroup + 1 - block.begin;
   constexpr int kSaving = kConsumers * kWarpgroup;  // threads
-  float* saved = state.data + static_cast<int64_t>(blockIdx.x) * kStateNumbers * kSaving +
-                 static_cast<int>(threadIdx.x);
+  const int64_t index = blockIdx.y * gridDim.x + blockIdx.x;
+  float* saved = state.data + index * kStateNumbers * kSaving + static_cast<int>(threadIdx.x);
   Rows64 rows;
   rows.begin();
   if (!state.is_first) rows.for_each_kept([&](float& x, int i) { x = saved[i * kSaving]; });
+  if (item.most_tiles() > 0) shared.query_full.wait(0);
   Cursor keys, values;
   if (num_tiles > 0)
     attend_tiles(rows, shared, warpgroup, num_tiles, first_seen, scale_log2, keys, values);
@@ -415,9 +427,13 @@ __device__ void consume(const Item& item, const Block& block, float scale_log2, 
     rows.for_each_kept([&](float& x, int i) { saved[i * kSaving] = x; });
     return;
   }
-  const int64_t first_row = item.row_begin + 64 * warpgroup;
-  rows.store(output, output.data + first_row * output.stride + item.head * kHead,
-             item.num_rows - 64 * warpgroup);
+  // The query's rows have been used: they make room for the result.
+  const int first_row = static_cast<int>(threadIdx.x) / kWarp * 16;
+  sync_warpgroup(warpgroup);
+  rows.store(shared.query, first_row);
+  __syncwarp();
+  Bf16* to = output.data + (item.row_begin + first_row) * output.stride + item.head * kHead;
+  copy_rows(output, shared.query, first_row, min(16, item.num_rows - first_row), to);
 }
 
 __global__ void __launch_bounds__(kThreads, 1)
@@ -429,6 +445,8 @@ __global__ void __launch_bounds__(kThreads, 1)
   Shared& shared =
       *reinterpret_cast<Shared*>(memory + (1024 - shared_address(memory) % 1024) % 1024);
   if (threadIdx.x == 0) {
+    prefetch_map(query_map);
+    prefetch_map(block_map);
     shared.query_full.init(1);
     for (int s = 0; s < kStages; ++s) {
       shared.keys_full[s].init(1);
@@ -438,7 +456,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     }
     fence_barrier_init();
   }
-  const Item item(launch, static_cast<int>(blockIdx.x));
+  const Item item(launch);
   __syncthreads();
   if (threadIdx.x >= kConsumers * kWarpgroup) {
     give_registers<24>();
@@ -450,6 +468,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   }
 }
 
+bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 int padded(int rows) { return (rows + kKeys - 1) / kKeys * kKeys; }
 int tiles_of(int rows) { return (rows + kQueries - 1) / kQueries; }
 // Positions of a context in a block, whole tiles.
@@ -527,10 +546,11 @@ class Prefill {
     expand(block);
     const Matrix& o = inputs_.o;
     const Output output{static_cast<Bf16*>(o.data), o.stride,
-                        reinterpret_cast<uintptr_t>(o.data) % 4 == 0 && o.stride % 2 == 0};
-    launch(stream_, static_cast<unsigned>(tiles_ * heads), kThreads, kSharedBytes,
-           attend_prefill_kernel, launch_, map_of_rows(inputs_.q, kQueries),
-           map_of_rows(block, kKeys), inputs_.scale * std::numbers::log2e_v<float>, state, output);
+                        is_aligned(o.data) && o.stride % 8 == 0};
+    const dim3 grid(static_cast<unsigned>(heads), static_cast<unsigned>(tiles_));
+    launch(stream_, grid, kThreads, kSharedBytes, attend_prefill_kernel, launch_,
+           map_of_rows(inputs_.q, kQueries), map_of_rows(block, kKeys),
+           inputs_.scale * std::numbers::log2e_v<float>, state, output);
   }
 
   // Latents, then keys and values made of them.
@@ -563,8 +583,6 @@ class Prefill {
   Launch launch_{};
   int key_rows_ = 0, tiles_ = 0;  // of the prompts added
 };
-
-bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 
 }  // namespace
 

@@ -110,6 +110,11 @@ __device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group
          uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
 }
 
+// Waits for the other warps of this warpgroup; barrier 0 is __syncthreads().
+__device__ inline void sync_warpgroup(int warpgroup) {
+  asm volatile("bar.sync %0, 128;" ::"r"(warpgroup + 1) : "memory");
+}
+
 __device__ inline void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void wgmma_commit() {
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
