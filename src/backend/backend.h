@@ -15,11 +15,14 @@
 // - Row rule: the bits of an output row depend on the row's own inputs alone, never on how many
 // rows
 //   there are. A NaN in one row stays in it.
+// - Rows of a step whose token_sequence is negative are no sequence's: they fill a recorded step.
+//   They write no KV row, and attend to nothing with the result 0.
 // - Weights are [out_features, in_features] as in checkpoints: y = x W^T. No gaps between rows.
 //
 // T = rows of a step, H = attention heads, E = experts, K = experts per token, I = expert width.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -89,6 +92,14 @@ class Event {
   virtual void wait() = 0;
 };
 
+// Ops that a backend keeps, to start them all at once: with the pointers and sizes that they were
+// called with.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void run() = 0;  // in the order of the backend's ops
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -115,6 +126,16 @@ class Backend {
   virtual void upload_async(void* to, const void* from_host, size_t bytes) = 0;
   virtual void download_async(void* to_host, const void* from, size_t bytes) = 0;
   virtual std::unique_ptr<Event> make_event() = 0;
+
+  // Whether starting ops one by one takes time worth saving.
+  virtual bool can_record() const { return false; }
+  // The ops that `ops` calls, which are not computed by this. Copies are not for it.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& /*ops*/) {
+    CHECK(false, "this backend does not record");
+    return {};
+  }
+  // From now on a step that needs more memory than the largest so far is a CHECK.
+  virtual void seal() {}
 
   // Where token_ids[t], which is the step's own, is negative: the last id of its sequence's slot.
   virtual void resolve_sampled_ids(const StepView& step, const SampleSlot* slots,

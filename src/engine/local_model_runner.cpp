@@ -42,8 +42,10 @@ LocalModelRunner::LocalModelRunner(Backend& backend, Model model, int num_tokens
       num_tokens_(num_tokens),
       slots_(backend, model_.options().max_batch_sequences, model_.config().vocab_size),
       num_logprobs_(static_cast<size_t>(model_.options().max_batch_sequences), -1),
-      outputs_(backend, model_.options().max_logit_rows),
-      worker_([this] { enqueue_steps(); }) {}
+      outputs_(backend, model_.options().max_logit_rows) {
+  prepare();
+  worker_ = std::thread([this] { enqueue_steps(); });
+}
 
 LocalModelRunner::~LocalModelRunner() {
   {
@@ -52,6 +54,18 @@ LocalModelRunner::~LocalModelRunner() {
   }
   changed_.notify_all();
   worker_.join();
+}
+
+// All that the largest step needs is allocated before the first request.
+void LocalModelRunner::prepare() {
+  slots_.begin_step();
+  slots_.reset(0, {}, {}, {});
+  const MatrixView<const float> logits = model_.prepare(slots_.slots());
+  if (logits.rows == 0) return;
+  Enqueued step;
+  step.num_rows = logits.rows;
+  sample(logits, step);
+  backend_.seal();
 }
 
 Ticket LocalModelRunner::submit(StepInput input) {

@@ -46,6 +46,7 @@ class LocalModelRunner final : public ModelRunner {
     int max_logprobs = 0;
   };
 
+  void prepare();
   void enqueue_steps();
   void enqueue(const StepInput& input, int place);
   void reset_slots(const std::vector<SlotState>& states);

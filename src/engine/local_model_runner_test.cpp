@@ -148,6 +148,47 @@ TEST(LocalModelRunnerTest, AllStepsMayBeSubmittedAtOnce) {
   EXPECT_EQ(answers, step_by_step());
 }
 
+// `count` requests of one id each that decode together, and what they answer.
+std::vector<std::vector<Row>> decode_together(Backend& backend, int count, int num_steps) {
+  ModelOptions wide = options();
+  wide.num_pages = wide.max_batch_tokens = wide.max_batch_sequences = wide.max_logit_rows = 40;
+  auto model = Model::load_dummy(backend, tiny_config(), wide, /*seed=*/3);
+  CHECK(model.has_value(), model.error().message);
+  LocalModelRunner runner(backend, *std::move(model), tiny_num_tokens());
+  std::vector<std::vector<Row>> answers(static_cast<size_t>(count));
+  for (int step = 0; step < num_steps; ++step) {
+    StepInput input;
+    for (int r = 0; r < count; ++r) {
+      if (step == 0) input.new_slots.push_back({r, {.num_logprobs = 2}, {}, 1, {}});
+      input.batch.token_ids.push_back(step == 0 ? r : kSampledLastStep);
+      input.batch.pages.push_back(r);
+      input.batch.sequences.push_back({.slot = r,
+                                       .cached_len = step,
+                                       .extend_len = 1,
+                                       .token_begin = r,
+                                       .page_begin = r,
+                                       .num_pages = 1,
+                                       .num_logit_rows = 1});
+    }
+    const StepOutput output = runner.collect(runner.submit(std::move(input)));
+    for (size_t r = 0; r < answers.size(); ++r) {
+      const OutputToken& token = output.sampled.at(r).tokens.at(0);
+      answers[r].push_back({token.id, token.logprobs->chosen, token.logprobs->top});
+    }
+  }
+  return answers;
+}
+
+// 33 rows run in the recording of 36: three of no sequence fill it.
+TEST(LocalModelRunnerTest, ARecordedStepIsFilledWithRowsOfNoSequence) {
+  for (const int count : {1, 16, 17, 33}) {
+    SCOPED_TRACE(count);
+    LateBackend late;
+    const auto plain = make_cpu_backend(2);
+    EXPECT_EQ(decode_together(late, count, 5), decode_together(*plain, count, 5));
+  }
+}
+
 TEST(LocalModelRunnerTest, EndsWithStepsInFlight) {
   LateBackend backend;
   const auto runner = make_runner(backend);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 #include "base/check.h"
 
@@ -48,10 +49,12 @@ struct RowCounts {
   int absorbed = 0, expanded = 0, logits = 0;
 };
 
-// Past its entries, a section holds what no row is: no token of any sequence.
+// Past its entries, a section holds rows of no sequence.
 void clear(const StepBlock& block) {
   std::fill(block.data, block.pages(), 0);
   std::fill_n(block.section(kTokenSequence), block.capacity, -1);
+  for (const Section rows : {kAbsorbedRows, kLogitRows})
+    std::iota(block.section(rows), block.section(rows) + block.capacity, 0);
 }
 
 RowCounts fill(const StepBlock& block, const Batch& batch, MlaForm prompt_form) {
@@ -89,10 +92,11 @@ std::vector<PromptRows> prompts_of(const Batch& batch) {
   return prompts;
 }
 
-StepInputs inputs_at(const StepBlock& block, const Batch& batch, const RowCounts& counts) {
+StepInputs inputs_at(const StepBlock& block, int num_tokens, int num_sequences,
+                     const RowCounts& counts) {
   StepInputs inputs;
-  inputs.step.num_tokens = static_cast<int>(batch.token_ids.size());
-  inputs.step.num_sequences = static_cast<int>(batch.sequences.size());
+  inputs.step.num_tokens = num_tokens;
+  inputs.step.num_sequences = num_sequences;
   inputs.step.token_ids = inputs.token_ids = block.section(kTokenIds);
   inputs.step.positions = block.section(kPositions);
   inputs.step.token_sequence = block.section(kTokenSequence);
@@ -163,9 +167,15 @@ StepInputs StepUploader::upload(const Batch& batch, MlaForm prompt_form,
   block.data = static_cast<int32_t*>(block_.data());
   prompts_.clear();
   if (prompt_form == MlaForm::kExpanded) prompts_ = prompts_of(batch);
-  StepInputs inputs = inputs_at(block, batch, counts);
+  StepInputs inputs = inputs_at(block, static_cast<int>(batch.token_ids.size()),
+                                static_cast<int>(batch.sequences.size()), counts);
   inputs.step.prompts = {prompts_.data(), static_cast<int>(prompts_.size())};
   return inputs;
+}
+
+StepInputs StepUploader::padded(int num_rows) const {
+  const StepBlock block{static_cast<int32_t*>(block_.data()), row_capacity(num_rows)};
+  return inputs_at(block, num_rows, num_rows, {.absorbed = num_rows, .logits = num_rows});
 }
 
 Activations::Activations(Backend& backend, const ModelConfig& c, const ModelOptions& options) {

@@ -19,6 +19,11 @@ struct StepInputs {
   RowList absorbed_rows, expanded_rows;  // every row is in one of them
   RowList logit_rows;
   RowList logit_slots;  // the slot of each logit row
+
+  // Every row is decoded and gets logits.
+  bool is_decode() const {
+    return expanded_rows.size == 0 && logit_rows.size == step.num_tokens && step.num_tokens > 0;
+  }
 };
 
 // One int32 block that every step's batch is packed into and uploaded with one copy. Steps follow
@@ -34,6 +39,11 @@ class StepUploader {
 
   // A power of two from 8 on, or max_batch_tokens where that is less.
   int row_capacity(int num_tokens) const;
+
+  // The inputs of a step of `num_rows` rows that are all decoded and all get logits, where a step
+  // of at most so many, and of the same row_capacity(), is uploaded: rows past its own are no
+  // sequence's.
+  StepInputs padded(int num_rows) const;
 
  private:
   void check(const Batch& batch, bool may_hold_sampled_ids) const;

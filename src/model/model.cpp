@@ -1,6 +1,10 @@
 #include "model/model.h"
 
+#include <algorithm>
+#include <bit>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "model/activations.h"
@@ -17,6 +21,45 @@ ModelOptions completed(ModelOptions options) {
   if (options.max_batch_sequences == 0) options.max_batch_sequences = options.max_batch_tokens;
   if (options.max_logit_rows == 0) options.max_logit_rows = options.max_batch_tokens;
   return options;
+}
+
+// A step of `rows` rows in sequences of `extend_len`, all on page 0.
+Batch uniform_batch(const ModelOptions& options, int rows, int extend_len, RowForm form) {
+  Batch batch;
+  batch.token_ids.assign(static_cast<size_t>(rows), 0);
+  const int pages = (extend_len + options.page_size - 1) / options.page_size;
+  batch.pages.assign(static_cast<size_t>(pages), 0);
+  for (int row = 0; row < rows; row += extend_len) {
+    batch.sequences.push_back({.extend_len = std::min(extend_len, rows - row),
+                               .token_begin = row,
+                               .num_pages = pages,
+                               .form = form,
+                               .num_logit_rows = 1});
+  }
+  return batch;
+}
+
+// In sequences as long as the pool, so that the page tables of a step have room for them.
+Batch largest_prompt(const ModelOptions& options) {
+  const int longest = options.num_pages * options.page_size;
+  return uniform_batch(options, options.max_batch_tokens,
+                       std::min(options.max_batch_tokens, longest), RowForm::kPrompt);
+}
+Batch largest_decode(const ModelOptions& options) {
+  const int rows = std::min({options.max_batch_tokens, options.max_batch_sequences,
+                             options.max_logit_rows});
+  return uniform_batch(options, rows, 1, RowForm::kDecode);
+}
+
+// Every number up to 16, then about eight for each doubling: a row too many costs little, as all of
+// a step's rows without a sequence choose the same experts. Largest first.
+std::vector<int> recorded_rows(const ModelOptions& options) {
+  const int most = std::min({options.max_batch_tokens, options.max_batch_sequences,
+                             options.max_logit_rows});
+  std::vector<int> rows;
+  for (int n = 1; n <= most; n += std::max(1, static_cast<int>(std::bit_floor(unsigned(n))) / 8))
+    rows.insert(rows.begin(), n);
+  return rows;
 }
 
 }  // namespace
@@ -42,16 +85,20 @@ struct Model::State {
             options.num_pages, options.page_size, config.kv_row()};
   }
 
-  StepInputs begin_step(const Batch& batch, const SampleSlot* slots) {
+  StepInputs upload(const Batch& batch, const SampleSlot* slots) {
     const StepInputs inputs = uploader.upload(
         batch, options.prompt_form.value_or(backend.prompt_form()), slots != nullptr);
-    num_tokens = inputs.step.num_tokens;
     logit_slots = inputs.logit_slots;
-    if (slots != nullptr) backend.resolve_sampled_ids(inputs.step, slots, inputs.token_ids);
-    backend.rope_table(inputs.step, config.rope_theta, activations.cos_sin.first_rows(num_tokens));
     return inputs;
   }
+  void begin_step(const StepInputs& inputs, const SampleSlot* slots) {
+    num_tokens = inputs.step.num_tokens;
+    if (slots != nullptr) backend.resolve_sampled_ids(inputs.step, slots, inputs.token_ids);
+    backend.rope_table(inputs.step, config.rope_theta, activations.cos_sin.first_rows(num_tokens));
+  }
 
+  MatrixView<const float> forward(const StepInputs& inputs, const SampleSlot* slots);
+  Recording* recording_for(const StepInputs& inputs, const SampleSlot* slots) const;
   void decoder_layer(int layer, const LayerWeights& w, const StepInputs& inputs, bool is_first);
   MatrixView<const float> head(Matrix normed, Matrix lm_head);
   MatrixView<const float> last_logits(const StepInputs& inputs);
@@ -66,6 +113,8 @@ struct Model::State {
   LayerProbe probe;
   int num_tokens = 0;  // of the last step
   RowList logit_slots;
+  std::map<int, std::unique_ptr<Recording>> recordings;  // of forward(), by its padded rows
+  const SampleSlot* recorded_slots = nullptr;
 };
 
 // x is kept as residual + delta: the sum is made where the next norm reads it.
@@ -123,21 +172,51 @@ Result<Model> Model::load_dummy(Backend& backend, const ModelConfig& config,
   return Model(std::make_unique<State>(backend, config, completed(options), std::move(weights)));
 }
 
+MatrixView<const float> Model::State::forward(const StepInputs& inputs, const SampleSlot* slots) {
+  begin_step(inputs, slots);
+  const Matrix residual = activations.residual.first_rows(num_tokens);
+  const Matrix delta = activations.delta.first_rows(num_tokens);
+  backend.embed(inputs.step, weights.embed_tokens, residual);
+  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
+    decoder_layer(layer, weights.layers[static_cast<size_t>(layer)], inputs, layer == 0);
+    if (probe) probe(layer, residual, delta);
+  }
+  if (!options.with_mtp) return last_logits(inputs);
+  const Matrix hidden = activations.hidden.first_rows(num_tokens);
+  backend.add_rms_norm(delta, residual, weights.norm, config.rms_norm_eps, hidden);
+  const Matrix normed = activations.logit_normed.first_rows(inputs.logit_rows.size);
+  backend.gather_rows(hidden, inputs.logit_rows, normed);
+  return head(normed, weights.lm_head);
+}
+
+// The smallest that has room for the step.
+Recording* Model::State::recording_for(const StepInputs& inputs, const SampleSlot* slots) const {
+  if (!inputs.is_decode() || slots != recorded_slots || probe) return nullptr;
+  const auto found = recordings.lower_bound(inputs.step.num_tokens);
+  return found == recordings.end() ? nullptr : found->second.get();
+}
+
+MatrixView<const float> Model::prepare(const SampleSlot* slots) {
+  State& s = *state_;
+  if (!s.backend.can_record()) return {};
+  forward(largest_prompt(s.options), slots);
+  const MatrixView<const float> logits = forward(largest_decode(s.options), slots);
+  for (const int rows : recorded_rows(s.options)) {
+    s.recordings[rows] = s.backend.record([&] { s.forward(s.uploader.padded(rows), slots); });
+  }
+  s.recorded_slots = slots;
+  return logits;
+}
+
 MatrixView<const float> Model::forward(const Batch& batch, const SampleSlot* slots) {
   State& s = *state_;
-  const StepInputs inputs = s.begin_step(batch, slots);
-  const Matrix residual = s.activations.residual.first_rows(s.num_tokens);
-  const Matrix delta = s.activations.delta.first_rows(s.num_tokens);
-  s.backend.embed(inputs.step, s.weights.embed_tokens, residual);
-  for (int layer = 0; layer < s.config.num_hidden_layers; ++layer) {
-    s.decoder_layer(layer, s.weights.layers[static_cast<size_t>(layer)], inputs, layer == 0);
-    if (s.probe) s.probe(layer, residual, delta);
-  }
-  if (!s.options.with_mtp) return s.last_logits(inputs);
-  s.backend.add_rms_norm(delta, residual, s.weights.norm, s.config.rms_norm_eps, hidden());
-  const Matrix normed = s.activations.logit_normed.first_rows(inputs.logit_rows.size);
-  s.backend.gather_rows(hidden(), inputs.logit_rows, normed);
-  return s.head(normed, s.weights.lm_head);
+  const StepInputs inputs = s.upload(batch, slots);
+  Recording* recording = s.recording_for(inputs, slots);
+  if (recording == nullptr) return s.forward(inputs, slots);
+  recording->run();
+  s.num_tokens = inputs.step.num_tokens;
+  const Matrix logits = s.activations.logits.first_rows(inputs.logit_rows.size);
+  return {static_cast<const float*>(logits.data), logits.rows, logits.cols, logits.stride};
 }
 
 // DeepSeek-V3, arXiv:2412.19437, section 2.2: the embedding of the next token joins the hidden
@@ -146,7 +225,8 @@ MatrixView<const float> Model::forward_mtp(const Batch& batch, Matrix hidden) {
   State& s = *state_;
   CHECK(s.weights.mtp.has_value(), "the model was loaded without its MTP layer");
   const MtpWeights& w = *s.weights.mtp;
-  const StepInputs inputs = s.begin_step(batch, /*slots=*/nullptr);
+  const StepInputs inputs = s.upload(batch, /*slots=*/nullptr);
+  s.begin_step(inputs, /*slots=*/nullptr);
   const Matrix residual = s.activations.residual.first_rows(s.num_tokens);
   const Matrix delta = s.activations.delta.first_rows(s.num_tokens);
   const Matrix input = s.activations.mtp_input.first_rows(s.num_tokens);

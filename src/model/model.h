@@ -63,6 +63,11 @@ class Model {
   // not needed any more.
   MatrixView<const float> forward(const Batch& batch, const SampleSlot* slots = nullptr);
 
+  // Where the backend records: computes the largest steps once, so that it has all the memory that
+  // any needs, and records the steps that decode, for `slots`. Before the first forward(); the KV
+  // rows of page 0 are overwritten. Returns logits as of the largest step that decodes.
+  MatrixView<const float> prepare(const SampleSlot* slots);
+
   // After forward(): the slot of each logit row, in the backend's memory, valid as they are.
   RowList logit_slots() const;
 

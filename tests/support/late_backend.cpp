@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace glint {
 namespace {
@@ -86,6 +87,28 @@ void LateBackend::download_async(void* to_host, const void* from, size_t bytes) 
   enqueue([=] { std::memcpy(to_host, from, bytes); });
 }
 
+// The ops are enqueued anew, with what they were called with.
+class LateRecording final : public Recording {
+ public:
+  LateRecording(LateBackend& backend, std::vector<std::function<void()>> ops)
+      : backend_(backend), ops_(std::move(ops)) {}
+  void run() override {
+    for (const std::function<void()>& op : ops_) backend_.enqueue(op);
+  }
+
+ private:
+  LateBackend& backend_;
+  std::vector<std::function<void()>> ops_;
+};
+
+std::unique_ptr<Recording> LateBackend::record(const std::function<void()>& ops) {
+  std::vector<std::function<void()>> recorded;
+  recording_ = &recorded;
+  ops();
+  recording_ = nullptr;
+  return std::make_unique<LateRecording>(*this, std::move(recorded));
+}
+
 std::unique_ptr<Event> LateBackend::make_event() { return std::make_unique<LateEvent>(*this); }
 
 void LateBackend::sample(const SampleArgs& args) {
@@ -102,12 +125,18 @@ void LateBackend::sample(const SampleArgs& args) {
   changed_.notify_all();
 }
 
+void LateBackend::seal() {
+  std::lock_guard lock(mutex_);
+  num_samples_ = 0;
+}
+
 void LateBackend::wait_for_samples(int count) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return num_samples_ >= count; });
 }
 
 void LateBackend::enqueue(std::function<void()> work) {
+  if (recording_ != nullptr) return recording_->push_back(std::move(work));
   std::lock_guard lock(mutex_);
   queue_.push_back(std::move(work));
 }

@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <type_traits>
+#include <vector>
 
 #include "backend/cpu/cpu_backend.h"
 
@@ -40,6 +41,9 @@ class LateBackend final : public Backend {
   void upload_async(void* to, const void* from_host, size_t bytes) override;
   void download_async(void* to_host, const void* from, size_t bytes) override;
   std::unique_ptr<Event> make_event() override;
+  void seal() override;  // wait_for_samples() counts from here
+  bool can_record() const override { return true; }
+  std::unique_ptr<Recording> record(const std::function<void()>& ops) override;
 
   void resolve_sampled_ids(const StepView& step, const SampleSlot* slots,
                            TokenId* token_ids) override {
@@ -104,6 +108,7 @@ class LateBackend final : public Backend {
 
  private:
   friend class LateEvent;
+  friend class LateRecording;
 
   template <typename... Parameters, typename... Arguments>
   void later(void (Backend::*op)(Parameters...), const Arguments&... arguments) {
@@ -139,6 +144,7 @@ class LateBackend final : public Backend {
   std::condition_variable changed_;
   std::map<const void*, size_t> host_blocks_;
   std::deque<std::function<void()>> queue_;
+  std::vector<std::function<void()>>* recording_ = nullptr;  // where ops go instead, if set
   uint64_t num_done_ = 0;
   int num_samples_ = 0;
 };

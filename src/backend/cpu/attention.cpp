@@ -28,6 +28,11 @@ float* score_scratch(int num_rows) {
   return scratch.floats(static_cast<size_t>(num_rows));
 }
 
+// Of the token's sequence, itself included; 0 of no sequence.
+int context_of(const StepView& step, int token) {
+  return step.token_sequence[token] < 0 ? 0 : step.positions[token] + 1;
+}
+
 void check_pages(const StepView& step, const KvPages& kv, int token) {
   const int32_t* pages = step.pages + step.page_begin[step.token_sequence[token]];
   const int last = step.positions[token] / kv.page_size;
@@ -76,6 +81,7 @@ void CpuBackend::write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, flo
   CHECK(kv_norm.cols + cos_sin.cols == kv.row_size, "a row of ", kv.row_size);
   const int latent = kv_norm.cols;
   for (int t = 0; t < step.num_tokens; ++t) {
+    if (context_of(step, t) == 0) continue;
     check_pages(step, kv, t);
     const int position = step.positions[t];
     void* row = kv.row(page_table(step, t)[position / kv.page_size], position % kv.page_size);
@@ -120,22 +126,26 @@ void CpuBackend::mla_attend(const StepView& step, Matrix q_row, int num_heads, K
   float* y = outputs_.floats(static_cast<size_t>(o_latent.rows) * o_latent.cols);
   int64_t longest = 0;
   for (int i = 0; i < rows.size; ++i) {
-    check_pages(step, kv, rows.data[i]);
-    longest = std::max<int64_t>(longest, step.positions[rows.data[i]] + 1);
+    const int context = context_of(step, rows.data[i]);
+    if (context > 0) check_pages(step, kv, rows.data[i]);
+    longest = std::max<int64_t>(longest, context);
   }
   const int64_t cost = longest * (kv.row_size + latent);
   pool_.parallel_for(rows.size * num_heads, cost, [&](int task) {
     const int t = rows.data[task / num_heads], h = task % num_heads;
-    const int num_rows = step.positions[t] + 1;
+    const int num_rows = context_of(step, t);
     float* out = y + int64_t{t} * o_latent.cols + h * latent;
-    kernels_.attend({.q = wide[static_cast<size_t>(t)] + h * kv.row_size,
-                     .kv = kv,
-                     .pages = page_table(step, t),
-                     .num_rows = num_rows,
-                     .value_size = latent,
-                     .scale = scale,
-                     .scores = score_scratch(num_rows),
-                     .out = out});
+    std::fill_n(out, latent, 0.0f);
+    if (num_rows > 0) {
+      kernels_.attend({.q = wide[static_cast<size_t>(t)] + h * kv.row_size,
+                       .kv = kv,
+                       .pages = page_table(step, t),
+                       .num_rows = num_rows,
+                       .value_size = latent,
+                       .scale = scale,
+                       .scores = score_scratch(num_rows),
+                       .out = out});
+    }
     cpu::store_row(kernels_, out, o_latent.at(t, h * latent), o_latent.type, latent);
   });
 }

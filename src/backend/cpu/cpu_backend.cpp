@@ -75,7 +75,8 @@ std::unique_ptr<Event> CpuBackend::make_event() { return std::make_unique<CpuEve
 void CpuBackend::resolve_sampled_ids(const StepView& step, const SampleSlot* slots,
                                      TokenId* token_ids) {
   for (int t = 0; t < step.num_tokens; ++t)
-    if (token_ids[t] < 0) token_ids[t] = slots[step.sequence_slot[step.token_sequence[t]]].last_id;
+    if (token_ids[t] < 0 && step.token_sequence[t] >= 0)
+      token_ids[t] = slots[step.sequence_slot[step.token_sequence[t]]].last_id;
 }
 
 void CpuBackend::sample(const SampleArgs& args) {

@@ -110,8 +110,9 @@ __global__ void attend_rows_kernel(Sequences step, HeadView<const Q> q, Cache<T>
   const int i = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y);
   const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarp, warp = thread / kWarp;
   const int token = step.rows[i];
-  const int num_rows = step.positions[token] + 1;
-  const int32_t* pages = step.pages + step.page_begin[step.token_sequence[token]];
+  const int sequence = step.token_sequence[token];
+  const int num_rows = sequence < 0 ? 0 : step.positions[token] + 1;
+  const int32_t* pages = step.pages + step.page_begin[max(sequence, 0)];
   const Q* q_head = q(i, head);
   for (int c = thread; c < kv.row_size; c += kThreads) query[c] = to_f32(q_head[c]);
   for (int c = thread; c < o.head_size; c += kThreads) sums[c] = 0;
@@ -145,7 +146,7 @@ __global__ void attend_rows_kernel(Sequences step, HeadView<const Q> q, Cache<T>
   }
   O* out = o(i, head);
   for (int c = thread; c < o.head_size; c += kThreads)
-    out[c] = from_f32<O>(sums[c] / softmax.total);
+    out[c] = from_f32<O>(num_rows == 0 ? 0.0f : sums[c] / softmax.total);
 }
 
 }  // namespace

@@ -143,7 +143,9 @@ __global__ void combine_decode(DecodeSequences step, DecodeParts parts, Rows<__n
   const int column = static_cast<int>(blockIdx.z) * kCombineColumns + 4 * lane;
   __nv_bfloat16* to = out[step.rows[row]] + head * kDecodeLatent + column;
   const float sums[4] = {whole.sums.x, whole.sums.y, whole.sums.z, whole.sums.w};
-  for (int i = 0; i < 4; ++i) to[i] = from_f32<__nv_bfloat16>(sums[i] / whole.stats.total);
+  const bool is_empty = step.length(row) == 0;
+  for (int i = 0; i < 4; ++i)
+    to[i] = from_f32<__nv_bfloat16>(is_empty ? 0.0f : sums[i] / whole.stats.total);
 }
 
 }  // namespace glint::cuda

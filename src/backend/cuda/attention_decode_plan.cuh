@@ -26,11 +26,12 @@ struct DecodeSequences {
   const int32_t* token_sequence;
   const int32_t* page_begin;
   const int32_t* pages;
-  __device__ int length(int row) const { return positions[rows[row]] + 1; }
+  __device__ int sequence(int row) const { return token_sequence[rows[row]]; }
+  __device__ int length(int row) const { return sequence(row) < 0 ? 0 : positions[rows[row]] + 1; }
 };
 
 // In device memory. Items [0, num_full) are whole units, those of row r from begin[r] on; item
-// num_full + r is what is left of row r, 1 to `unit` cached rows.
+// num_full + r is what is left of row r, 1 to `unit` cached rows; none of a row of no sequence.
 struct DecodePlan {
   int unit;  // kSplit, kGroup or kWholeRow
   int num_full;
@@ -75,8 +76,7 @@ struct DecodeCursor {
       end = work.step.length(row);
     }
     position = begin;
-    const int sequence = work.step.token_sequence[work.step.rows[row]];
-    pages = work.step.pages + work.step.page_begin[sequence];
+    pages = work.step.pages + work.step.page_begin[max(work.step.sequence(row), 0)];
   }
   __device__ void advance(const DecodeWork& work) {
     if (ends_item())

@@ -29,6 +29,29 @@ class StreamEvent final : public Event {
   cudaEvent_t event_ = nullptr;
 };
 
+// A CUDA graph of the kernels that one call of `ops` starts.
+class Graph final : public Recording {
+ public:
+  Graph(cudaStream_t stream, const std::function<void()>& ops) : stream_(stream) {
+    cudaGraph_t graph = nullptr;
+    CUDA_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    ops();
+    CUDA_CHECK(cudaStreamEndCapture(stream, &graph));
+    CUDA_CHECK(cudaGraphInstantiate(&graph_, graph, 0));
+    CUDA_CHECK(cudaGraphDestroy(graph));
+    CUDA_CHECK(cudaGraphUpload(graph_, stream));
+  }
+  ~Graph() override { cudaGraphExecDestroy(graph_); }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  void run() override { CUDA_CHECK(cudaGraphLaunch(graph_, stream_)); }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraphExec_t graph_ = nullptr;
+};
+
 Error unusable(std::string message) { return {ErrorCode::kStartup, std::move(message)}; }
 
 }  // namespace
@@ -89,6 +112,10 @@ void CudaBackend::download_async(void* to_host, const void* from, size_t bytes) 
 }
 
 std::unique_ptr<Event> CudaBackend::make_event() { return std::make_unique<StreamEvent>(stream_); }
+
+std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& ops) {
+  return std::make_unique<Graph>(stream_, ops);
+}
 
 CudaMemory cuda_memory() {
   int device = 0;

@@ -37,6 +37,9 @@ class CudaBackend final : public Backend {
   void upload_async(void* to, const void* from_host, size_t bytes) override;
   void download_async(void* to_host, const void* from, size_t bytes) override;
   std::unique_ptr<Event> make_event() override;
+  bool can_record() const override { return true; }
+  std::unique_ptr<Recording> record(const std::function<void()>& ops) override;
+  void seal() override { sealed_ = true; }
 
   void resolve_sampled_ids(const StepView& step, const SampleSlot* slots,
                            TokenId* token_ids) override;

@@ -66,6 +66,7 @@ __global__ void write_kv_kernel(StepView step, AnyRows kv_a, AnyRows kv_norm, in
                                 Rows<float> cos_sin, int half, bool interleave, AnyRows kv,
                                 int page_size) {
   const int64_t t = blockIdx.x;
+  if (step.token_sequence[t] < 0) return;
   const int position = step.positions[t];
   const int32_t* pages = step.pages + step.page_begin[step.token_sequence[t]];
   const int64_t row = int64_t{pages[position / page_size]} * page_size + position % page_size;

@@ -11,7 +11,7 @@ constexpr int kThreads = 256;
 // One thread a token.
 __global__ void resolve_kernel(StepView step, const SampleSlot* slots, TokenId* token_ids) {
   const int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (t >= step.num_tokens || token_ids[t] >= 0) return;
+  if (t >= step.num_tokens || token_ids[t] >= 0 || step.token_sequence[t] < 0) return;
   token_ids[t] = slots[step.sequence_slot[step.token_sequence[t]]].last_id;
 }
 
