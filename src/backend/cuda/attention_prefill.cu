@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
+#include <vector>
 
 #include "backend/cuda/attention_prefill.cuh"
 #include "backend/cuda/attention_prefill.h"
@@ -487,9 +489,7 @@ class Prefill {
 
   void attend_all() {
     const int most_rows = whole_block_rows(memory_.block_rows);
-    const auto& prompts = inputs_.step.prompts;
-    for (int i = 0; i < prompts.size; ++i) {
-      const PromptRows& prompt = prompts.data[i];
+    for (const PromptRows& prompt : longest_first()) {
       const int rows = padded(prompt.cached_len + prompt.num_rows);
       if (rows > most_rows) {
         attend_in_blocks(prompt, most_rows);
@@ -502,6 +502,16 @@ class Prefill {
   }
 
  private:
+  // So that the blocks of a launch with most to do start first.
+  std::vector<PromptRows> longest_first() const {
+    const auto& all = inputs_.step.prompts;
+    std::vector<PromptRows> prompts(all.data, all.data + all.size);
+    std::ranges::stable_sort(prompts, std::greater{}, [](const PromptRows& prompt) {
+      return prompt.cached_len + prompt.num_rows;
+    });
+    return prompts;
+  }
+
   void add(const PromptRows& prompt, int key_rows) {
     launch_.prompts[launch_.num_prompts++] = {.row_begin = prompt.row_begin,
                                               .num_rows = prompt.num_rows,
@@ -602,12 +612,13 @@ void attend_prefill(cudaStream_t stream, int num_sms, TensorMaps& maps, const Pr
   Prefill(stream, num_sms, maps, memory, inputs).attend_all();
 }
 
-size_t prefill_scratch_bytes(const PrefillLimits& limits) {
+PrefillScratchBytes prefill_scratch_bytes(const PrefillLimits& limits) {
   const int most_rows = whole_block_rows(limits.block_rows), context = padded(limits.max_context);
   const int64_t rows = std::min<int64_t>(most_rows, int64_t{limits.max_prompts} * context);
-  size_t bytes = static_cast<size_t>(rows * block_stride(limits.num_heads)) * sizeof(Bf16);
+  PrefillScratchBytes bytes;
+  bytes.keys_values = static_cast<size_t>(rows * block_stride(limits.num_heads)) * sizeof(Bf16);
   if (context > most_rows)
-    bytes += state_numbers(limits.max_rows, limits.num_heads) * sizeof(float);
+    bytes.states = state_numbers(limits.max_rows, limits.num_heads) * sizeof(float);
   return bytes;
 }
 

@@ -18,6 +18,12 @@ struct PrefillLimits {
   int block_rows = kPrefillBlockRows;
 };
 
-size_t prefill_scratch_bytes(const PrefillLimits& limits);
+struct PrefillScratchBytes {
+  size_t keys_values = 0;
+  size_t states = 0;  // of contexts in several blocks
+  size_t total() const { return keys_values + states; }
+};
+
+PrefillScratchBytes prefill_scratch_bytes(const PrefillLimits& limits);
 
 }  // namespace glint::cuda
