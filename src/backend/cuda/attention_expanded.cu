@@ -56,12 +56,4 @@ void CudaBackend::mla_attend_expanded(const StepView& step, Matrix q, MatrixStac
   }
 }
 
-void CudaBackend::reserve_prefill(const cuda::PrefillLimits& limits) {
-  cuda::PrefillLimits mine = limits;
-  mine.block_rows = prefill_block_rows_;
-  const cuda::PrefillScratchBytes bytes = cuda::prefill_scratch_bytes(mine);
-  prefill_scratch_.at_least<char>(bytes.keys_values, sealed_);
-  prefill_state_scratch_.at_least<char>(bytes.states, sealed_);
-}
-
 }  // namespace glint

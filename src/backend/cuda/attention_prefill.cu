@@ -473,8 +473,11 @@ __global__ void __launch_bounds__(kThreads, 1)
 bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 int padded(int rows) { return (rows + kKeys - 1) / kKeys * kKeys; }
 int tiles_of(int rows) { return (rows + kQueries - 1) / kQueries; }
-// Positions of a context in a block, whole tiles.
-int whole_block_rows(int block_rows) { return std::max(block_rows / kKeys, 1) * kKeys; }
+// Context rows of a block, where no context is longer than `longest`: whole tiles.
+int most_block_rows(int block_rows, int64_t longest) {
+  const int64_t tiles = std::min<int64_t>(block_rows / kKeys, (longest + kKeys - 1) / kKeys);
+  return static_cast<int>(std::max<int64_t>(tiles, 1)) * kKeys;
+}
 int64_t block_stride(int num_heads) { return Block{nullptr, 0, num_heads, 0, 0}.stride(); }
 size_t state_numbers(int num_rows, int num_heads) {
   return static_cast<size_t>(tiles_of(num_rows)) * static_cast<size_t>(num_heads) * kConsumers *
@@ -487,8 +490,16 @@ class Prefill {
           const PrefillInputs& inputs)
       : stream_(stream), num_sms_(num_sms), maps_(maps), memory_(memory), inputs_(inputs) {}
 
+  // Takes what the longest prompts could need, so that a first step serves all later ones.
   void attend_all() {
-    const int most_rows = whole_block_rows(memory_.block_rows);
+    const int64_t longest = int64_t{inputs_.kv.num_pages} * inputs_.kv.page_size;
+    const int most_rows = most_block_rows(memory_.block_rows, longest);
+    const int heads = inputs_.num_heads();
+    keys_values_ = memory_.keys_values.at_least<Bf16>(
+        static_cast<size_t>(most_rows * block_stride(heads)), memory_.sealed);
+    if (longest > most_rows)
+      states_ =
+          memory_.states.at_least<float>(state_numbers(inputs_.q.rows, heads), memory_.sealed);
     for (const PromptRows& prompt : longest_first()) {
       const int rows = padded(prompt.cached_len + prompt.num_rows);
       if (rows > most_rows) {
@@ -531,13 +542,11 @@ class Prefill {
 
   void attend_in_blocks(const PromptRows& prompt, int most_rows) {
     attend_batch();
-    float* states = memory_.states.at_least<float>(
-        state_numbers(prompt.num_rows, inputs_.num_heads()), memory_.sealed);
     const int end = prompt.cached_len + prompt.num_rows;
     for (int begin = 0; begin < end; begin += most_rows) {
       const int rows = std::min(most_rows, end - begin);
       add(prompt, padded(rows));
-      attend(begin, begin + rows, {states, begin == 0, begin + rows == end});
+      attend(begin, begin + rows, {states_, begin == 0, begin + rows == end});
       clear();
     }
   }
@@ -549,10 +558,9 @@ class Prefill {
     if (launch_.num_prompts == 0) return;
     const int heads = inputs_.num_heads();
     const int64_t stride = block_stride(heads);
-    auto* data = memory_.keys_values.at_least<Bf16>(
-        static_cast<size_t>(key_rows_) * static_cast<size_t>(stride), memory_.sealed);
-    launch_.block = {data, key_rows_, heads, begin, end};
-    const Matrix block{data, NumberType::kBf16, key_rows_, static_cast<int>(stride), stride};
+    launch_.block = {keys_values_, key_rows_, heads, begin, end};
+    const Matrix block{keys_values_, NumberType::kBf16, key_rows_, static_cast<int>(stride),
+                       stride};
     expand(block);
     const Matrix& o = inputs_.o;
     const Output output{static_cast<Bf16*>(o.data), o.stride,
@@ -590,6 +598,8 @@ class Prefill {
   TensorMaps& maps_;
   const PrefillMemory& memory_;
   const PrefillInputs& inputs_;
+  Bf16* keys_values_ = nullptr;
+  float* states_ = nullptr;
   Launch launch_{};
   int key_rows_ = 0, tiles_ = 0;  // of the prompts added
 };
@@ -612,13 +622,11 @@ void attend_prefill(cudaStream_t stream, int num_sms, TensorMaps& maps, const Pr
   Prefill(stream, num_sms, maps, memory, inputs).attend_all();
 }
 
-PrefillScratchBytes prefill_scratch_bytes(const PrefillLimits& limits) {
-  const int most_rows = whole_block_rows(limits.block_rows), context = padded(limits.max_context);
-  const int64_t rows = std::min<int64_t>(most_rows, int64_t{limits.max_prompts} * context);
-  PrefillScratchBytes bytes;
-  bytes.keys_values = static_cast<size_t>(rows * block_stride(limits.num_heads)) * sizeof(Bf16);
-  if (context > most_rows)
-    bytes.states = state_numbers(limits.max_rows, limits.num_heads) * sizeof(float);
+size_t prefill_scratch_bytes(const PrefillLimits& limits) {
+  const int rows = most_block_rows(limits.block_rows, limits.max_context);
+  size_t bytes = static_cast<size_t>(rows * block_stride(limits.num_heads)) * sizeof(Bf16);
+  if (limits.max_context > rows)
+    bytes += state_numbers(limits.max_rows, limits.num_heads) * sizeof(float);
   return bytes;
 }
 

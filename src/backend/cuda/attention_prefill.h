@@ -3,27 +3,21 @@
 // What the prefill attention needs of memory, to plan it before serving.
 
 #include <cstddef>
+#include <cstdint>
 
 namespace glint::cuda {
 
-// Keys and values of so many context rows exist at once: 1.4 GB at 20 heads.
-inline constexpr int kPrefillBlockRows = 65'536;
+// Keys and values of so many context rows exist at once: 440 MB at 20 heads.
+inline constexpr int kPrefillBlockRows = 20'480;
 
-// Of a step.
 struct PrefillLimits {
-  int max_rows = 0;     // of prompts
-  int max_prompts = 0;  // sequences
-  int max_context = 0;  // rows of one sequence, cached and new
+  int max_rows = 0;         // of a step
+  int64_t max_context = 0;  // rows of all pages
   int num_heads = 0;
   int block_rows = kPrefillBlockRows;
 };
 
-struct PrefillScratchBytes {
-  size_t keys_values = 0;
-  size_t states = 0;  // of contexts in several blocks
-  size_t total() const { return keys_values + states; }
-};
-
-PrefillScratchBytes prefill_scratch_bytes(const PrefillLimits& limits);
+// The first step with a prompt takes it: of max_rows rows, if it is to be enough for all.
+size_t prefill_scratch_bytes(const PrefillLimits& limits);
 
 }  // namespace glint::cuda

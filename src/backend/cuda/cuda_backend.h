@@ -67,8 +67,6 @@ class CudaBackend final : public Backend {
                          Matrix hnorm, float eps, Matrix out) override;
   void sample(const SampleArgs& args) override;
 
-  // Memory for the longest prompts, before the first of them. limits.block_rows is not read.
-  void reserve_prefill(const cuda::PrefillLimits& limits);
   // For tests: of how many context rows the expanded form has keys and values at once.
   void set_prefill_block_rows(int rows) { prefill_block_rows_ = rows; }
 
