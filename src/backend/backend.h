@@ -46,12 +46,15 @@ struct RouterParams {
   float routed_scaling_factor = 1.0f;
 };
 
-// The experts of each row, largest selection score first, of equals the lowest id.
+// The experts of each row, largest selection score first, of equals the lowest id; and the rows of
+// each expert.
 struct Routing {
-  int num_tokens = 0;             // T
-  int num_experts_per_tok = 0;    // K
-  int32_t* expert_ids = nullptr;  // [T, K]
-  float* weights = nullptr;       // [T, K]
+  int num_tokens = 0;               // T
+  int num_experts_per_tok = 0;      // K
+  int32_t* expert_ids = nullptr;    // [T, K]
+  float* weights = nullptr;         // [T, K]
+  int32_t* expert_begin = nullptr;  // [E + 1]: expert e's pairs are [expert_begin[e], ...[e + 1])
+  int32_t* expert_pairs = nullptr;  // [T * K]: t * K + j of token t's j-th expert, ascending
 };
 
 class Backend;

@@ -73,13 +73,8 @@ TEST_P(GemmTest, Experts) {
       ids.push_back(random_.integer(0, 9) == 0 ? 5 : 0);
       ids.push_back(random_.integer(1, 3));
     }
-    const Integers expert_ids(*backend_, ids);
-    Numbers expert_weights(*backend_, NumberType::kF32, rows, kPerToken, 0);
-    expert_weights.fill(random_);
-    const Routing routing{.num_tokens = rows,
-                          .num_experts_per_tok = kPerToken,
-                          .expert_ids = expert_ids.data(),
-                          .weights = static_cast<float*>(expert_weights.view().data)};
+    TestRouting test_routing(*backend_, ids, kPerToken, kExperts);
+    const Routing routing = test_routing.fill_weights(random_).view();
     const Numbers x = filled_aligned(rows, kIn);
     const Numbers gate_up = weights(kExperts * 2 * kWidth, kIn);
     const Numbers down = weights(kExperts * kIn, kWidth);
@@ -100,7 +95,7 @@ TEST_P(GemmTest, Experts) {
       double sum = dot(shared_act, t, 0, shared_w, i);
       for (int j = 0; j < kPerToken; ++j) {
         const int pair = t * kPerToken + j;
-        sum += expert_weights.at(t, j) * dot(act, pair, 0, down, expert(pair) * kIn + i);
+        sum += test_routing.weights().at(t, j) * dot(act, pair, 0, down, expert(pair) * kIn + i);
       }
       return sum;
     });

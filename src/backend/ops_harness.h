@@ -134,6 +134,86 @@ class Integers {
   int size_ = 0;
 };
 
+// Pairs t * K + j by the expert that they chose, as Routing has them: begins, then pairs.
+inline std::vector<int32_t> pairs_by_expert(const std::vector<int32_t>& ids, int num_experts) {
+  std::vector<int32_t> begin, pairs;
+  for (int e = 0; e < num_experts; ++e) {
+    begin.push_back(static_cast<int32_t>(pairs.size()));
+    for (size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] == e) pairs.push_back(static_cast<int32_t>(i));
+  }
+  begin.push_back(static_cast<int32_t>(pairs.size()));
+  begin.insert(begin.end(), pairs.begin(), pairs.end());
+  return begin;
+}
+
+// The experts and weights of T rows, on the backend and here.
+class TestRouting {
+ public:
+  // Of `ids` [T, per_token].
+  TestRouting(Backend& backend, const std::vector<int32_t>& ids, int per_token, int num_experts)
+      : backend_(backend),
+        per_token_(per_token),
+        num_experts_(num_experts),
+        host_ids_(ids),
+        ids_(backend, ids),
+        by_expert_(backend, pairs_by_expert(ids, num_experts)),
+        weights_(backend, NumberType::kF32, num_tokens(), per_token, 0) {}
+  // To be filled by route(). No pair is anybody's yet.
+  TestRouting(Backend& backend, int num_tokens, int per_token, int num_experts)
+      : TestRouting(backend, std::vector<int32_t>(static_cast<size_t>(num_tokens * per_token), -1),
+                    per_token, num_experts) {
+    by_expert_ = Integers(
+        backend, std::vector<int32_t>(static_cast<size_t>(num_experts + 1) + host_ids_.size(), -1));
+  }
+
+  Routing view() const {
+    return {.num_tokens = num_tokens(),
+            .num_experts_per_tok = per_token_,
+            .expert_ids = ids_.data(),
+            .weights = static_cast<float*>(weights_.view().data),
+            .expert_begin = by_expert_.data(),
+            .expert_pairs = by_expert_.data() + num_experts_ + 1};
+  }
+  // Of row t alone.
+  TestRouting row(int t) const {
+    const auto first = host_ids_.begin() + t * per_token_;
+    TestRouting alone(backend_, std::vector<int32_t>(first, first + per_token_), per_token_,
+                      num_experts_);
+    for (int j = 0; j < per_token_; ++j)
+      alone.weights_.set(0, j, static_cast<float>(weights_.at(t, j)));
+    alone.weights_.upload();
+    return alone;
+  }
+  TestRouting& fill_weights(Random& random) {
+    weights_.fill(random);
+    return *this;
+  }
+
+  void download() {
+    backend_.download(host_ids_.data(), ids_.data(), host_ids_.size() * sizeof(int32_t));
+    weights_.download();
+  }
+  // As the backend has it, which is what expert_ids say.
+  bool is_grouped() const {
+    const std::vector<int32_t> expected = pairs_by_expert(host_ids_, num_experts_);
+    std::vector<int32_t> found(expected.size());
+    backend_.download(found.data(), by_expert_.data(), found.size() * sizeof(int32_t));
+    return found == expected;
+  }
+  int expert(int t, int j) const { return host_ids_[static_cast<size_t>(t * per_token_ + j)]; }
+  const Numbers& weights() const { return weights_; }
+
+ private:
+  int num_tokens() const { return static_cast<int>(host_ids_.size()) / per_token_; }
+
+  Backend& backend_;
+  int per_token_, num_experts_;
+  std::vector<int32_t> host_ids_;
+  Integers ids_, by_expert_;
+  Numbers weights_;
+};
+
 struct TestSequence {
   int cached_len = 0;
   int extend_len = 0;

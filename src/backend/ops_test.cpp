@@ -148,45 +148,16 @@ TEST_P(OpsTest, EmbedNormConcat) {
   expect_same_alone(out, [&](int t, Matrix o) { run(step.view(t, 1), hidden.row(t), o); });
 }
 
-// Experts and weights of T rows, on the backend and here.
-struct TestRouting {
-  TestRouting(Backend& backend, int num_tokens, int per_token)
-      : ids(backend, std::vector<int32_t>(static_cast<size_t>(num_tokens * per_token), -1)),
-        weights(backend, NumberType::kF32, num_tokens, per_token, 0),
-        host_ids(static_cast<size_t>(num_tokens * per_token)) {}
-
-  Routing view(int begin, int count) const {
-    return {.num_tokens = count,
-            .num_experts_per_tok = weights.num_cols(),
-            .expert_ids = ids.data() + begin * weights.num_cols(),
-            .weights = static_cast<float*>(weights.view().at(begin, 0))};
-  }
-  Routing view() const { return view(0, weights.num_rows()); }
-  void download(Backend& backend) {
-    backend.download(host_ids.data(), ids.data(), host_ids.size() * sizeof(int32_t));
-    weights.download();
-  }
-  int expert(int t, int j) const {
-    return host_ids[static_cast<size_t>(t * weights.num_cols() + j)];
-  }
-
-  Integers ids;
-  Numbers weights;
-  std::vector<int32_t> host_ids;
-};
-
 // Distinct random experts for every row, some of them chosen by no row.
 TestRouting random_routing(Backend& backend, Random& random, int num_tokens, int per_token,
                            int num_experts) {
-  TestRouting routing(backend, num_tokens, per_token);
+  std::vector<int32_t> ids;
   for (int t = 0; t < num_tokens; ++t) {
     std::vector<int> order = all_rows(num_experts);
     random.shuffle(order);
-    std::copy_n(order.begin(), per_token, routing.host_ids.begin() + t * per_token);
+    ids.insert(ids.end(), order.begin(), order.begin() + per_token);
   }
-  routing.weights.fill(random);
-  routing.ids = Integers(backend, routing.host_ids);
-  return routing;
+  return std::move(TestRouting(backend, ids, per_token, num_experts).fill_weights(random));
 }
 
 TEST_P(OpsTest, MoeGateUp) {
@@ -205,7 +176,7 @@ TEST_P(OpsTest, MoeGateUp) {
     });
     for (int t = 0; t < num_tokens; ++t) {
       Numbers alone = numbers(k, width);
-      backend_->moe_gate_up(x.row(t), routing.view(t, 1), w.stack(num_experts), alone.view());
+      backend_->moe_gate_up(x.row(t), routing.row(t).view(), w.stack(num_experts), alone.view());
       alone.download();
       for (int j = 0; j < k; ++j) EXPECT_TRUE(out.same_row(t * k + j, alone, j)) << "row " << t;
     }
@@ -227,11 +198,11 @@ TEST_P(OpsTest, MoeDown) {
     expect_near(out, [&](int t, int i) {
       double sum = dot(shared_act, t, 0, shared_w, i);
       for (int j = 0; j < k; ++j)
-        sum += routing.weights.at(t, j) * dot(act, t * k + j, 0, w, routing.expert(t, j) * n + i);
+        sum += routing.weights().at(t, j) * dot(act, t * k + j, 0, w, routing.expert(t, j) * n + i);
       return sum;
     });
     expect_same_alone(out, [&](int t, Matrix o) {
-      backend_->moe_down(act.rows(t * k, k), routing.view(t, 1), w.stack(num_experts),
+      backend_->moe_down(act.rows(t * k, k), routing.row(t).view(), w.stack(num_experts),
                          shared_act.row(t), shared_w.view(), o);
     });
   }
@@ -258,9 +229,10 @@ TEST_P(OpsTest, RouteChoosesByBiasAndWeighsWithoutIt) {
     Numbers w = floats(num_experts, n), bias = floats(1, num_experts);
     w.fill(random_, weight_scale(n));
     bias.fill(random_, 0.5f);
-    TestRouting routing(*backend_, num_tokens, k);
+    TestRouting routing(*backend_, num_tokens, k, num_experts);
     backend_->route(x.view(), w.view(), bias.view(), params, routing.view());
-    routing.download(*backend_);
+    routing.download();
+    EXPECT_TRUE(routing.is_grouped());
     for (int t = 0; t < num_tokens; ++t) {
       std::vector<double> scores, selection;
       for (int e = 0; e < num_experts; ++e) {
@@ -274,12 +246,12 @@ TEST_P(OpsTest, RouteChoosesByBiasAndWeighsWithoutIt) {
         const int e = expected[static_cast<size_t>(j)];
         EXPECT_EQ(routing.expert(t, j), e);
         const double share = scores[static_cast<size_t>(e)] / (params.norm_topk_prob ? total : 1);
-        EXPECT_NEAR(routing.weights.at(t, j), share * 1.8, 1e-5);
+        EXPECT_NEAR(routing.weights().at(t, j), share * 1.8, 1e-5);
       }
-      TestRouting alone(*backend_, 1, k);
+      TestRouting alone(*backend_, 1, k, num_experts);
       backend_->route(x.row(t), w.view(), bias.view(), params, alone.view());
-      alone.download(*backend_);
-      EXPECT_TRUE(routing.weights.same_row(t, alone.weights, 0));
+      alone.download();
+      EXPECT_TRUE(routing.weights().same_row(t, alone.weights(), 0));
     }
   }
 }
@@ -295,12 +267,12 @@ TEST_P(OpsTest, RouteTakesTheLowestOfEqualIdsAndNamesRealOnesForNan) {
   }
   w.upload();
   bias.upload();
-  TestRouting routing(*backend_, 2, 3);
+  TestRouting routing(*backend_, 2, 3, 6);
   backend_->route(x.view(), w.view(), bias.view(), {3, true, 1.0f}, routing.view());
-  routing.download(*backend_);
+  routing.download();
   for (int j = 0; j < 3; ++j) {
     EXPECT_EQ(routing.expert(0, j), j);
-    EXPECT_NEAR(routing.weights.at(0, j), 1.0 / 3, 1e-6);
+    EXPECT_NEAR(routing.weights().at(0, j), 1.0 / 3, 1e-6);
     EXPECT_TRUE(routing.expert(1, j) >= 0 && routing.expert(1, j) < 6);
   }
 }
@@ -310,7 +282,7 @@ TEST_P(OpsTest, NoRowsIsNoWork) {
   Numbers out = numbers(0, 20);
   backend_->linear(empty.view(), w.view(), out.view());
   backend_->rms_norm(empty.view(), norm.view(), 1e-5f, empty.view());
-  backend_->moe_gate_up(empty.view(), {0, 1, nullptr, nullptr}, filled_stack(2, 40, 10, 1).stack(2),
+  backend_->moe_gate_up(empty.view(), {.num_experts_per_tok = 1}, filled_stack(2, 40, 10, 1).stack(2),
                         out.view());
 }
 

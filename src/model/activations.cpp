@@ -200,6 +200,9 @@ Activations::Activations(Backend& backend, const ModelConfig& c, const ModelOpti
       static_cast<int32_t*>(make(backend, tokens, c.num_experts_per_tok, NumberType::kF32).data);
   routing.weights =
       static_cast<float*>(make(backend, tokens, c.num_experts_per_tok, NumberType::kF32).data);
+  routing.expert_begin =
+      static_cast<int32_t*>(make(backend, 1, c.n_routed_experts + 1, NumberType::kF32).data);
+  routing.expert_pairs = static_cast<int32_t*>(make(backend, 1, choices, NumberType::kF32).data);
   logit_residual = make(backend, options.max_logit_rows, c.hidden_size, type);
   logit_delta = make(backend, options.max_logit_rows, c.hidden_size, type);
   logit_normed = make(backend, options.max_logit_rows, c.hidden_size, type);

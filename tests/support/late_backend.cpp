@@ -177,6 +177,8 @@ void LateBackend::check(const SampleSlot& slot) const {
 void LateBackend::check(const Routing& routing) const {
   check_own(routing.expert_ids, 1);
   check_own(routing.weights, 1);
+  check_own(routing.expert_begin, 1);
+  check_own(routing.expert_pairs, 1);
 }
 
 void LateBackend::check_own(const void* data, size_t bytes) const {

@@ -12,8 +12,9 @@ ROOT = Path(os.environ.get("GLINT_SOURCE_DIR", Path(__file__).parents[2]))
 # Which folder may include which: the picture in docs/architecture.md. Arrows only downwards; what is
 # reachable through a neighbour's neighbour may be included too.
 ARROWS = {
-    "apps": ["api", "eval"],
+    "apps": ["api", "eval", "bench"],
     "eval": ["client"],
+    "bench": ["model"],
     "api": ["http", "chat", "tokenizer", "engine"],
     "client": ["http"],
     "engine": ["scheduler", "sampling", "model"],

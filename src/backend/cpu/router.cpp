@@ -20,6 +20,17 @@ void choose_largest(const std::vector<float>& scores, std::vector<int32_t>& orde
   });
 }
 
+void group_by_expert(const Routing& routing, int num_experts) {
+  const int num_pairs = routing.num_tokens * routing.num_experts_per_tok;
+  int next = 0;
+  for (int e = 0; e < num_experts; ++e) {
+    routing.expert_begin[e] = next;
+    for (int i = 0; i < num_pairs; ++i)
+      if (routing.expert_ids[i] == e) routing.expert_pairs[next++] = i;
+  }
+  routing.expert_begin[num_experts] = next;
+}
+
 }  // namespace
 
 void CpuBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
@@ -52,6 +63,7 @@ void CpuBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& para
           scores[static_cast<size_t>(id)] / total * params.routed_scaling_factor;
     }
   }
+  group_by_expert(routing, w.rows);
 }
 
 }  // namespace glint

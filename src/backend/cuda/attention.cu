@@ -183,6 +183,29 @@ void attend_rows(cudaStream_t stream, const StepView& step, const HeadRows& q, i
   });
 }
 
+// A thread a number: what follows the nope part of each head of q goes behind the latent part of
+// each head of q_row.
+template <typename T>
+__global__ void copy_rope_kernel(Rows<const T> q, Rows<T> q_row, const int32_t* rows, int num_heads,
+                                 int nope, int latent, int rope) {
+  let_next_start();
+  wait_for_previous();
+  const int64_t row = rows[blockIdx.x];
+  for (int i = static_cast<int>(threadIdx.x); i < num_heads * rope; i += kThreads) {
+    const int head = i / rope, column = i % rope;
+    q_row[row][head * (latent + rope) + latent + column] = q[row][head * (nope + rope) + nope + column];
+  }
+}
+
+void copy_rope_part(cudaStream_t stream, const Matrix& q, const Matrix& q_row, RowList rows,
+                    int num_heads, int latent) {
+  const int rope = q_row.cols / num_heads - latent, nope = q.cols / num_heads - rope;
+  with_type(q.type, [&]<typename T>(T) {
+    launch_early(stream, static_cast<unsigned>(rows.size), kThreads, 0, copy_rope_kernel<T>,
+                 rows_of<const T>(q), rows_of<T>(q_row), rows.data, num_heads, nope, latent, rope);
+  });
+}
+
 }  // namespace cuda
 
 void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) {
@@ -190,8 +213,20 @@ void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Mat
   const int head_dim = q.cols / num_heads, row_size = q_row.cols / num_heads;
   CHECK(q_row.rows == q.rows && row_size == latent + head_dim - w_uk.cols, "q_row of ", row_size,
         " a head");
+  const cuda::GemmArgs product{.x = q.columns(0, w_uk.cols),
+                               .x_group_columns = head_dim,
+                               .w = w_uk,
+                               .out = q_row,
+                               .out_group_columns = row_size,
+                               .max_rows = rows.size,
+                               .ids = rows.data};
   const cuda::RowMap map{rows.data};
-  cuda::multiply_heads(stream_, {q, head_dim, map}, w_uk, {q_row, row_size, map}, rows.size);
+  if (rows.size == 0 || !cuda::is_for_wgmma(product)) {
+    cuda::multiply_heads(stream_, {q, head_dim, map}, w_uk, {q_row, row_size, map}, rows.size);
+    return;
+  }
+  cuda::copy_rope_part(stream_, q, q_row, rows, num_heads, latent);
+  gemm(product);
 }
 
 void CudaBackend::mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv,
@@ -214,6 +249,14 @@ void CudaBackend::mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList r
   CHECK(
       o_latent.cols == num_heads * latent && o.cols == num_heads * v_dim && o.rows == o_latent.rows,
       "o [", o.rows, ", ", o.cols, "]");
+  const cuda::GemmArgs product{.x = o_latent.columns(0, latent),
+                               .x_group_columns = latent,
+                               .w = w_uv,
+                               .out = o,
+                               .out_group_columns = v_dim,
+                               .max_rows = rows.size,
+                               .ids = rows.data};
+  if (rows.size > 0 && cuda::is_for_wgmma(product)) return gemm(product);
   const cuda::RowMap map{rows.data};
   cuda::multiply_heads(stream_, {o_latent, latent, map}, w_uv, {o, v_dim, map}, rows.size);
 }

@@ -25,6 +25,10 @@ struct HeadRows {
 void multiply_heads(cudaStream_t stream, const HeadRows& x, const MatrixStack& w, const HeadRows& y,
                     int num_rows);
 
+// What follows the first numbers of each head of q, behind the first `latent` of each of q_row.
+void copy_rope_part(cudaStream_t stream, const Matrix& q, const Matrix& q_row, RowList rows,
+                    int num_heads, int latent);
+
 // o[h] = softmax(scale q[h] . kv^T) kv[:, :o.head_size] of the listed rows, each over the rows of
 // its sequence up to itself.
 void attend_rows(cudaStream_t stream, const StepView& step, const HeadRows& q, int num_heads,

@@ -262,6 +262,8 @@ __device__ void begin_block(Shared<kHeadTiles>& shared) {
 
 template <int kHeadTiles>
 __global__ void __launch_bounds__(kThreads, 1) attend_decode_kernel(DecodeArgs args) {
+  let_next_start();
+  wait_for_previous();
   extern __shared__ __align__(16) unsigned char shared_memory[];
   auto& shared = *reinterpret_cast<Shared<kHeadTiles>*>(shared_memory);
   DecodeCursor now{.plan = *args.work.plan}, next{.plan = now.plan};
@@ -307,7 +309,7 @@ __global__ void __launch_bounds__(kThreads, 1) attend_decode_kernel(DecodeArgs a
 
 template <int kHeadTiles>
 void launch_decode(cudaStream_t stream, int num_sms, const DecodeArgs& args) {
-  launch(stream, static_cast<unsigned>(num_sms), kThreads, sizeof(Shared<kHeadTiles>),
+  launch_early(stream, static_cast<unsigned>(num_sms), kThreads, sizeof(Shared<kHeadTiles>),
          attend_decode_kernel<kHeadTiles>, args);
 }
 
@@ -352,7 +354,7 @@ void attend_decode(cudaStream_t stream, int num_sms, Scratch& scratch, bool seal
       .scale_log2 = inputs.scale * std::numbers::log2e_v<float>,
       .sums = sums,
       .stats = stats};
-  launch(stream, 1, kPlanThreads, 0, plan_decode, sequences, num_sms, max_full, plan, begin);
+  launch_early(stream, 1, kPlanThreads, 0, plan_decode, sequences, num_sms, max_full, plan, begin);
   if (heads <= 8)
     launch_decode<1>(stream, num_sms, args);
   else if (heads <= 16)
@@ -361,7 +363,7 @@ void attend_decode(cudaStream_t stream, int num_sms, Scratch& scratch, bool seal
     launch_decode<3>(stream, num_sms, args);
   else
     launch_decode<4>(stream, num_sms, args);
-  launch(stream,
+  launch_early(stream,
          dim3(static_cast<unsigned>(num_rows), static_cast<unsigned>(heads),
               kLatent / kCombineColumns),
          dim3(kWarp, kCombineWarps), 0, combine_decode, sequences,

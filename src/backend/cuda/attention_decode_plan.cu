@@ -82,6 +82,8 @@ __device__ Part merge_splits(const DecodeParts& parts, int first, int count, Ite
 
 __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, DecodePlan* plan,
                             int* begin) {
+  let_next_start();
+  wait_for_previous();
   __shared__ int warp_totals[kMaxWarps];
   const int splits = total_units(step, kSplit, warp_totals);
   const int groups = total_units(step, kGroup, warp_totals);
@@ -108,6 +110,8 @@ __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, 
 }
 
 __global__ void combine_decode(DecodeSequences step, DecodeParts parts, Rows<__nv_bfloat16> out) {
+  let_next_start();
+  wait_for_previous();
   __shared__ Part groups[kCombineWarps][kWarp];
   const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
   const int row = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y);

@@ -71,12 +71,6 @@ class CudaBackend final : public Backend {
   void set_prefill_block_rows(int rows) { prefill_block_rows_ = rows; }
 
  private:
-  // The pairs t * K + j by the expert that they chose, in scratch: valid until the next call.
-  struct ExpertRows {
-    const int32_t* rows;   // [T * K]
-    const int32_t* begin;  // [num_experts + 1] in rows
-  };
-  ExpertRows group_by_expert(const Routing& routing, int num_experts);
   void gemm(const cuda::GemmArgs& args);
 
   std::string description_;

@@ -119,6 +119,36 @@ struct Cursor {
   }
 };
 
+// Asks for a tile's weights of columns [k, k + kTileK). One thread.
+template <typename S, Weights kWeights>
+__device__ void request_weights(const TileWalk<S>& tile, int k, const CUtensorMap& map, char* stage,
+                                Barrier& full) {
+  full.arrive_expecting(S::kWeightBytes);
+  if constexpr (kWeights == Weights::kTransposed) {
+    for (int i = 0; i < S::kWarpgroups; ++i)
+      load_tile(stage + i * 64 * 128, map, full, (tile.feature * S::kWarpgroups + i) * 64, k,
+                tile.group);
+  } else if constexpr (kWeights == Weights::kSwiglu) {
+    load_tile(stage, map, full, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
+  } else {
+    load_tile(stage, map, full, k, tile.feature * S::kWeightRows, tile.group);
+  }
+}
+
+// Before the kernel that makes x is done: the first tile's weights, as many as the ring has room
+// for. Returns how many stages.
+template <typename S, Weights kWeights>
+__device__ int request_early(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
+  TileWalk<S> first(p, tail.tile_begin);
+  if (!first.next()) return 0;
+  const int count = min(S::kStages, p.k / kTileK);
+  if (threadIdx.x % kWarpgroup == 0) {
+    for (int i = 0; i < count; ++i)
+      request_weights<S, kWeights>(first, i * kTileK, map, ring + i * S::kStageBytes, tail.full[i]);
+  }
+  return count;
+}
+
 template <typename S, Weights kWeights>
 __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
@@ -128,6 +158,8 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   const int place = first * 128 + ((piece ^ first % 8) << 4);
   Cursor<S::kStages> now, announced;
   int pending = 0;
+  int early = request_early<S, kWeights>(p, map, ring, tail);
+  wait_for_previous();
   for (TileWalk<S> tile(p, tail.tile_begin); tile.next();) {
     const Bf16* from[kCopies];
 #pragma unroll
@@ -141,19 +173,10 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
     for (int k = 0; k < p.k; k += kTileK) {
       char* stage = ring + now.stage * S::kStageBytes;
       tail.empty[now.stage].wait(now.parity ^ 1);
-      if (thread == 0) {
-        tail.full[now.stage].arrive_expecting(S::kWeightBytes);
-        if constexpr (kWeights == Weights::kTransposed) {
-          for (int i = 0; i < S::kWarpgroups; ++i)
-            load_tile(stage + i * 64 * 128, map, tail.full[now.stage],
-                      (tile.feature * S::kWarpgroups + i) * 64, k, tile.group);
-        } else if constexpr (kWeights == Weights::kSwiglu) {
-          load_tile(stage, map, tail.full[now.stage], k, 0, 0, tile.feature * S::kWeightRows / 16,
-                    tile.group);
-        } else {
-          load_tile(stage, map, tail.full[now.stage], k, tile.feature * S::kWeightRows, tile.group);
-        }
-      }
+      if (early > 0)
+        --early;
+      else if (thread == 0)
+        request_weights<S, kWeights>(tile, k, map, stage, tail.full[now.stage]);
       const uint32_t rows = shared_address(stage + S::kWeightBytes) + static_cast<uint32_t>(place);
 #pragma unroll
       for (int i = 0; i < kCopies; ++i) {
@@ -254,6 +277,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
   constexpr int kFeatures = kSwiglu ? S::kWeightRows / 2 : S::kWeightRows;
   if (threadIdx.x == 0) {
+    let_next_start();
     prefetch_map(map);
     for (int s = 0; s < S::kStages; ++s) {
       tail.full[s].init(kWarpgroup + 1);  // each producer thread, and the announced bytes
@@ -261,6 +285,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     }
     fence_barrier_init();
   }
+  if (p.begin != nullptr) wait_for_previous();  // which rows a group has comes from there
   plan_tiles<S>(p, kFeatures, tail.tile_begin);
   __syncthreads();
   if (threadIdx.x >= S::kWarpgroups * kWarpgroup) {
@@ -294,13 +319,13 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
     if (args.w_is_transposed) {
       CHECK(args.out.type == NumberType::kBf16, "a product with transposed weights gives BF16");
       auto* kernel = gemm_kernel<S, Weights::kTransposed, Bf16>;
-      return launch(stream, grid, dim3(S::kThreads), shared_bytes<S>(), kernel, problem, map);
+      return launch_early(stream, grid, dim3(S::kThreads), shared_bytes<S>(), kernel, problem, map);
     }
   }
   with_type(args.out.type, [&]<typename Out>(Out) {
     auto* kernel = args.is_swiglu ? gemm_kernel<S, Weights::kSwiglu, Out>
                                   : gemm_kernel<S, Weights::kPlain, Out>;
-    launch(stream, grid, dim3(S::kThreads), shared_bytes<S>(), kernel, problem, map);
+    launch_early(stream, grid, dim3(S::kThreads), shared_bytes<S>(), kernel, problem, map);
   });
 }
 

@@ -94,6 +94,36 @@ void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
   CUDA_CHECK(cudaGetLastError());
 }
 
+// A kernel that is launched with launch_early() begins while the one before it in the stream still
+// runs. It calls wait_for_previous(), in at least one thread of every block, before it touches
+// anything but weights; and let_next_start() at its beginning, so that the next one may do the
+// same. Source: CUDA C++ Programming Guide, "Programmatic Dependent Launch and Synchronization".
+__device__ inline void wait_for_previous() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+__device__ inline void let_next_start() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
+
+template <typename... Parameters, typename... Arguments>
+void launch_early(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
+                  void (*kernel)(Parameters...), Arguments... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  if (shared_bytes > 48 * 1024) {
+    CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(shared_bytes)));
+  }
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  config.attrs = &early;
+  config.numAttrs = 1;
+  CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
+}
+
 inline unsigned blocks_for(int64_t count, int per_block) {
   return static_cast<unsigned>((count + per_block - 1) / per_block);
 }

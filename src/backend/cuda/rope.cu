@@ -27,6 +27,8 @@ struct Frequencies {
 // One thread a row and frequency.
 __global__ void rope_table_kernel(const int32_t* positions, int num_tokens, Frequencies frequencies,
                                   int half, Rows<float> cos_sin) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int64_t at = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (at >= int64_t{num_tokens} * frequencies.count) return;
   const int64_t t = at / frequencies.count;
@@ -53,6 +55,8 @@ __device__ void rotate_pair(const AnyRows& from, int64_t from_row, int from_col,
 // One block a row, one thread a pair of a head.
 __global__ void rope_query_kernel(AnyRows q, int num_heads, int head_dim, Rows<float> cos_sin,
                                   int half, bool interleave) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int64_t t = blockIdx.x;
   for (int at = static_cast<int>(threadIdx.x); at < num_heads * half;
        at += static_cast<int>(blockDim.x)) {
@@ -65,6 +69,8 @@ __global__ void rope_query_kernel(AnyRows q, int num_heads, int head_dim, Rows<f
 __global__ void write_kv_kernel(StepView step, AnyRows kv_a, AnyRows kv_norm, int latent, float eps,
                                 Rows<float> cos_sin, int half, bool interleave, AnyRows kv,
                                 int page_size) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int64_t t = blockIdx.x;
   if (step.token_sequence[t] < 0) return;
   const int position = step.positions[t];
@@ -90,7 +96,7 @@ void CudaBackend::rope_table(const StepView& step, double theta, Matrix cos_sin)
     for (int i = 0; i < frequencies.count; ++i)
       frequencies.of[i] = std::pow(theta, -2.0 * (first + i) / cos_sin.cols);
     const int64_t count = int64_t{step.num_tokens} * frequencies.count;
-    cuda::launch(stream_, cuda::blocks_for(count, kTableThreads), kTableThreads, 0,
+    cuda::launch_early(stream_, cuda::blocks_for(count, kTableThreads), kTableThreads, 0,
                  rope_table_kernel, step.positions, step.num_tokens, frequencies, half,
                  cuda::rows_of<float>(cos_sin));
   }
@@ -100,7 +106,7 @@ void CudaBackend::rope_query(Matrix q, int num_heads, Matrix cos_sin, bool inter
   CHECK(cos_sin.rows == q.rows && q.cols % num_heads == 0, "q [", q.rows, ", ", q.cols, "]");
   const int half = cos_sin.cols / 2, pairs = num_heads * half;
   const unsigned threads = cuda::blocks_for(std::clamp(pairs, 1, 1024), cuda::kWarp) * cuda::kWarp;
-  cuda::launch(stream_, static_cast<unsigned>(q.rows), threads, 0, rope_query_kernel,
+  cuda::launch_early(stream_, static_cast<unsigned>(q.rows), threads, 0, rope_query_kernel,
                cuda::any_rows(q), num_heads, q.cols / num_heads, cuda::rows_of<float>(cos_sin),
                half, interleave);
 }
@@ -113,7 +119,7 @@ void CudaBackend::write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, fl
   CHECK(cos_sin.type == NumberType::kF32 && cos_sin.rows == kv_a.rows, "cos_sin [", cos_sin.rows,
         ", ", cos_sin.cols, "]");
   const int latent = kv_norm.cols;
-  cuda::launch(stream_, static_cast<unsigned>(kv_a.rows), cuda::row_threads(latent), 0,
+  cuda::launch_early(stream_, static_cast<unsigned>(kv_a.rows), cuda::row_threads(latent), 0,
                write_kv_kernel, step, cuda::any_rows(kv_a), cuda::any_rows(kv_norm), latent, eps,
                cuda::rows_of<float>(cos_sin), cos_sin.cols / 2, interleave,
                cuda::any_rows(kv.data, kv.type, kv.row_size), kv.page_size);

@@ -5,6 +5,7 @@
 // are 512 KB, which stay in L2; many rows are bound by FP32 arithmetic and L1.
 
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/group.cuh"
 #include "backend/cuda/rows.cuh"
 
 namespace glint {
@@ -22,6 +23,8 @@ constexpr int kFewRows = 16;
 template <int kTokens, int kExperts>
 __global__ void __launch_bounds__(kWarps* kWarp)
     logits_kernel(AnyRows x, int num_tokens, int n, AnyRows w, int num_experts, float* logits) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int first_token = static_cast<int>(blockIdx.x) * kTokens;
@@ -80,6 +83,8 @@ __device__ Choice next_choice(const float* logits, const float* bias, int num_ex
 // One warp a row.
 __global__ void choose_kernel(const float* all_logits, const float* bias, int num_experts,
                               RouterParams params, Routing routing) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / kWarp;
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   if (t >= routing.num_tokens) return;
@@ -104,7 +109,7 @@ __global__ void choose_kernel(const float* all_logits, const float* bias, int nu
 template <int kTokens, int kExperts>
 void launch_logits(cudaStream_t stream, const Matrix& x, const Matrix& w, float* logits) {
   const dim3 grid(cuda::blocks_for(x.rows, kTokens), cuda::blocks_for(w.rows, kExperts * kWarps));
-  cuda::launch(stream, grid, kWarps * kWarp, 0, logits_kernel<kTokens, kExperts>, cuda::any_rows(x),
+  cuda::launch_early(stream, grid, kWarps * kWarp, 0, logits_kernel<kTokens, kExperts>, cuda::any_rows(x),
                x.rows, x.cols, cuda::any_rows(w), w.rows, logits);
 }
 
@@ -125,8 +130,9 @@ void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& par
     launch_logits<4, 1>(stream_, x, w, logits);
   else
     launch_logits<8, 4>(stream_, x, w, logits);
-  cuda::launch(stream_, cuda::blocks_for(x.rows, kWarps), kWarps * kWarp, 0, choose_kernel, logits,
+  cuda::launch_early(stream_, cuda::blocks_for(x.rows, kWarps), kWarps * kWarp, 0, choose_kernel, logits,
                static_cast<const float*>(bias.data), w.rows, params, routing);
+  cuda::group_by_expert(stream_, routing, w.rows);
 }
 
 }  // namespace glint

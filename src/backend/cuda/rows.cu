@@ -14,6 +14,8 @@ using cuda::kChunk;
 
 // out[i] = from[indices[i]]
 __global__ void copy_rows_kernel(AnyRows from, const int32_t* indices, AnyRows out, int n) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int64_t row = blockIdx.x, source = indices[row];
   for (int col = static_cast<int>(threadIdx.x) * kChunk; col < n;
        col += static_cast<int>(blockDim.x) * kChunk)
@@ -21,6 +23,8 @@ __global__ void copy_rows_kernel(AnyRows from, const int32_t* indices, AnyRows o
 }
 
 __global__ void rms_norm_kernel(AnyRows x, AnyRows weight, float eps, AnyRows out, int n) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int64_t row = blockIdx.x;
   cuda::norm_row(
       n, eps, weight, [&](int col) { return load_chunk(x, row, col, n); },
@@ -29,6 +33,8 @@ __global__ void rms_norm_kernel(AnyRows x, AnyRows weight, float eps, AnyRows ou
 
 __global__ void add_rms_norm_kernel(AnyRows delta, AnyRows residual, AnyRows weight, float eps,
                                     AnyRows out, int n) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int64_t row = blockIdx.x;
   const auto sum = [&](int col) {
     Chunk chunk = load_chunk(residual, row, col, n);
@@ -46,6 +52,8 @@ __global__ void add_rms_norm_kernel(AnyRows delta, AnyRows residual, AnyRows wei
 __global__ void embed_norm_concat_kernel(const int32_t* token_ids, AnyRows table, AnyRows enorm,
                                          AnyRows hidden, AnyRows hnorm, float eps,
                                          AnyRows out_embedded, AnyRows out_hidden, int n) {
+  cuda::let_next_start();
+  cuda::wait_for_previous();
   const int64_t row = blockIdx.x;
   const bool is_hidden = blockIdx.y == 1;
   const AnyRows from = is_hidden ? hidden : table;
@@ -69,20 +77,20 @@ void check_norm(const Matrix& x, const Matrix& weight, const Matrix& out) {
 void CudaBackend::embed(const StepView& step, Matrix table, Matrix out) {
   CHECK(out.rows == step.num_tokens && out.cols == table.cols, "out [", out.rows, ", ", out.cols,
         "]");
-  cuda::launch(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, copy_rows_kernel,
+  cuda::launch_early(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, copy_rows_kernel,
                cuda::any_rows(table), step.token_ids, cuda::any_rows(out), out.cols);
 }
 
 void CudaBackend::gather_rows(Matrix x, RowList rows, Matrix out) {
   CHECK(out.rows == rows.size && out.cols == x.cols && out.type == x.type, "out [", out.rows, ", ",
         out.cols, "]");
-  cuda::launch(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, copy_rows_kernel,
+  cuda::launch_early(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, copy_rows_kernel,
                cuda::any_rows(x), rows.data, cuda::any_rows(out), out.cols);
 }
 
 void CudaBackend::rms_norm(Matrix x, Matrix weight, float eps, Matrix out) {
   check_norm(x, weight, out);
-  cuda::launch(stream_, rows_grid(x.rows), cuda::row_threads(x.cols), 0, rms_norm_kernel,
+  cuda::launch_early(stream_, rows_grid(x.rows), cuda::row_threads(x.cols), 0, rms_norm_kernel,
                cuda::any_rows(x), cuda::any_rows(weight), eps, cuda::any_rows(out), x.cols);
 }
 
@@ -90,7 +98,7 @@ void CudaBackend::add_rms_norm(Matrix delta, Matrix residual, Matrix weight, flo
                                Matrix out) {
   check_norm(residual, weight, out);
   check_norm(delta, weight, out);
-  cuda::launch(stream_, rows_grid(delta.rows), cuda::row_threads(delta.cols), 0,
+  cuda::launch_early(stream_, rows_grid(delta.rows), cuda::row_threads(delta.cols), 0,
                add_rms_norm_kernel, cuda::any_rows(delta), cuda::any_rows(residual),
                cuda::any_rows(weight), eps, cuda::any_rows(out), delta.cols);
 }
@@ -101,7 +109,7 @@ void CudaBackend::embed_norm_concat(const StepView& step, Matrix table, Matrix e
   CHECK(out.rows == step.num_tokens && out.cols == 2 * n, "out [", out.rows, ", ", out.cols, "]");
   check_norm(hidden, enorm, out.columns(0, n));
   check_norm(hidden, hnorm, out.columns(n, n));
-  cuda::launch(stream_, dim3(rows_grid(out.rows), 2), cuda::row_threads(n), 0,
+  cuda::launch_early(stream_, dim3(rows_grid(out.rows), 2), cuda::row_threads(n), 0,
                embed_norm_concat_kernel, step.token_ids, cuda::any_rows(table),
                cuda::any_rows(enorm), cuda::any_rows(hidden), cuda::any_rows(hnorm), eps,
                cuda::any_rows(out.columns(0, n)), cuda::any_rows(out.columns(n, n)), n);
