@@ -10,5 +10,6 @@ int run_generate(int argc, char** argv);
 int run_chat(int argc, char** argv);
 int run_doctor(int argc, char** argv);
 int run_eval(int argc, char** argv);
+int run_bench(int argc, char** argv);
 
 }  // namespace glint

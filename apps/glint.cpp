@@ -26,6 +26,7 @@ constexpr Command kCommands[] = {
     {"generate", "continue one prompt on the terminal", run_generate},
     {"chat", "talk to a model on the terminal", run_chat},
     {"eval", "score a running server: GSM8K questions and tool calls", run_eval},
+    {"bench", "time the ops of a model's forward pass", run_bench},
     {"doctor", "check GPU, libraries, model files and memory before anything is loaded",
      run_doctor},
 };
