@@ -2,9 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "apps/command_line.h"
 #include "apps/commands.h"
@@ -25,11 +25,11 @@ struct Options {
   bool json = false;
 };
 
-std::vector<std::string> op_names() {
-  std::vector<std::string> names;
+std::set<std::string> op_names() {
+  std::set<std::string> names;
   for (const BenchOp& op : all_bench_ops()) {
-    names.push_back(op.name());
-    if (op.name() != op.op) names.emplace_back(op.op);
+    names.insert(op.name());
+    names.emplace(op.op);
   }
   return names;
 }

@@ -19,12 +19,12 @@
 namespace glint {
 
 struct OpBenchOptions {
-  std::vector<int> decode_rows;   // sizes of decode steps
-  std::vector<int> prefill_rows;  // lengths of prompts
-  int context = 1024;             // of the rows that decode
-  std::vector<std::string> ops;   // names; empty: all
-  double batch_s = 0.02;          // a batch takes at least this
-  int num_batches = 5;            // of which the median counts
+  std::vector<int> decode_rows{};   // sizes of decode steps
+  std::vector<int> prefill_rows{};  // lengths of prompts
+  int context = 1024;               // of the rows that decode
+  std::vector<std::string> ops{};   // names; empty: all
+  double batch_s = 0.02;            // a batch takes at least this
+  int num_batches = 5;              // of which the median counts
 };
 
 struct OpResult {

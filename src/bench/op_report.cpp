@@ -47,7 +47,7 @@ std::string number(double value, int decimals) {
 
 // Three digits and more, whatever the size.
 std::string short_number(double value) {
-  return number(value, value < 10 ? 2 : value < 100 ? 1 : 0);
+  return number(value, value < 1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0);
 }
 
 double rate(double amount, double microseconds) {  // per second

@@ -1,4 +1,4 @@
-"""glint as a person types it: generate, chat, doctor and eval, without a MODEL and with; and an installation."""
+"""glint as a person types it: generate, chat, doctor, eval and bench, without a MODEL and with; and an installation."""
 
 import json
 import os
@@ -169,6 +169,32 @@ def test_eval_has_questions_of_its_own(tmp_path):
         assert len(answers) == 10 and sum(answer["correct"] for answer in answers) >= 5
         assert file in done.stderr
     assert server.stop() == 0
+
+
+def test_bench_times_ops_and_prints_json():
+    done = glint("bench", "ops", "--device", "cpu", "--tokens", 1, "--op", "rms_norm", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert {(op["op"], op["use"], op["step"], op["rows"]) for op in report["ops"]} == {
+        ("rms_norm", "hidden", "decode", 1), ("rms_norm", "q_a", "decode", 1)}
+    for op in report["ops"]:
+        assert op["us"] > 0 and op["gb_per_s"] == pytest.approx(op["bytes"] / op["us"] * 1e-3)
+
+
+def test_bench_takes_the_sizes_of_a_model(model):
+    done = glint("bench", "ops", "--device", "cpu", "--tokens", "1,3", "--prefill", 65, "--model", model)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\| mla_attend +\| prefill +\| +65 ", done.stdout, re.M)
+    assert re.findall(r"^\| sum +\| (\w+) +\| +(\d+) ", done.stdout, re.M) == [
+        ("decode", "1"), ("decode", "3"), ("prefill", "65")]
+
+
+@pytest.mark.parametrize("flags, said", [
+    ([], "ops"), (["speed"], "speed"), (["ops", "--op", "matmul"], "matmul"), (["ops", "--tokens", "1,0"], "--tokens"),
+    (["ops", "--device", "tpu"], "--device"), (["ops", "--quick"], "--quick")])
+def test_bench_says_what_it_does_not_know(flags, said):
+    done = glint("bench", *flags)
+    assert done.returncode == 2 and said in done.stderr and not done.stdout
 
 
 def test_eval_without_a_server_says_how_to_start_one():
