@@ -5,6 +5,7 @@
 #include <set>
 
 #include "backend/cpu/cpu_backend.h"
+#include "tests/support/late_backend.h"
 #include "tests/support/tiny_checkpoint.h"
 
 namespace glint {
@@ -20,12 +21,14 @@ class CountingClock final : public Clock {
   mutable int readings_ = 0;
 };
 
-OpBenchReport measure(OpBenchOptions options) {
+OpBenchReport measure(Backend& backend, OpBenchOptions options) {
   options.context = 70;
   options.batch_s = 0.004;
   options.num_batches = 3;
-  const auto backend = make_cpu_backend(1);
-  return bench_ops(*backend, tiny_config(), options, CountingClock());
+  return bench_ops(backend, tiny_config(), options, CountingClock());
+}
+OpBenchReport measure(const OpBenchOptions& options) {
+  return measure(*make_cpu_backend(1), options);
 }
 
 TEST(OpBench, TimesEveryOpAtEverySize) {
@@ -55,6 +58,31 @@ TEST(OpBench, DividesABatchByItsCalls) {
   const OpBenchReport report = measure({.decode_rows = {1}, .ops = {"rms_norm.hidden"}});
   ASSERT_EQ(report.results.size(), 1u);
   EXPECT_NEAR(report.results[0].microseconds, 3000 / 2, 1e-6);
+}
+
+// On a backend whose memory the host cannot read, and which does all as late as it may.
+TEST(OpBench, TimesRecordingsWhereTheBackendRecords) {
+  LateBackend backend;
+  const OpBenchReport report = measure(backend, {.decode_rows = {1, 5}, .prefill_rows = {3}});
+  EXPECT_TRUE(report.records);
+  EXPECT_TRUE(report.is_whole_step);
+  // Two runs of a recording of two calls.
+  for (const OpResult& result : report.results)
+    EXPECT_NEAR(result.microseconds, 3000 / 4.0, 1e-6) << result.op->name();
+}
+
+// Those too that this backend's steps do without.
+TEST(OpBench, EveryOpCanBeCalledWithEveryCopy) {
+  const auto backend = make_cpu_backend(1);
+  const ModelConfig config = tiny_config();
+  const BenchStep step(*backend, config, {StepForm::kPrefill, 67, 67});
+  BenchMemory memory(*backend);
+  for (const BenchOp& op : all_bench_ops()) {
+    OpCases cases(*backend, config, step, memory);
+    const OpCase op_case = op.make(cases);
+    ASSERT_FALSE(cases.out_of_memory()) << op.name();
+    for (const int copy : {0, op_case.num_copies - 1}) op_case.call(copy);
+  }
 }
 
 TEST(OpBench, CountsTheExpertsThatItsRowsChose) {

@@ -285,7 +285,9 @@ OpCase OpCases::sample(float temperature, float top_p) {
                         .row_slots = step_.slots(),
                         .ids = array<TokenId>(rows()),
                         .bad_numbers = array<uint8_t>(rows()),
-                        .logprobs = array<float>(rows())};
+                        .logprobs = array<float>(rows()),
+                        .top_ids = array<TokenId>(rows()),
+                        .top_logprobs = array<float>(rows())};
   return {.call = [=, this](int) { backend_.sample(args); }};
 }
 
