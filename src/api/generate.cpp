@@ -138,21 +138,10 @@ void NativeWriter::fail(const Error& error) {
   exchange_->end_stream();
 }
 
-Result<void> check_num_answers(const NativeRequest& request) {
-  int64_t num_answers = 0;
-  for (const NativePrompt& prompt : request.prompts) num_answers += prompt.params.n;
-  if (num_answers <= kMaxSequences) return {};
-  return Error{ErrorCode::kInvalidRequest,
-               cat("The request asks for ", num_answers, " answers; at most ", kMaxSequences,
-                   " are allowed."),
-               "sampling_params"};
-}
-
 Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
   const HttpRequest& http = exchange->request();
   const Json body = TRY(parse_request_body(http.header("Content-Type"), http.body));
   NativeRequest request = TRY(parse_native_request(body, context));
-  TRY(check_num_answers(request));
   std::vector<GenerateRequest> requests;
   std::vector<TextOptions> texts;
   for (const NativePrompt& prompt : request.prompts) {

@@ -8,14 +8,12 @@
 namespace glint {
 namespace {
 
-Result<Prompts> parse_native_prompts(const RequestFields& fields, const ServerContext& context,
-                                     std::string& field) {
-  std::optional<Prompts> text = TRY(parse_prompts(fields, "text", context));
-  std::optional<Prompts> ids = TRY(parse_prompts(fields, "input_ids", context));
+Result<RawPrompts> find_native_prompts(const RequestFields& fields, const ServerContext& context) {
+  std::optional<RawPrompts> text = TRY(find_prompts(fields, "text", context));
+  std::optional<RawPrompts> ids = TRY(find_prompts(fields, "input_ids", context));
   if (text && ids) return fields.error("input_ids", "text and input_ids are both set: send one.");
   if (!text && !ids) return fields.refuse("text", "text, or input_ids instead");
-  field = text ? "text" : "input_ids";
-  return text ? std::move(*text) : std::move(*ids);
+  return text ? *std::move(text) : *std::move(ids);
 }
 
 // sampling_params is one object for all prompts, or an array with one for each.
@@ -45,25 +43,41 @@ Result<std::string> parse_rid(const RequestFields& fields, size_t prompt, Random
   return rid->get<std::string>();
 }
 
-// Log-probabilities of output tokens only: logprob_start_len may be -1 or point behind the prompt.
-Result<void> parse_native_logprobs(const RequestFields& fields, NativeRequest& request) {
+// Every prompt with all of its own but its ids.
+Result<void> parse_entries(const RequestFields& fields, size_t num_prompts, ServerContext& context,
+                           NativeRequest& request) {
+  size_t num_answers = 0;
+  for (size_t i = 0; i < num_prompts; ++i) {
+    NativePrompt prompt;
+    prompt.params = TRY(parse_params_of(fields, i, num_prompts, context));
+    TRY(parse_scheduling(fields, prompt.params));
+    prompt.id = TRY(parse_rid(fields, i, context.ids));
+    num_answers += static_cast<size_t>(prompt.params.n);
+    request.prompts.push_back(std::move(prompt));
+  }
+  return check_num_answers(num_answers, "sampling_params");
+}
+
+// The first position whose log-probability is asked for; -1: the first of the output.
+Result<int64_t> parse_native_logprobs(const RequestFields& fields, NativeRequest& request) {
   request.return_logprob = TRY(fields.boolean("return_logprob")).value_or(false);
   request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
   request.top_logprobs_num =
       static_cast<int>(TRY(fields.integer("top_logprobs_num", 0, kMaxLogprobs)).value_or(0));
   const int64_t begin = TRY(fields.integer("logprob_start_len", -1, INT32_MAX)).value_or(-1);
-  if (!request.return_logprob) return {};
+  if (!request.return_logprob) return -1;
   TRY(refuse_unavailable(fields, {"token_ids_logprob"}));
-  for (NativePrompt& prompt : request.prompts) {
-    if (begin >= 0 && begin < static_cast<int64_t>(prompt.ids.size())) {
-      return fields.error("logprob_start_len",
-                          cat("logprob_start_len is ", begin,
-                              ": log-probabilities of the prompt are not available yet; expected "
-                              "-1."));
-    }
+  for (NativePrompt& prompt : request.prompts)
     prompt.params.sampling.num_logprobs = request.top_logprobs_num;
-  }
-  return {};
+  return begin;
+}
+
+// Log-probabilities of output tokens only: logprob_start_len may be -1 or point behind the prompt.
+Result<void> check_logprob_start(const RequestFields& fields, int64_t begin, size_t num_tokens) {
+  if (begin < 0 || begin >= static_cast<int64_t>(num_tokens)) return {};
+  return fields.error("logprob_start_len",
+                      cat("logprob_start_len is ", begin,
+                          ": log-probabilities of the prompt are not available yet; expected -1."));
 }
 
 }  // namespace
@@ -71,22 +85,22 @@ Result<void> parse_native_logprobs(const RequestFields& fields, NativeRequest& r
 Result<NativeRequest> parse_native_request(const Json& body, ServerContext& context) {
   const RequestFields fields(body);
   NativeRequest request;
-  Prompts prompts = TRY(parse_native_prompts(fields, context, request.prompt_field));
-  request.is_batch = prompts.is_batch;
-  for (std::vector<TokenId>& ids : prompts.ids) {
-    const size_t index = request.prompts.size();
-    NativePrompt prompt{.ids = std::move(ids), .params = {}, .id = {}};
-    prompt.params = TRY(parse_params_of(fields, index, prompts.ids.size(), context));
-    TRY(parse_scheduling(fields, prompt.params));
-    prompt.id = TRY(parse_rid(fields, index, context.ids));
-    request.prompts.push_back(std::move(prompt));
-  }
-  TRY(parse_native_logprobs(fields, request));
+  const RawPrompts raw = TRY(find_native_prompts(fields, context));
+  request.prompt_field = raw.field;
+  request.is_batch = raw.is_batch;
+  TRY(parse_entries(fields, raw.prompts.size(), context, request));
+  const int64_t logprob_start = TRY(parse_native_logprobs(fields, request));
+  TRY(check_logprob_start(fields, logprob_start, /*num_tokens=*/1));  // of the shortest prompt
   TRY(refuse_unavailable(fields, {"image_data", "audio_data", "video_data", "input_embeds",
                                   "lora_path", "return_hidden_states", "session_params"}));
   request.stream = TRY(fields.boolean("stream")).value_or(false);
   request.incremental =
       TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
+  std::vector<std::vector<TokenId>> ids = TRY(encode_prompts(raw, context));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    TRY(check_logprob_start(fields, logprob_start, ids[i].size()));
+    request.prompts[i].ids = std::move(ids[i]);
+  }
   return request;
 }
 

@@ -178,7 +178,8 @@ Result<GenerationParams> parse_generation_params(const RequestFields& fields, Di
   TRY(refuse_unavailable(fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex",
                                   "structured_outputs", "guided_json", "guided_regex",
                                   "guided_choice", "guided_grammar", "custom_logit_processor"}));
-  TRY(validate(params.sampling, context.config.vocab_size));
+  if (Result<void> valid = validate(params.sampling, context.config.vocab_size); !valid)
+    return fields.error(valid.error().param, valid.error().message);
   return params;
 }
 
@@ -226,20 +227,21 @@ Error input_too_long(std::string_view num_tokens, std::string_view prompt_param,
           std::string(prompt_param)};
 }
 
+Result<void> check_num_answers(size_t num_answers, std::string_view param) {
+  if (num_answers <= kMaxSequences) return {};
+  return Error{ErrorCode::kInvalidRequest,
+               cat("The request asks for ", num_answers, " answers (prompts times n); at most ",
+                   kMaxSequences, " are allowed."),
+               std::string(param)};
+}
+
 Result<std::vector<GenerateRequest>> make_requests(const std::vector<std::vector<TokenId>>& prompts,
                                                    const GenerationParams& params,
                                                    std::optional<int> default_max_tokens,
                                                    std::string_view prompt_param,
                                                    const ServerContext& context) {
-  const size_t num_sequences = prompts.size() * static_cast<size_t>(params.n);
-  if (num_sequences > kMaxSequences) {
-    return Error{ErrorCode::kInvalidRequest,
-                 cat(prompts.size(), " prompts with n ", params.n, " are ", num_sequences,
-                     " answers; at most ", kMaxSequences, " are allowed in one request."),
-                 "n"};
-  }
   std::vector<GenerateRequest> requests;
-  requests.reserve(num_sequences);
+  requests.reserve(prompts.size() * static_cast<size_t>(params.n));
   for (const std::vector<TokenId>& prompt : prompts) {
     if (prompt.empty()) {
       return Error{ErrorCode::kInvalidRequest,

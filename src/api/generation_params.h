@@ -64,6 +64,9 @@ Result<void> check_name_size(const RequestFields& fields, std::string_view name,
 Error input_too_long(std::string_view num_tokens, std::string_view prompt_param,
                      const ServerContext& context);
 
+// Prompts times n, refused above kMaxSequences.
+Result<void> check_num_answers(size_t num_answers, std::string_view param);
+
 // One GenerateRequest for each prompt and choice, prompt-major. An unset max_tokens becomes
 // `default_max_tokens`, as far as the context allows; nothing: as far as context and pool allow.
 // Refuses what the context cannot hold. `prompt_param` is the field that holds the prompts.

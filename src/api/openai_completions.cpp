@@ -15,17 +15,14 @@ namespace {
 
 constexpr int kDefaultMaxTokens = 16;  // OpenAI's API reference, /v1/completions
 
-Result<void> parse_echo(const RequestFields& fields, const ServerContext& context,
-                        CompletionRequest& request) {
-  request.echoes.resize(request.prompts.size());
-  if (!TRY(fields.boolean("echo")).value_or(false)) return {};
-  if (request.params.sampling.num_logprobs >= 0)
+Result<bool> parse_echo(const RequestFields& fields, const ServerContext& context,
+                        const GenerationParams& params) {
+  if (!TRY(fields.boolean("echo")).value_or(false)) return false;
+  if (params.sampling.num_logprobs >= 0)
     return fields.error("echo", "echo with logprobs is not available yet: leave one out.");
   if (!context.tokenizer)
     return fields.error("echo", "This server has no tokenizer: leave echo out.");
-  for (size_t i = 0; i < request.prompts.size(); ++i)
-    request.echoes[i] = context.tokenizer->decode(request.prompts[i], false);
-  return {};
+  return true;
 }
 
 Result<void> parse_logprobs(const RequestFields& fields, const ServerContext& context,
@@ -35,6 +32,14 @@ Result<void> parse_logprobs(const RequestFields& fields, const ServerContext& co
   if (!context.tokenizer)
     return fields.error("logprobs", "This server has no tokenizer: leave logprobs out.");
   request.params.sampling.num_logprobs = static_cast<int>(*logprobs);
+  return {};
+}
+
+Result<void> parse_delivery(const RequestFields& fields, CompletionRequest& request) {
+  request.stream = TRY(fields.boolean("stream")).value_or(false);
+  const StreamOptions options = TRY(parse_stream_options(fields));
+  request.include_usage = options.include_usage;
+  request.continuous_usage = options.continuous_usage;
   return {};
 }
 
@@ -160,21 +165,22 @@ Result<CompletionRequest> parse_completion_request(const Json& body, ServerConte
   CompletionRequest request;
   request.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
   request.id = TRY(parse_name(fields, "rid")).value_or("cmpl-" + context.ids.next_hex(32));
-  std::optional<Prompts> prompts = TRY(parse_prompts(fields, "prompt", context));
+  const std::optional<RawPrompts> prompts = TRY(find_prompts(fields, "prompt", context));
   if (!prompts) return fields.refuse("prompt", "text or token ids");
-  request.prompts = std::move(prompts->ids);
   request.params = TRY(parse_generation_params(fields, Dialect::kOpenAi, context));
+  TRY(check_num_answers(prompts->prompts.size() * static_cast<size_t>(request.params.n), "n"));
   TRY(parse_scheduling(fields, request.params));
   TRY(parse_logprobs(fields, context, request));
-  TRY(parse_echo(fields, context, request));
+  const bool echo = TRY(parse_echo(fields, context, request.params));
   if (TRY(fields.integer("best_of", 1, kMaxChoices)).value_or(1) > request.params.n)
     return fields.error("best_of", "best_of above n is not available: leave it out.");
   TRY(check_response_format(fields));
   TRY(refuse_unavailable(fields, {"lora_path", "return_hidden_states", "prompt_logprobs"}));
-  request.stream = TRY(fields.boolean("stream")).value_or(false);
-  const StreamOptions options = TRY(parse_stream_options(fields));
-  request.include_usage = options.include_usage;
-  request.continuous_usage = options.continuous_usage;
+  TRY(parse_delivery(fields, request));
+  request.prompts = TRY(encode_prompts(*prompts, context));
+  request.echoes.resize(request.prompts.size());
+  for (size_t i = 0; echo && i < request.prompts.size(); ++i)
+    request.echoes[i] = context.tokenizer->decode(request.prompts[i], false);
   return request;
 }
 

@@ -13,42 +13,27 @@ constexpr size_t kCountedContexts = 2;
 constexpr const char* kExpected =
     "a string, an array of strings, an array of token ids or an array of those";
 
-class PromptReader {
- public:
-  PromptReader(const RequestFields& fields, std::string_view name, const ServerContext& context)
-      : fields_(fields), name_(name), context_(context) {}
-
-  Result<std::vector<TokenId>> read(const Json& prompt) const {
-    if (prompt.is_array()) return ids(prompt);
-    if (!prompt.is_string()) return fields_.refuse(name_, kExpected);
-    if (!context_.tokenizer) {
-      return fields_.error(name_, cat(name_,
-                                      " is text, but this server runs with "
-                                      "--skip-tokenizer-init: send token ids."));
+Result<void> check_ids(const RequestFields& fields, std::string_view name, const Json& list,
+                       int vocab_size) {
+  for (const Json& value : list) {
+    const int64_t id = value.is_number_integer() ? value.get<int64_t>() : -1;
+    if (id < 0 || id >= vocab_size) {
+      return fields.error(name, cat(fields.path_of(name), " holds ", shown(value),
+                                    "; expected token ids from 0 to ", vocab_size - 1, "."));
     }
-    return encode_prompt(prompt.get_ref<const std::string&>(), std::nullopt, name_, context_);
   }
+  return {};
+}
 
- private:
-  Result<std::vector<TokenId>> ids(const Json& list) const {
-    std::vector<TokenId> ids;
-    ids.reserve(list.size());
-    for (const Json& value : list) {
-      const int64_t id = value.is_number_integer() ? value.get<int64_t>() : -1;
-      if (id < 0 || id >= context_.config.vocab_size) {
-        return fields_.error(
-            name_, cat(fields_.path_of(name_), " holds ", shown(value),
-                       "; expected token ids from 0 to ", context_.config.vocab_size - 1, "."));
-      }
-      ids.push_back(static_cast<TokenId>(id));
-    }
-    return ids;
-  }
-
-  const RequestFields& fields_;
-  std::string_view name_;
-  const ServerContext& context_;
-};
+Result<void> check_prompt(const RequestFields& fields, std::string_view name, const Json& prompt,
+                          const ServerContext& context) {
+  if (prompt.is_array()) return check_ids(fields, name, prompt, context.config.vocab_size);
+  if (!prompt.is_string()) return fields.refuse(name, kExpected);
+  if (context.tokenizer) return {};
+  return fields.error(name, cat(name,
+                                " is text, but this server runs with --skip-tokenizer-init: send "
+                                "token ids."));
+}
 
 bool is_batch(const Json& value) {
   return value.is_array() && !value.empty() && (value[0].is_string() || value[0].is_array());
@@ -69,23 +54,36 @@ Result<std::vector<TokenId>> encode_prompt(std::string_view text,
   return *std::move(ids);
 }
 
-Result<std::optional<Prompts>> parse_prompts(const RequestFields& fields, std::string_view name,
-                                             const ServerContext& context) {
+Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std::string_view name,
+                                               const ServerContext& context) {
   const Json* value = fields.find(name);
-  if (value == nullptr) return std::optional<Prompts>();
-  const PromptReader reader(fields, name, context);
-  Prompts prompts;
-  prompts.is_batch = is_batch(*value);
-  if (!prompts.is_batch) {
-    prompts.ids.push_back(TRY(reader.read(*value)));
-    return std::optional<Prompts>(std::move(prompts));
-  }
-  if (value->size() > kMaxPrompts) {
+  if (value == nullptr) return std::optional<RawPrompts>();
+  RawPrompts raw{.field = name, .prompts = {}, .is_batch = is_batch(*value)};
+  if (!raw.is_batch) {
+    raw.prompts.push_back(value);
+  } else if (value->size() > kMaxPrompts) {
     return fields.error(name, cat(fields.path_of(name), " has ", value->size(),
                                   " prompts; at most ", kMaxPrompts, " are allowed."));
+  } else {
+    for (const Json& prompt : *value) raw.prompts.push_back(&prompt);
   }
-  for (const Json& prompt : *value) prompts.ids.push_back(TRY(reader.read(prompt)));
-  return std::optional<Prompts>(std::move(prompts));
+  for (const Json* prompt : raw.prompts) TRY(check_prompt(fields, name, *prompt, context));
+  return std::optional<RawPrompts>(std::move(raw));
+}
+
+Result<std::vector<std::vector<TokenId>>> encode_prompts(const RawPrompts& raw,
+                                                         const ServerContext& context) {
+  std::vector<std::vector<TokenId>> prompts;
+  prompts.reserve(raw.prompts.size());
+  for (const Json* prompt : raw.prompts) {
+    if (prompt->is_array()) {
+      prompts.push_back(prompt->get<std::vector<TokenId>>());
+    } else {
+      prompts.push_back(TRY(
+          encode_prompt(prompt->get_ref<const std::string&>(), std::nullopt, raw.field, context)));
+    }
+  }
+  return prompts;
 }
 
 }  // namespace glint

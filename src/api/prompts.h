@@ -15,15 +15,22 @@
 
 namespace glint {
 
-struct Prompts {
-  std::vector<std::vector<TokenId>> ids;
-  bool is_batch = false;  // an array of prompts, be it of one
+// As the body has them: all that can be wrong with a prompt is checked, but for its length, and
+// nothing is encoded yet. Points into the body.
+struct RawPrompts {
+  std::string_view field;
+  std::vector<const Json*> prompts;  // each a string or an array of ids of the vocabulary
+  bool is_batch = false;             // an array of prompts, be it of one
 };
 
-// A string, an array of strings, an array of ids or an array of those; raw text, in which control
-// tokens are matched. Nothing if the field is absent.
-Result<std::optional<Prompts>> parse_prompts(const RequestFields& fields, std::string_view name,
-                                             const ServerContext& context);
+// A string, an array of strings, an array of ids or an array of those. Nothing if the field is
+// absent.
+Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std::string_view name,
+                                               const ServerContext& context);
+
+// Texts are raw: control tokens are matched in them.
+Result<std::vector<std::vector<TokenId>>> encode_prompts(const RawPrompts& raw,
+                                                         const ServerContext& context);
 
 // Control tokens are matched in `control`; nothing: everywhere, as in raw text. A text that the
 // context cannot hold is given up as soon as that is certain. Needs a tokenizer.

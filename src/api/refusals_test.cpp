@@ -148,6 +148,50 @@ TEST(RefusalsTest, EveryBadRequestIsA400ThatNamesItsField) {
   EXPECT_EQ(api.engine.stats().requests_total, 0);
 }
 
+// The prompts are too long by far: had they been encoded first, the answer would be about them.
+TEST(RefusalsTest, EveryOtherFieldIsCheckedBeforeAPromptIsEncoded) {
+  ApiHarness api;
+  const std::string prompt = R"(":")" + std::string(5000, 'q') + "\",";
+  const std::vector<std::pair<std::string, std::string>> text = {
+      {R"("top_p":0)", "top_p"},
+      {R"("n":129)", "n"},
+      {R"("priority":"high")", "priority"},
+      {R"("logprobs":21)", "logprobs"},
+      {R"("logprobs":1,"echo":true)", "echo"},
+      {R"("best_of":2)", "best_of"},
+      {R"("response_format":{"type":"json_object"})", "response_format"},
+      {R"("lora_path":"x")", "lora_path"},
+      {R"("stream":1)", "stream"},
+      {R"("stream_options":{"include_usage":1})", "stream_options.include_usage"}};
+  for (const auto& [bad, param] : text) {
+    const auto exchange = api.send("POST", kText, R"({"prompt)" + prompt + bad + "}");
+    EXPECT_EQ(Json::parse(exchange->body)["error"]["param"], param) << exchange->body;
+  }
+  const std::vector<std::pair<std::string, std::string>> native_fields = {
+      {R"("sampling_params":{"top_p":0})", "sampling_params.top_p"},
+      {R"("sampling_params":[{},{}])", "sampling_params"},
+      {R"("rid":3)", "rid"},
+      {R"("top_logprobs_num":21)", "top_logprobs_num"},
+      {R"("return_logprob":true,"logprob_start_len":0)", "logprob_start_len"},
+      {R"("image_data":"x")", "image_data"},
+      {R"("stream":1)", "stream"},
+      {R"("incremental":1)", "incremental"},
+      {R"("input_ids":[1])", "input_ids"}};
+  for (const auto& [bad, param] : native_fields) {
+    const auto exchange = api.send("POST", kNative, R"({"text)" + prompt + bad + "}");
+    EXPECT_EQ(Json::parse(exchange->body)["error"]["param"], param) << exchange->body;
+  }
+  // And every prompt's shape, and how many answers there would be.
+  const std::string list = R"({"prompt":[")" + std::string(5000, 'q') + "\",";
+  for (const auto& [rest, param] : std::vector<std::pair<std::string, std::string>>{
+           {"1]}", "prompt"}, {R"("","","","","","","",""],"n":128})", "n"}}) {
+    const auto exchange = api.send("POST", kText, list + rest);
+    const Json error = Json::parse(exchange->body)["error"];
+    EXPECT_EQ(error["param"], param) << exchange->body;
+    EXPECT_THAT(error["message"].get<std::string>(), testing::Not(HasSubstr("longer than")));
+  }
+}
+
 TEST(RefusalsTest, TheLongestOfEverythingIsStillTaken) {
   ApiHarness api;
   api.say("x");
