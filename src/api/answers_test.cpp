@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "api/api_harness.h"
+#include "api/generation_params.h"
 
 namespace glint {
 namespace {
@@ -501,6 +502,18 @@ TEST(StreamTest, PingsUntilTheFirstToken) {
   EXPECT_EQ(exchange->body, before);
   api.finish(*exchange);
   EXPECT_EQ(hear(ApiHarness::events_of(exchange->body)).content, "hello");
+}
+
+TEST(RequestsTest, TheChoicesOfAPromptShareIt) {
+  ApiHarness api;
+  GenerationParams params;
+  params.n = 3;
+  const SharedTokens one = {1, 2, 3}, other = {4};
+  const auto requests = make_requests({one, other}, params, 8, "prompt", api.context);
+  ASSERT_TRUE(requests) << requests.error().message;
+  ASSERT_EQ(requests->size(), 6u);
+  for (int i = 0; i < 6; ++i)
+    EXPECT_EQ((*requests)[static_cast<size_t>(i)].prompt.data(), (i < 3 ? one : other).data());
 }
 
 // An engine that hangs is reported, not waited for; its late answer is dropped.

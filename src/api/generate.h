@@ -12,7 +12,7 @@ namespace glint {
 
 // One entry of a /generate request: its prompt with its own sampling_params.
 struct NativePrompt {
-  std::vector<TokenId> ids;
+  SharedTokens ids;
   GenerationParams params;
   std::string id;  // the response's meta_info.id
 };

@@ -96,7 +96,7 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
   request.stream = TRY(fields.boolean("stream")).value_or(false);
   request.incremental =
       TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
-  std::vector<std::vector<TokenId>> ids = TRY(encode_prompts(raw, context));
+  std::vector<SharedTokens> ids = TRY(encode_prompts(raw, context));
   for (size_t i = 0; i < ids.size(); ++i) {
     TRY(check_logprob_start(fields, logprob_start, ids[i].size()));
     request.prompts[i].ids = std::move(ids[i]);

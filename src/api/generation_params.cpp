@@ -235,14 +235,14 @@ Result<void> check_num_answers(size_t num_answers, std::string_view param) {
                std::string(param)};
 }
 
-Result<std::vector<GenerateRequest>> make_requests(const std::vector<std::vector<TokenId>>& prompts,
+Result<std::vector<GenerateRequest>> make_requests(const std::vector<SharedTokens>& prompts,
                                                    const GenerationParams& params,
                                                    std::optional<int> default_max_tokens,
                                                    std::string_view prompt_param,
                                                    const ServerContext& context) {
   std::vector<GenerateRequest> requests;
   requests.reserve(prompts.size() * static_cast<size_t>(params.n));
-  for (const std::vector<TokenId>& prompt : prompts) {
+  for (const SharedTokens& prompt : prompts) {
     if (prompt.empty()) {
       return Error{ErrorCode::kInvalidRequest,
                    cat(prompt_param, " has no tokens; expected at least one."),

@@ -70,7 +70,7 @@ Result<void> check_num_answers(size_t num_answers, std::string_view param);
 // One GenerateRequest for each prompt and choice, prompt-major. An unset max_tokens becomes
 // `default_max_tokens`, as far as the context allows; nothing: as far as context and pool allow.
 // Refuses what the context cannot hold. `prompt_param` is the field that holds the prompts.
-Result<std::vector<GenerateRequest>> make_requests(const std::vector<std::vector<TokenId>>& prompts,
+Result<std::vector<GenerateRequest>> make_requests(const std::vector<SharedTokens>& prompts,
                                                    const GenerationParams& params,
                                                    std::optional<int> default_max_tokens,
                                                    std::string_view prompt_param,

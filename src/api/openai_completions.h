@@ -13,7 +13,7 @@ namespace glint {
 struct CompletionRequest {
   std::string model;
   std::string id;
-  std::vector<std::vector<TokenId>> prompts;
+  std::vector<SharedTokens> prompts;
   std::vector<std::string> echoes;  // each prompt's text, with echo
   GenerationParams params;
   bool stream = false;

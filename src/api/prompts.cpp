@@ -71,9 +71,9 @@ Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std:
   return std::optional<RawPrompts>(std::move(raw));
 }
 
-Result<std::vector<std::vector<TokenId>>> encode_prompts(const RawPrompts& raw,
-                                                         const ServerContext& context) {
-  std::vector<std::vector<TokenId>> prompts;
+Result<std::vector<SharedTokens>> encode_prompts(const RawPrompts& raw,
+                                                 const ServerContext& context) {
+  std::vector<SharedTokens> prompts;
   prompts.reserve(raw.prompts.size());
   for (const Json* prompt : raw.prompts) {
     if (prompt->is_array()) {

@@ -12,6 +12,7 @@
 #include "api/server_context.h"
 #include "base/byte_range.h"
 #include "base/result.h"
+#include "scheduler/shared_tokens.h"
 
 namespace glint {
 
@@ -29,8 +30,8 @@ Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std:
                                                const ServerContext& context);
 
 // Texts are raw: control tokens are matched in them.
-Result<std::vector<std::vector<TokenId>>> encode_prompts(const RawPrompts& raw,
-                                                         const ServerContext& context);
+Result<std::vector<SharedTokens>> encode_prompts(const RawPrompts& raw,
+                                                 const ServerContext& context);
 
 // Control tokens are matched in `control`; nothing: everywhere, as in raw text. A text that the
 // context cannot hold is given up as soon as that is certain. Needs a tokenizer.

@@ -26,7 +26,7 @@ void measure(int num_sequences, int num_steps) {
   int64_t num_tokens = 0;
   for (int i = 0; i < num_sequences; ++i) {
     GenerateRequest request;
-    request.prompt.assign(512, static_cast<TokenId>(i));
+    request.prompt = std::vector<TokenId>(512, static_cast<TokenId>(i));
     request.max_tokens = num_steps;
     const auto id = engine.submit(request, [&](TokenEvent&& event) {
       num_tokens += static_cast<int64_t>(event.tokens.size());

@@ -8,13 +8,14 @@
 #include "base/token_id.h"
 #include "sampling/params.h"
 #include "sampling/trigger.h"
+#include "scheduler/shared_tokens.h"
 
 namespace glint {
 
 using RequestId = uint64_t;
 
 struct GenerateRequest {
-  std::vector<TokenId> prompt;  // at least one id
+  SharedTokens prompt;  // at least one id
   // Output tokens at most. kMaxTokensUnset: as many as context and pool allow. 0: prefill only.
   static constexpr int kMaxTokensUnset = -1;
   int max_tokens = kMaxTokensUnset;

@@ -26,7 +26,7 @@ void Scheduler::add(SequenceSpec spec) {
   auto sequence = std::make_unique<Sequence>();
   sequence->id = spec.id;
   sequence->num_prompt = static_cast<int>(spec.prompt.size());
-  sequence->tokens = std::move(spec.prompt);
+  sequence->prompt = std::move(spec.prompt);
   sequence->max_tokens = spec.max_tokens;
   sequence->stop_token_ids = std::move(spec.stop_token_ids);
   sequence->priority = spec.priority;
@@ -120,7 +120,7 @@ void Scheduler::plan_chunks(Plan& plan, Budget& budget) {
 void Scheduler::plan_admissions(Plan& plan, Budget& budget) {
   if (waiting_.empty() || !plan.retracted.empty()) return;
   const auto cached_pages = [&](const Sequence& s) {
-    return s.use_prefix_cache ? tree_.match_length(s.cache_namespace, s.tokens) : 0;
+    return s.use_prefix_cache ? tree_.match_length(s.cache_namespace, s.known()) : 0;
   };
   for (Sequence* sequence : admission_order(limits_.policy, next_in_line(), cached_pages)) {
     if (free_slots_.empty() || budget.rows == 0) return;
@@ -194,8 +194,8 @@ bool Scheduler::try_start(Sequence& sequence, const Budget& budget) {
   PrefixTree::Match match;
   // The last token is always computed, even if it is cached: its logits are needed.
   if (sequence.use_prefix_cache)
-    match = tree_.match(sequence.cache_namespace,
-                        std::span(sequence.tokens).first(sequence.tokens.size() - 1));
+    match =
+        tree_.match(sequence.cache_namespace, sequence.known().first(sequence.known().size() - 1));
   const int cached_len = static_cast<int>(match.pages.size()) * limits_.page_size;
   const bool in_time = chunk_cost_us(limits_.cost, cached_len, 1) <= budget.time_us;
   if (!in_time && !budget.untouched) return false;
@@ -234,6 +234,7 @@ void Scheduler::start(Sequence& sequence, const PrefixTree::Match& match, int nu
   if (limits_.policy == SchedulePolicy::kLpm)
     for (Sequence* other : waiting_) other->num_overtaken += other->arrival < sequence.arrival;
   if (!std::exchange(sequence.was_started, true)) {
+    sequence.tokens = std::exchange(sequence.prompt, {}).copy();
     sequence.cached_tokens = sequence.cached_len;
     totals_.prompt_tokens += sequence.num_prompt;
     totals_.cached_tokens += sequence.cached_tokens;

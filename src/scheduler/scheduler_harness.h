@@ -32,7 +32,7 @@ class SchedulerHarness {
 
   void submit(char name, const std::string& prompt, const SubmitOptions& options) {
     scheduler_.add({.id = static_cast<SequenceId>(name),
-                    .prompt = {prompt.begin(), prompt.end()},
+                    .prompt = std::vector<TokenId>(prompt.begin(), prompt.end()),
                     .max_tokens = options.max_tokens,
                     .stop_token_ids = {options.stop.begin(), options.stop.end()},
                     .priority = options.priority,

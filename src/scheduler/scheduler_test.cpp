@@ -272,6 +272,20 @@ TEST(SchedulerTest, CostGrowsWithTheContext) {
   EXPECT_EQ(h.step(), "prefill a[8,12)") << "a page's worth, whatever it costs";
 }
 
+// The n answers of a long prompt: those that wait hold no copy of it.
+TEST(SchedulerTest, APromptIsCopiedWhenItsSequenceStarts) {
+  SchedulerLimits limits = roomy();
+  limits.max_running_requests = 1;
+  SchedulerHarness h(limits);
+  const SharedTokens prompt = {1, 2, 3, 4, 5};
+  for (const SequenceId id : {1u, 2u, 3u})
+    h.scheduler().add({.id = id, .prompt = prompt, .max_tokens = 2, .stop_token_ids = {}});
+  h.submit_step();
+  EXPECT_NE(h.scheduler().find(1)->known().data(), prompt.data());
+  EXPECT_EQ(h.scheduler().find(2)->known().data(), prompt.data());
+  EXPECT_EQ(h.scheduler().find(3)->known().data(), prompt.data());
+}
+
 TEST(SchedulerTest, FlushNeedsAnIdleScheduler) {
   SchedulerHarness h(roomy());
   h.submit('a', "SYSTEM: ", {.max_tokens = 2});

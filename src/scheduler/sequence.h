@@ -3,10 +3,12 @@
 // One request being computed, as the scheduler sees it.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/token_id.h"
 #include "kv/prefix_tree.h"
+#include "scheduler/shared_tokens.h"
 
 namespace glint {
 
@@ -15,7 +17,7 @@ using SequenceId = uint64_t;
 // What the scheduler is told of a request.
 struct SequenceSpec {
   SequenceId id = 0;
-  std::vector<TokenId> prompt;          // at least one id
+  SharedTokens prompt;                  // at least one id
   int max_tokens = 0;                   // as admitted (scheduler/admission.h); 0: prefill only
   std::vector<TokenId> stop_token_ids;  // each ends the sequence
   int priority = 0;
@@ -25,7 +27,8 @@ struct SequenceSpec {
 
 struct Sequence {
   SequenceId id = 0;
-  std::vector<TokenId> tokens;  // the prompt, then the output as far as it is known
+  SharedTokens prompt;          // until it first starts, as others may have it too
+  std::vector<TokenId> tokens;  // from then on: the prompt, then the output as far as it is known
   int num_prompt = 0;
   int max_tokens = 0;
   std::vector<TokenId> stop_token_ids;
@@ -50,9 +53,13 @@ struct Sequence {
   int num_retractions = 0;
   bool was_started = false;
 
-  int num_output() const { return static_cast<int>(tokens.size()) - num_prompt; }
+  std::span<const TokenId> known() const {
+    if (was_started) return tokens;
+    return prompt;
+  }
+  int num_output() const { return was_started ? static_cast<int>(tokens.size()) - num_prompt : 0; }
   // With the tokens in flight, which stand at the end and are not known yet.
-  int len() const { return static_cast<int>(tokens.size()) + num_in_flight; }
+  int len() const { return num_prompt + num_output() + num_in_flight; }
   int num_due() const { return len() - cached_len; }  // rows to compute before the next token
   // Rows whose logits came back finite: the last known token's row may not be computed yet.
   int num_verified() const { return num_output() > 0 ? num_prompt + num_output() - 1 : 0; }

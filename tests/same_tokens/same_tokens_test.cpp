@@ -66,8 +66,10 @@ std::vector<GenerateRequest> random_requests(int count, uint64_t seed) {
   for (int i = 0; i < 70; ++i) system_prompt.push_back(below(tiny_num_tokens()));
   std::vector<GenerateRequest> requests(static_cast<size_t>(count));
   for (GenerateRequest& request : requests) {
-    if (below(2) == 0) request.prompt = system_prompt;
-    for (int i = below(50); i >= 0; --i) request.prompt.push_back(below(tiny_num_tokens()));
+    std::vector<TokenId> prompt;
+    if (below(2) == 0) prompt = system_prompt;
+    for (int i = below(50); i >= 0; --i) prompt.push_back(below(tiny_num_tokens()));
+    request.prompt = std::move(prompt);
     request.max_tokens = 8 + below(24);
     request.sampling.temperature = below(3) == 0 ? 0.0f : 0.8f;
     request.sampling.top_p = below(2) == 0 ? 1.0f : 0.9f;

@@ -10,7 +10,7 @@ namespace glint::sim {
 ClientRequest expect(GenerateRequest request, int order) {
   ClientRequest client;
   client.order = order;
-  std::vector<TokenId> context = request.prompt;
+  std::vector<TokenId> context = request.prompt.copy();
   for (int position = 0;; ++position) {
     client.expected_end = FinishReason::kError;
     if (std::ranges::count(context, kPoison) > 0) break;

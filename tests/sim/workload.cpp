@@ -33,8 +33,9 @@ Workload::Workload(Rng& rng) : rng_(rng), prefixes_(3) {
 GenerateRequest Workload::next_request(const SchedulerLimits& limits) {
   GenerateRequest request;
   const auto& prefix = prefixes_[static_cast<size_t>(below(rng_, 3))];
-  request.prompt.assign(prefix.begin(), prefix.begin() + below(rng_, 25));
-  for (int i = below(rng_, 6); i >= 0; --i) request.prompt.push_back(random_id(rng_));
+  std::vector<TokenId> prompt(prefix.begin(), prefix.begin() + below(rng_, 25));
+  for (int i = below(rng_, 6); i >= 0; --i) prompt.push_back(random_id(rng_));
+  request.prompt = std::move(prompt);
   request.max_tokens = one_in(rng_, 5) ? GenerateRequest::kMaxTokensUnset : below(rng_, 16);
   if (one_in(rng_, 20)) request.max_tokens = limits.context_length;  // does not fit
   // Requests of one seed repeat each other, so that generated pages are found again.
