@@ -239,7 +239,7 @@ def copy_turn(rng, thinking: bool) -> list[dict]:
 
 def lookup_turn(rng, thinking: bool) -> list[dict]:
     """What belongs to a word, among words that look alike."""
-    keys = list({tool_values.any_word(rng) for _ in range(rng.randint(2, 7))})
+    keys = list(dict.fromkeys(tool_values.any_word(rng) for _ in range(rng.randint(2, 7))))
     values = [any_value(rng) for _ in keys]
     style, gap = rng.choice((("{k} is {v}", ", "), ("{k}: {v}", "\n"), ("- {k} = {v}", "\n"), ("The {k} is {v}.", " "), ("\"{k}\": \"{v}\"", ", ")))
     listed = gap.join(style.format(k=k, v=v) for k, v in zip(keys, values))

@@ -6,6 +6,9 @@ GLINT_CHAT_TEMPLATE names the official chat_template.jinja; without it the rende
 import hashlib
 import os
 import random
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +20,9 @@ import make_eval
 import problems
 import renderer
 import tool_dialogues
+import tool_kinds
 import tool_lessons
+import tool_variety
 import words
 
 # SHA-256 of renders of the official template, published by marius-patrik/accumulative-matrix-sweeping (docs/evidence).
@@ -87,6 +92,45 @@ def test_reasoning_of_a_call_goes_through_the_schema():
         at = [plan.index(f"{name} is ") for name in tool.params]
         assert len(at) == len(tool.params) and plan.count("not given") >= len(tool.params) - len(made.arguments)
         assert sum(t.kind.description == tool.kind.description for t in box.tools) == 1
+
+
+def kind_of_short_words():
+    params = (tool_kinds.Param(("on",), "choice:up", "Up"),)
+    return tool_kinds.Kind(("ex_a",), "Ex as", params, ("Ex {0}.",), (), ("ok=bool",), "The a")
+
+
+def test_a_kind_of_short_words_is_about_something():
+    theme = tool_variety.spoken_of(kind_of_short_words())
+    assert theme.verbs and theme.nouns and tool_variety.confusable(theme, theme)
+
+
+@pytest.mark.parametrize("verbs, nouns", [((), ()), (("ex",), ()), ((), ("a",))])
+def test_themes_without_verbs_or_nouns_have_no_siblings(verbs, nouns, monkeypatch):
+    bare = tool_variety.Woven(kind_of_short_words(), tool_variety.Theme(frozenset(verbs), frozenset(nouns)))
+    draw, rng = tool_variety.draw, random.Random(7)
+    for _ in range(100):
+        first = iter([bare])
+        monkeypatch.setattr(tool_variety, "draw", lambda r: next(first, None) or draw(r))
+        assert len(tool_variety.draw_kinds(rng, 4)) == 4
+        tool_variety.absent(rng, [bare])
+
+
+def test_a_tool_whose_requests_are_all_held_out_is_asked_for_in_other_words():
+    held_out = next(t for t in map("Ex {}.".format, range(100)) if problems.is_held_out("request", (t,)))
+    rng, kind = random.Random(8), replace(kind_of_short_words(), asks=(held_out,))
+    made = tool_dialogues.request(tool_lessons.make_tool(kind, rng), rng)
+    assert made.text.endswith(held_out) and not problems.is_held_out("request", (made.text,))
+
+
+def test_documents_do_not_depend_on_the_hashes_of_a_process():
+    program = "import data, random; rng = random.Random(9); print([data.document(rng) for _ in range(200)])"
+    folder = os.path.dirname(data.__file__)
+
+    def printed(seed):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run([sys.executable, "-c", program], env=environment, cwd=folder, capture_output=True, check=True).stdout
+
+    assert printed("1") == printed("2")
 
 
 def test_without_tools_nothing_is_called():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import chat
 import problems
@@ -87,7 +87,17 @@ def request(tool: Tool, rng, held_out: bool = False) -> Request:
         made = draw_request(tool, rng, held_out)
         if problems.is_held_out("request", (made.text,)) == held_out:
             return made
+    if not held_out:
+        return opened(made)
     raise LookupError(f"no held-out request for {tool.name}")
+
+
+def opened(made: Request) -> Request:
+    """The request in other words: those of a tool with few values may all be held out."""
+    for opening in ("Hello! ", "Please: ", "Now this: ", "Next: ", "One more thing: ", "Here is what I want: "):
+        if not problems.is_held_out("request", (text := opening + made.text,)):
+            return replace(made, text=text)
+    raise LookupError(f"only held-out requests for {made.name}")
 
 
 def draw_request(tool: Tool, rng, held_out: bool) -> Request:

@@ -84,7 +84,8 @@ def widen(kind: Kind, rng) -> Kind:
 
 def spoken_of(kind: Kind) -> Theme:
     """Every word of an everyday kind's names and description; its requests may say none of them."""
-    said = {w for w in re.split(r"[^a-z]+", " ".join((*kind.names, kind.description)).lower()) if len(w) > 2}
+    all_ = set(re.findall(r"[a-z]+", " ".join((*kind.names, kind.description)).lower()))
+    said = {w for w in all_ if len(w) > 2} or all_  # "Ex as" has short words alone; about nothing it must not be
     said |= {w.removesuffix("s") for w in said}
     return Theme(frozenset(said), frozenset(said), False, False)
 
@@ -227,7 +228,7 @@ def random_attribute(rng, noun: str) -> tuple[kinds.Attribute, Param]:
     """A parameter of any words, which the request names by its name or by its description."""
     name, kind = param_name(rng), rng.choice(RANDOM_KINDS)
     if rng.random() < 0.15:
-        kind = tool_values.CHOICE + ",".join({tool_values.any_word(rng) for _ in range(rng.randint(2, 5))})
+        kind = tool_values.CHOICE + ",".join(dict.fromkeys(tool_values.any_word(rng) for _ in range(rng.randint(2, 5))))
     style = rng.random()
     if style < 0.5:
         described, phrases = f"The {name.replace('_', ' ')} of the {noun}", ""
@@ -433,9 +434,14 @@ def draw(rng) -> Woven:
 
 def sibling(rng, of: Woven) -> Woven:
     """A kind that shares the verb or the noun: only the whole request tells them apart."""
-    verb, noun = rng.choice(sorted(of.theme.verbs)), rng.choice(sorted(of.theme.nouns))
-    shared = rng.random() < 0.5
-    return weave(rng, verb if shared else None, None if shared else noun, "object")
+    if rng.random() < 0.5:
+        return weave(rng, verb=rng.choice(sorted(of.theme.verbs)), shape="object")
+    return weave(rng, noun=rng.choice(sorted(of.theme.nouns)), shape="object")
+
+
+def has_siblings(theme: Theme) -> bool:
+    """Themes of many words are those of whole descriptions: their verbs need not be verbs."""
+    return 0 < len(theme.verbs) < 3 and len(theme.nouns) > 0
 
 
 def confusable(a: Theme, b: Theme) -> bool:
@@ -454,7 +460,7 @@ def draw_kinds(rng, count: int) -> list[Woven]:
     for _ in range(50):
         if len(chosen) == count:
             break
-        near = len(chosen[0].theme.verbs) < 3 and rng.random() < 0.45
+        near = has_siblings(chosen[0].theme) and rng.random() < 0.45
         try_ = sibling(rng, chosen[0]) if near else draw(rng)
         if not any(confusable(try_.theme, c.theme) or try_.kind.description == c.kind.description for c in chosen):
             chosen.append(try_)
@@ -464,7 +470,7 @@ def draw_kinds(rng, count: int) -> list[Woven]:
 def absent(rng, present: list[Woven]) -> Woven:
     """A kind that none of the present ones can stand for."""
     while True:
-        near = [w for w in present if len(w.theme.verbs) < 3 and w.theme.says_noun]
+        near = [w for w in present if has_siblings(w.theme) and w.theme.says_noun]
         if near and rng.random() < 0.2:
             made = weave(rng, rng.choice(sorted(near[0].theme.verbs)), None, "object")
         else:
