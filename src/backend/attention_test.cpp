@@ -213,6 +213,7 @@ TEST_P(MlaTest, AttendSeesTheSequencesRowsUpToItself) {
     const std::vector<int> rows = some_rows(random_, step.num_tokens());
     const auto run = [&](const StepView& view, const std::vector<int>& listed, Matrix q, Matrix o) {
       const Integers list(*backend_, listed);
+      backend_->plan_attend(view, list.list(), step.cache(cache));
       backend_->mla_attend(view, q, mla.heads, step.cache(cache), mla.scale, list.list(), o);
     };
     run(step.view(), rows, q_row.view(), out.view());
@@ -265,7 +266,9 @@ TEST_P(MlaTest, RowsOfNoSequenceAttendToNothingAndWriteNothing) {
     Numbers out = numbers(4, mla.heads * latent), alone = numbers(4, mla.heads * latent);
     const Integers rows(*backend_, {0, 1, 2, 3}), first(*backend_, {0, 1});
     const KvPages kv = step.cache(cache);
+    backend_->plan_attend(view, rows.list(), kv);
     backend_->mla_attend(view, q_row.view(), mla.heads, kv, mla.scale, rows.list(), out.view());
+    backend_->plan_attend(view, first.list(), kv);
     backend_->mla_attend(view, q_row.view(), mla.heads, kv, mla.scale, first.list(), alone.view());
     out.download();
     alone.download();
@@ -371,6 +374,7 @@ TEST_P(MlaTest, AttendAtTheModelsSizes) {
     const std::vector<int> rows = all_rows(step.num_tokens());
     const auto run = [&](const StepView& view, const std::vector<int>& listed, Matrix q, Matrix o) {
       const Integers list(*backend_, listed);
+      backend_->plan_attend(view, list.list(), step.cache(cache));
       backend_->mla_attend(view, q, mla.heads, step.cache(cache), mla.scale, list.list(), o);
     };
     run(step.view(), rows, q_row.view(), out.view());
@@ -565,6 +569,7 @@ TEST_P(MlaTest, AbsorbedAgreesWithExpanded) {
     const Integers rows(*backend_, all_rows(num_tokens));
     const KvPages kv = step.cache(cache);
     backend_->mla_absorb_query(q.view(), w_uk.stack(mla.heads), rows.list(), q_row.view());
+    backend_->plan_attend(step.view(), rows.list(), kv);
     backend_->mla_attend(step.view(), q_row.view(), mla.heads, kv, mla.scale, rows.list(),
                          o_latent.view());
     backend_->mla_expand_output(o_latent.view(), w_uv.stack(mla.heads), rows.list(),

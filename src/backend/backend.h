@@ -176,6 +176,9 @@ class Backend {
   // q [T, H * qk_head_dim] after rope_query, w_uk [H, kv_lora_rank, qk_nope_head_dim] (each head's
   // part of kv_b_proj transposed), q_row [T, H * kv_row]
   virtual void mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) = 0;
+  // Before the first mla_attend() of these rows in a step: how their work is split, which is the
+  // same in every layer. `kv` is any layer's.
+  virtual void plan_attend(const StepView& /*step*/, RowList /*rows*/, KvPages /*kv*/) {}
   // Absorbed attention of the listed rows to their sequences' rows up to themselves:
   // o_latent[h] = softmax(scale q_row[h] . kv^T) kv[:, :kv_lora_rank].  o_latent [T, H *
   // kv_lora_rank]
@@ -193,7 +196,7 @@ class Backend {
 
   // s = sigmoid(x w^T) in FP32. Chooses the K largest of s + bias; their weights are s without the
   // bias, over their sum if norm_topk_prob, times routed_scaling_factor.
-  // x [T, hidden], w [E, hidden] FP32, bias [1, E] FP32
+  // x [T, hidden], w [E, hidden] of any type, bias [1, E] FP32
   virtual void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
                      Routing routing) = 0;
   // linear_swiglu of each row with each of its experts.

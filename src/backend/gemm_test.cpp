@@ -64,6 +64,36 @@ TEST_P(GemmTest, NanStaysInItsRow) {
   expect_near(out, {0, 16, 18, 39}, [&](int t, int i) { return dot(x, t, 0, w, i); });
 }
 
+// The router's weights in BF16 too. Scores are off by what FP32 sums of 128 products are, so of two
+// experts as close as that either may be chosen.
+TEST_P(GemmTest, Router) {
+  constexpr int kExperts = 64, kPerToken = 4, kIn = 128;
+  for (const int rows : {1, 9, 40, 150, 280}) {
+    const Numbers x = filled_aligned(rows, kIn), w = weights(kExperts, kIn);
+    Numbers bias(*backend_, NumberType::kF32, 1, kExperts, 0);
+    bias.fill(random_, 0.5f);
+    TestRouting routing(*backend_, rows, kPerToken, kExperts);
+    backend_->route(x.view(), w.view(), bias.view(), {kPerToken, true, 1.8f}, routing.view());
+    routing.download();
+    EXPECT_TRUE(routing.is_grouped());
+    for (int t = 0; t < rows; ++t) {
+      std::vector<double> scores, selection, sorted;
+      for (int e = 0; e < kExperts; ++e) {
+        scores.push_back(1 / (1 + std::exp(-dot(x, t, 0, w, e))));
+        sorted.push_back(selection.emplace_back(scores.back() + bias.at(0, e)));
+      }
+      std::sort(sorted.rbegin(), sorted.rend());
+      double total = 0;
+      for (int j = 0; j < kPerToken; ++j) total += scores[static_cast<size_t>(routing.expert(t, j))];
+      for (int j = 0; j < kPerToken; ++j) {
+        const auto expert = static_cast<size_t>(routing.expert(t, j));
+        EXPECT_NEAR(selection[expert], sorted[static_cast<size_t>(j)], 1e-5);
+        EXPECT_NEAR(routing.weights().at(t, j), scores[expert] / total * 1.8, 1e-5);
+      }
+    }
+  }
+}
+
 // Experts that all rows choose, experts that none does, and both kinds of product.
 TEST_P(GemmTest, Experts) {
   constexpr int kExperts = 6, kPerToken = 2, kIn = 128, kWidth = 64;

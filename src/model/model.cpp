@@ -95,6 +95,8 @@ struct Model::State {
     num_tokens = inputs.step.num_tokens;
     if (slots != nullptr) backend.resolve_sampled_ids(inputs.step, slots, inputs.token_ids);
     backend.rope_table(inputs.step, config.rope_theta, activations.cos_sin.first_rows(num_tokens));
+    if (inputs.absorbed_rows.size > 0)
+      backend.plan_attend(inputs.step, inputs.absorbed_rows, kv_pages(0));
   }
 
   MatrixView<const float> forward(const StepInputs& inputs, const SampleSlot* slots);

@@ -64,6 +64,11 @@ bool CheckpointSource::has(std::string_view name) const {
   return checkpoint_.find(name) != nullptr;
 }
 
+bool CheckpointSource::is_bf16(std::string_view name) const {
+  const Tensor* tensor = checkpoint_.find(name);
+  return tensor != nullptr && tensor->type == TensorType::kBf16;
+}
+
 void CheckpointSource::read(std::string_view name, int64_t begin, int64_t count, NumberType type,
                             void* to) const {
   const Tensor* tensor = checkpoint_.find(name);

@@ -22,6 +22,8 @@ class WeightSource {
  public:
   virtual ~WeightSource() = default;
   virtual bool has(std::string_view name) const = 0;
+  // Whether BF16 holds the tensor's numbers as they are.
+  virtual bool is_bf16(std::string_view name) const = 0;
   // Nothing if the tensor has to be read.
   virtual std::optional<RandomTensor> random(std::string_view /*name*/) const { return {}; }
   // Elements [begin, begin + count) of the tensor, row-major, as `type` into `to`. Any thread may
@@ -35,6 +37,7 @@ class CheckpointSource final : public WeightSource {
  public:
   explicit CheckpointSource(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
   bool has(std::string_view name) const override;
+  bool is_bf16(std::string_view name) const override;
   void read(std::string_view name, int64_t begin, int64_t count, NumberType type,
             void* to) const override;
 
@@ -48,6 +51,7 @@ class DummySource final : public WeightSource {
  public:
   explicit DummySource(uint64_t seed) : seed_(seed) {}
   bool has(std::string_view name) const override;
+  bool is_bf16(std::string_view) const override { return true; }
   std::optional<RandomTensor> random(std::string_view name) const override;
   // Of what is not random.
   void read(std::string_view name, int64_t begin, int64_t count, NumberType type,

@@ -32,6 +32,7 @@ class Loader {
   void put(Matrix to, const std::string& name, int64_t begin = 0);
   Matrix matrix(const std::string& name, int rows, int cols);
   Matrix matrix_f32(const std::string& name, int rows, int cols);
+  Matrix router(const std::string& name, int rows, int cols);
   Matrix stacked(const std::string& first, int first_rows, const std::string& second,
                  int second_rows, int cols);
 
@@ -82,6 +83,12 @@ Matrix Loader::matrix_f32(const std::string& name, int rows, int cols) {
   const Matrix to = reserve(rows, cols, NumberType::kF32);
   put(to, name);
   return to;
+}
+
+// The router computes in FP32: its weights are narrowed only where that changes no number.
+Matrix Loader::router(const std::string& name, int rows, int cols) {
+  const bool narrow = compute_ == NumberType::kBf16 && source_.is_bf16(name);
+  return narrow ? matrix(name, rows, cols) : matrix_f32(name, rows, cols);
 }
 
 Matrix Loader::stacked(const std::string& first, int first_rows, const std::string& second,
@@ -135,7 +142,7 @@ MoeWeights Loader::moe(const std::string& prefix) {
   const int experts = config_.n_routed_experts, hidden = config_.hidden_size;
   const int width = config_.moe_intermediate_size;
   MoeWeights w;
-  w.gate = matrix_f32(prefix + "gate.weight", experts, hidden);
+  w.gate = router(prefix + "gate.weight", experts, hidden);
   w.bias = matrix_f32(prefix + "gate.e_score_correction_bias", 1, experts);
   w.gate_up = reserve_stack(experts, 2 * width, hidden);
   w.down = reserve_stack(experts, hidden, width);

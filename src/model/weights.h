@@ -33,7 +33,7 @@ struct MlpWeights {
 };
 
 struct MoeWeights {
-  Matrix gate;          // [n_routed_experts, hidden_size] FP32, as the router computes in FP32
+  Matrix gate;          // [n_routed_experts, hidden_size] FP32, or BF16 where that holds it
   Matrix bias;          // gate.e_score_correction_bias [1, n_routed_experts] FP32
   MatrixStack gate_up;  // [n_routed_experts, 2 I, hidden_size]
   MatrixStack down;     // [n_routed_experts, hidden_size, I]

@@ -78,6 +78,9 @@ class LateBackend final : public Backend {
   void mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) override {
     later(&Backend::mla_absorb_query, q, w_uk, rows, q_row);
   }
+  void plan_attend(const StepView& step, RowList rows, KvPages kv) override {
+    later(&Backend::plan_attend, step, rows, kv);
+  }
   void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv, float scale,
                   RowList rows, Matrix o_latent) override {
     later(&Backend::mla_attend, step, q_row, num_heads, kv, scale, rows, o_latent);

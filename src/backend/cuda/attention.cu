@@ -229,13 +229,20 @@ void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Mat
   gemm(product);
 }
 
+void CudaBackend::plan_attend(const StepView& step, RowList rows, KvPages kv) {
+  cuda::plan_attend_decode(stream_, num_sms_, plan_scratch_, sealed_, step, rows, kv);
+  planned_rows_ = rows;
+}
+
 void CudaBackend::mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv,
                              float scale, RowList rows, Matrix o_latent) {
   const int latent = o_latent.cols / num_heads;
   CHECK(q_row.cols == num_heads * kv.row_size && latent <= kv.row_size, "q_row of ", q_row.cols,
         " for rows of ", kv.row_size);
   if (cuda::is_for_attend_decode(q_row, num_heads, kv, o_latent)) {
-    cuda::attend_decode(stream_, num_sms_, attention_scratch_, sealed_,
+    CHECK(planned_rows_.data == rows.data && planned_rows_.size == rows.size,
+          "rows that plan_attend() has not seen");
+    cuda::attend_decode(stream_, num_sms_, {plan_scratch_, attention_scratch_, sealed_},
                         {step, q_row, num_heads, kv, scale, rows}, o_latent);
     return;
   }

@@ -18,6 +18,7 @@ constexpr int kLatent = kDecodeLatent, kRow = 576;
 constexpr int kTile = kDecodeTile;
 constexpr int kThreads = 256, kWarps = kThreads / kWarp;
 constexpr int kMaxFullItems = 3072;
+constexpr int kManyRowHeads = 4 * 132;  // a warp for a group is a waste from here on
 // Row strides in shared memory: 4 banks from row to row, so that ldmatrix meets no conflict.
 constexpr int kRowStride = kRow + 8, kWeightStride = kTile + 8;
 constexpr int kScoreStride = kTile + 4;
@@ -65,14 +66,12 @@ __device__ void load_kv(const DecodeArgs& args, const DecodeCursor& at, Bf16 (*t
   }
 }
 
-__device__ void load_query(const DecodeArgs& args, int row, Bf16 (*query)[kRowStride]) {
-  const Bf16* from = args.q + args.work.step.rows[row] * args.q_stride;
+__device__ void load_query(const DecodeArgs& args, int token, Bf16 (*query)[kRowStride]) {
+  const Bf16* from = args.q + token * args.q_stride;
   const int thread = static_cast<int>(threadIdx.x), count = args.num_heads * kRow;
   if (args.q_is_aligned) {
-    for (int i = 8 * thread; i < count; i += 8 * kThreads) {
-      *reinterpret_cast<uint4*>(&query[i / kRow][i % kRow]) =
-          *reinterpret_cast<const uint4*>(from + i);
-    }
+    for (int i = 8 * thread; i < count; i += 8 * kThreads)
+      copy_16_bytes(shared_address(&query[i / kRow][i % kRow]), from + i, true);
   } else {
     for (int i = thread; i < count; i += kThreads) query[i / kRow][i % kRow] = from[i];
   }
@@ -250,12 +249,12 @@ __device__ void merge_into_row(const DecodeArgs& args, const DecodeCursor& at,
 }
 
 template <int kHeadTiles>
-__device__ void begin_block(Shared<kHeadTiles>& shared) {
+__device__ void begin_block(Shared<kHeadTiles>& shared, int num_heads) {
   const int thread = static_cast<int>(threadIdx.x);
   if (thread < Shared<kHeadTiles>::kHeads)
     shared.split[thread] = shared.group[thread] = shared.row[thread] = {-INFINITY, 0};
   // Heads that are not there stay zeros.
-  for (int i = thread; i < Shared<kHeadTiles>::kHeads * kRow; i += kThreads)
+  for (int i = num_heads * kRow + thread; i < Shared<kHeadTiles>::kHeads * kRow; i += kThreads)
     shared.query[i / kRow][i % kRow] = from_f32<Bf16>(0);
   __syncthreads();
 }
@@ -269,7 +268,7 @@ __global__ void __launch_bounds__(kThreads, 1) attend_decode_kernel(DecodeArgs a
   DecodeCursor now{.plan = *args.work.plan}, next{.plan = now.plan};
   now.start(args.work, static_cast<int>(blockIdx.x));
   if (now.done()) return;
-  begin_block(shared);
+  begin_block(shared, args.num_heads);
   load_kv(args, now, shared.kv[0]);
   commit_copies();
   next = now;
@@ -277,9 +276,10 @@ __global__ void __launch_bounds__(kThreads, 1) attend_decode_kernel(DecodeArgs a
 
   Accumulator<kHeadTiles> split, group;
   for (int stage = 0; !now.done(); stage ^= 1) {
-    if (!next.done()) load_kv(args, next, shared.kv[stage ^ 1]);
+    if (now.begins_item()) load_query(args, now.token, shared.query);
     commit_copies();  // an empty group too: the wait counts groups
-    if (now.begins_item()) load_query(args, now.row, shared.query);
+    if (!next.done()) load_kv(args, next, shared.kv[stage ^ 1]);
+    commit_copies();
     wait_copies<1>();
     __syncthreads();
     score_tile(shared, shared.kv[stage]);
@@ -325,27 +325,48 @@ bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
          o_latent.cols == num_heads * kLatent && is_aligned(kv.data);
 }
 
-void attend_decode(cudaStream_t stream, int num_sms, Scratch& scratch, bool sealed,
+namespace {
+
+DecodeSequences sequences_of(const StepView& step, RowList rows) {
+  return {rows.data,           rows.size,       step.positions,
+          step.token_sequence, step.page_begin, step.pages};
+}
+
+// A row cannot be longer than all pages together.
+int most_full_items(int num_rows, const KvPages& kv) {
+  const int64_t longest = static_cast<int64_t>(kv.num_pages) * kTile;
+  return static_cast<int>(std::min<int64_t>(kMaxFullItems, num_rows * (longest / kSplit + 1)));
+}
+
+// The plan, then its rows.
+DecodePlan* plan_in(Scratch& scratch, bool sealed, int num_rows) {
+  const size_t bytes =
+      sizeof(DecodePlan) + (static_cast<size_t>(num_rows) + 1) * sizeof(DecodeRow);
+  return reinterpret_cast<DecodePlan*>(scratch.at_least<char>(bytes, sealed));
+}
+DecodeRow* rows_in(DecodePlan* plan) { return reinterpret_cast<DecodeRow*>(plan + 1); }
+
+}  // namespace
+
+void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan_scratch, bool sealed,
+                        const StepView& step, RowList rows, const KvPages& kv) {
+  if (rows.size == 0) return;
+  DecodePlan* plan = plan_in(plan_scratch, sealed, rows.size);
+  launch_early(stream, 1, kPlanThreads, 0, plan_decode, sequences_of(step, rows), num_sms,
+               most_full_items(rows.size, kv), plan, rows_in(plan));
+}
+
+void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
                    const DecodeInputs& inputs, const Matrix& o_latent) {
   const int num_rows = inputs.rows.size, heads = inputs.num_heads;
   if (num_rows == 0) return;
-  const StepView& step = inputs.step;
-  const DecodeSequences sequences{inputs.rows.data,    num_rows,        step.positions,
-                                  step.token_sequence, step.page_begin, step.pages};
-  // A row cannot be longer than all pages together.
-  const int64_t longest = static_cast<int64_t>(inputs.kv.num_pages) * kTile;
-  const auto max_full =
-      static_cast<int>(std::min<int64_t>(kMaxFullItems, num_rows * (longest / kSplit + 1)));
-  const size_t item_heads = static_cast<size_t>(max_full + num_rows) * static_cast<size_t>(heads);
-  float* sums =
-      scratch.at_least<float>(item_heads * (kLatent + 2) + sizeof(DecodePlan) / sizeof(int) +
-                                  static_cast<size_t>(num_rows) + 1,
-                              sealed);
+  DecodePlan* plan = plan_in(scratch.plan, /*sealed=*/true, num_rows);
+  const size_t item_heads = static_cast<size_t>(most_full_items(num_rows, inputs.kv) + num_rows) *
+                            static_cast<size_t>(heads);
+  float* sums = scratch.parts.at_least<float>(item_heads * (kLatent + 2), scratch.sealed);
   auto* stats = reinterpret_cast<PartStats*>(sums + item_heads * kLatent);
-  auto* plan = reinterpret_cast<DecodePlan*>(stats + item_heads);
-  auto* begin = reinterpret_cast<int*>(plan + 1);
   const DecodeArgs args{
-      .work = {sequences, plan, begin},
+      .work = {num_rows, plan, rows_in(plan), inputs.step.pages},
       .q = static_cast<const Bf16*>(inputs.q_row.data),
       .q_stride = inputs.q_row.stride,
       .q_is_aligned = is_aligned(inputs.q_row.data) && inputs.q_row.stride % 8 == 0,
@@ -354,7 +375,6 @@ void attend_decode(cudaStream_t stream, int num_sms, Scratch& scratch, bool seal
       .scale_log2 = inputs.scale * std::numbers::log2e_v<float>,
       .sums = sums,
       .stats = stats};
-  launch_early(stream, 1, kPlanThreads, 0, plan_decode, sequences, num_sms, max_full, plan, begin);
   if (heads <= 8)
     launch_decode<1>(stream, num_sms, args);
   else if (heads <= 16)
@@ -363,11 +383,16 @@ void attend_decode(cudaStream_t stream, int num_sms, Scratch& scratch, bool seal
     launch_decode<3>(stream, num_sms, args);
   else
     launch_decode<4>(stream, num_sms, args);
-  launch_early(stream,
-         dim3(static_cast<unsigned>(num_rows), static_cast<unsigned>(heads),
-              kLatent / kCombineColumns),
-         dim3(kWarp, kCombineWarps), 0, combine_decode, sequences,
-         DecodeParts{plan, begin, sums, stats}, rows_of<Bf16>(o_latent));
+  const DecodeParts parts{plan, rows_in(plan), sums, stats};
+  const dim3 rows_heads(static_cast<unsigned>(num_rows), static_cast<unsigned>(heads));
+  if (num_rows * heads >= kManyRowHeads) {
+    launch_early(stream, rows_heads, dim3(kWarp, kLatent / kCombineColumns), 0, combine_many,
+                 parts, rows_of<Bf16>(o_latent));
+  } else {
+    launch_early(stream, dim3(rows_heads.x, rows_heads.y, kLatent / kCombineColumns),
+                 dim3(kWarp, kCombineWarps), 0, combine_decode, parts,
+                 rows_of<Bf16>(o_latent));
+  }
 }
 
 }  // namespace glint::cuda

@@ -19,8 +19,18 @@ struct DecodeInputs {
   RowList rows;
 };
 
-// mla_attend. Scratch: (512 + 2) FP32 numbers a head for each of at most 3,072 + rows.size parts.
-void attend_decode(cudaStream_t stream, int num_sms, Scratch& scratch, bool sealed,
+// plan_attend. Scratch: a number for each row, and a few.
+void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan, bool sealed,
+                        const StepView& step, RowList rows, const KvPages& kv);
+
+struct DecodeScratch {
+  Scratch& plan;   // as plan_attend_decode() left it
+  Scratch& parts;  // (512 + 2) FP32 numbers a head for each of at most 3,072 + rows.size parts
+  bool sealed;
+};
+
+// mla_attend.
+void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
                    const DecodeInputs& inputs, const Matrix& o_latent);
 
 }  // namespace glint::cuda

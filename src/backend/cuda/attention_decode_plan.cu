@@ -58,30 +58,69 @@ struct Part {
 
 __device__ Part empty_part() { return {{-INFINITY, 0}, {0, 0, 0, 0}}; }
 
-__device__ Part load_part(const DecodeParts& parts, int item) {
+__device__ Part load_part(const DecodeParts& parts, int item, int column) {
   const int64_t at = static_cast<int64_t>(item) * gridDim.y + blockIdx.y;
-  const int column = static_cast<int>(blockIdx.z * kCombineColumns + 4 * threadIdx.x);
   return {parts.stats[at],
           *reinterpret_cast<const float4*>(parts.sums + at * kDecodeLatent + column)};
 }
 
-// Splits [first, first + count) of a row's units, all loaded before the first is merged.
 template <typename ItemOf>
-__device__ Part merge_splits(const DecodeParts& parts, int first, int count, ItemOf&& item_of) {
+__device__ Part merge_splits(const DecodeParts& parts, int first, int count, int column,
+                             ItemOf&& item_of) {
   Part loaded[kSplitsPerGroup], group = empty_part();
 #pragma unroll
   for (int i = 0; i < kSplitsPerGroup; ++i)
-    if (i < count) loaded[i] = load_part(parts, item_of(first + i));
+    if (i < count) loaded[i] = load_part(parts, item_of(first + i), column);
 #pragma unroll
   for (int i = 0; i < kSplitsPerGroup; ++i)
     if (i < count) group.take(loaded[i]);
   return group;
 }
 
+// Row blockIdx.x's items, in units and in groups of units.
+struct RowItems {
+  DecodePlan plan;
+  int row, num_full, per_group;
+  DecodeRow of_row;
+
+  __device__ RowItems(const DecodeParts& parts, int row_index)
+      : plan(*parts.plan),
+        row(row_index),
+        per_group(plan.unit == kSplit ? kSplitsPerGroup : 1),
+        of_row(parts.rows[row]) {
+    num_full = parts.rows[row + 1].begin - of_row.begin;
+  }
+
+  __device__ int num_groups() const { return (num_full + per_group) / per_group; }
+  __device__ int item(int unit) const { return unit < num_full ? of_row.begin + unit : plan.num_full + row; }
+  __device__ Part load_group(const DecodeParts& parts, int group, int column) const {
+    if (plan.unit != kSplit) return load_part(parts, item(group), column);
+    const int first_unit = group * per_group;
+    return merge_splits(parts, first_unit, min(per_group, num_full + 1 - first_unit), column,
+                        [&](int unit) { return item(unit); });
+  }
+  // Where the unit is the whole row, its groups are merged already.
+  __device__ void take(Part& whole, const Part& group) const {
+    if (plan.unit == kWholeRow)
+      whole = group;
+    else
+      whole.take(group);
+  }
+};
+
+__device__ void store_row(const DecodeRow& row, int column, const Part& whole,
+                          const Rows<__nv_bfloat16>& out) {
+  __nv_bfloat16* to = out[row.token] + static_cast<int>(blockIdx.y) * kDecodeLatent + column;
+  const float sums[4] = {whole.sums.x, whole.sums.y, whole.sums.z, whole.sums.w};
+  const bool is_empty = row.length == 0;
+  for (int i = 0; i < 4; ++i)
+    to[i] = from_f32<__nv_bfloat16>(is_empty ? 0.0f : sums[i] / whole.stats.total);
+}
+
 }  // namespace
 
 __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, DecodePlan* plan,
-                            int* begin) {
+                            DecodeRow* rows) {
   let_next_start();
   wait_for_previous();
   __shared__ int warp_totals[kMaxWarps];
@@ -100,56 +139,50 @@ __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, 
     const int row = first + static_cast<int>(threadIdx.x);
     const bool is_row = row < step.num_rows;
     const BlockScan scan = scan_block(is_row ? full_units(step.length(row), unit) : 0, warp_totals);
-    if (is_row) begin[row] = num_full + scan.before;
+    if (is_row) {
+      rows[row] = {num_full + scan.before, step.length(row),
+                   step.page_begin[max(step.sequence(row), 0)], step.rows[row]};
+    }
     num_full += scan.total;
   }
   if (threadIdx.x == 0) {
-    begin[step.num_rows] = num_full;
+    rows[step.num_rows].begin = num_full;
     *plan = {unit, num_full, num_full + step.num_rows};
   }
 }
 
-__global__ void combine_decode(DecodeSequences step, DecodeParts parts, Rows<__nv_bfloat16> out) {
+__global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out) {
   let_next_start();
   wait_for_previous();
   __shared__ Part groups[kCombineWarps][kWarp];
   const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
-  const int row = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y);
-  const DecodePlan plan = *parts.plan;
-  const int first_item = parts.begin[row], num_full = parts.begin[row + 1] - first_item;
-  const int num_units = num_full + 1;
-  const auto item_of = [&](int unit) {
-    return unit < num_full ? first_item + unit : plan.num_full + row;
-  };
-  const int per_group = plan.unit == kSplit ? kSplitsPerGroup : 1;
-  const int num_groups = (num_units + per_group - 1) / per_group;
+  const int column = static_cast<int>(blockIdx.z) * kCombineColumns + 4 * lane;
+  const RowItems items(parts, static_cast<int>(blockIdx.x));
+  const int num_groups = items.num_groups();
   Part whole = empty_part();
   for (int begin = 0; begin < num_groups; begin += kCombineWarps) {
-    const int group = begin + warp, first = group * per_group;
-    if (group < num_groups) {
-      groups[warp][lane] =
-          plan.unit == kSplit
-              ? merge_splits(parts, first, min(per_group, num_units - first), item_of)
-              : load_part(parts, item_of(group));
-    }
+    if (begin + warp < num_groups)
+      groups[warp][lane] = items.load_group(parts, begin + warp, column);
     __syncthreads();
     if (warp == 0) {
-      for (int i = 0; i < min(kCombineWarps, num_groups - begin); ++i) {
-        if (plan.unit == kWholeRow)
-          whole = groups[i][lane];  // its groups are merged already
-        else
-          whole.take(groups[i][lane]);
-      }
+      for (int i = 0; i < min(kCombineWarps, num_groups - begin); ++i)
+        items.take(whole, groups[i][lane]);
     }
     __syncthreads();
   }
-  if (warp != 0) return;
-  const int column = static_cast<int>(blockIdx.z) * kCombineColumns + 4 * lane;
-  __nv_bfloat16* to = out[step.rows[row]] + head * kDecodeLatent + column;
-  const float sums[4] = {whole.sums.x, whole.sums.y, whole.sums.z, whole.sums.w};
-  const bool is_empty = step.length(row) == 0;
-  for (int i = 0; i < 4; ++i)
-    to[i] = from_f32<__nv_bfloat16>(is_empty ? 0.0f : sums[i] / whole.stats.total);
+  if (warp == 0) store_row(items.of_row, column, whole, out);
+}
+
+__global__ void combine_many(DecodeParts parts, Rows<__nv_bfloat16> out) {
+  let_next_start();
+  wait_for_previous();
+  const int column = static_cast<int>(threadIdx.y) * kCombineColumns +
+                     4 * static_cast<int>(threadIdx.x);
+  const RowItems items(parts, static_cast<int>(blockIdx.x));
+  Part whole = empty_part();
+  for (int group = 0; group < items.num_groups(); ++group)
+    items.take(whole, items.load_group(parts, group, column));
+  store_row(items.of_row, column, whole, out);
 }
 
 }  // namespace glint::cuda

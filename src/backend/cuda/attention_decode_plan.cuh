@@ -30,18 +30,27 @@ struct DecodeSequences {
   __device__ int length(int row) const { return sequence(row) < 0 ? 0 : positions[rows[row]] + 1; }
 };
 
-// In device memory. Items [0, num_full) are whole units, those of row r from begin[r] on; item
+// What the plan says of a row: with it, and a page id, a block finds its cached rows.
+struct alignas(16) DecodeRow {
+  int begin;       // its first item
+  int length;      // cached rows, itself included
+  int page_begin;  // of its sequence, in StepView::pages
+  int token;
+};
+
+// In device memory. Items [0, num_full) are whole units, those of row r from its begin on; item
 // num_full + r is what is left of row r, 1 to `unit` cached rows; none of a row of no sequence.
-struct DecodePlan {
+struct alignas(16) DecodePlan {
   int unit;  // kSplit, kGroup or kWholeRow
   int num_full;
   int num_items;
 };
 
 struct DecodeWork {
-  DecodeSequences step;
+  int num_rows;
   const DecodePlan* plan;
-  const int* begin;  // [num_rows + 1]
+  const DecodeRow* rows;  // [num_rows + 1]: the last only begins
+  const int32_t* pages;
 };
 
 __device__ inline int full_units(int length, int unit) { return (length - 1) / unit; }
@@ -49,7 +58,7 @@ __device__ inline int full_units(int length, int unit) { return (length - 1) / u
 // The tile that a block is at: of its items, those gridDim.x apart.
 struct DecodeCursor {
   DecodePlan plan;
-  int item, row, begin, end, position;
+  int item, row, token, begin, end, position;
   const int32_t* pages;
 
   __device__ bool done() const { return item >= plan.num_items; }
@@ -63,20 +72,15 @@ struct DecodeCursor {
   __device__ void start(const DecodeWork& work, int next_item) {
     item = next_item;
     if (done()) return;
-    int unit_index = 0;
-    if (item < plan.num_full) {
-      row = row_of(work, item);
-      unit_index = item - work.begin[row];
-      begin = unit_index * plan.unit;
-      end = begin + plan.unit;
-    } else {
-      row = item - plan.num_full;
-      unit_index = work.begin[row + 1] - work.begin[row];
-      begin = unit_index * plan.unit;
-      end = work.step.length(row);
-    }
+    const bool is_full = item < plan.num_full;
+    row = is_full ? row_of(work, item) : item - plan.num_full;
+    const DecodeRow of_row = work.rows[row];
+    begin = is_full ? (item - of_row.begin) * plan.unit
+                    : (work.rows[row + 1].begin - of_row.begin) * plan.unit;
+    end = is_full ? begin + plan.unit : of_row.length;
     position = begin;
-    pages = work.step.pages + work.step.page_begin[max(work.step.sequence(row), 0)];
+    token = of_row.token;
+    pages = work.pages + of_row.page_begin;
   }
   __device__ void advance(const DecodeWork& work) {
     if (ends_item())
@@ -88,10 +92,10 @@ struct DecodeCursor {
  private:
   // The last row whose units begin at or before the item.
   __device__ int row_of(const DecodeWork& work, int full_item) const {
-    int low = 0, high = work.step.num_rows;  // begin[low] <= item < begin[high]
+    int low = 0, high = work.num_rows;  // begin of low <= item < begin of high
     while (high - low > 1) {
       const int middle = (low + high) / 2;
-      (work.begin[middle] <= full_item ? low : high) = middle;
+      (work.rows[middle].begin <= full_item ? low : high) = middle;
     }
     return low;
   }
@@ -120,12 +124,12 @@ __device__ inline float merged(float first, float second, const MergeScales& sca
 // costing one beside its own; at most max_full items are whole units.
 constexpr int kPlanThreads = 256;
 __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, DecodePlan* plan,
-                            int* begin);
+                            DecodeRow* rows);
 
 // What the items came to.
 struct DecodeParts {
   const DecodePlan* plan;
-  const int* begin;        // [num_rows + 1]
+  const DecodeRow* rows;   // [num_rows + 1]
   const float* sums;       // [item, num_heads, kDecodeLatent], aligned to 16 bytes
   const PartStats* stats;  // [item, num_heads]
 };
@@ -135,6 +139,9 @@ struct DecodeParts {
 constexpr int kDecodeLatent = 512;
 constexpr int kCombineWarps = 8;
 constexpr int kCombineColumns = 4 * kWarp;
-__global__ void combine_decode(DecodeSequences step, DecodeParts parts, Rows<__nv_bfloat16> out);
+__global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out);
+// The same for many rows, a warp to 128 columns. Grid: rows, heads; block: kWarp x kDecodeLatent /
+// kCombineColumns.
+__global__ void combine_many(DecodeParts parts, Rows<__nv_bfloat16> out);
 
 }  // namespace glint::cuda

@@ -54,6 +54,7 @@ class CudaBackend final : public Backend {
   void write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, float eps, Matrix cos_sin,
                 bool interleave, KvPages kv) override;
   void mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) override;
+  void plan_attend(const StepView& step, RowList rows, KvPages kv) override;
   void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv, float scale,
                   RowList rows, Matrix o_latent) override;
   void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) override;
@@ -78,6 +79,8 @@ class CudaBackend final : public Backend {
   cuda::Stream stream_;
   bool sealed_ = false;  // scratch may not grow any more
   cuda::TensorMaps tensor_maps_;
+  RowList planned_rows_;  // of plan_attend(), whose plan is in plan_scratch_
+  cuda::Scratch plan_scratch_;
   cuda::Scratch attention_scratch_, moe_scratch_, parts_scratch_, sample_scratch_;
   cuda::Scratch prefill_scratch_, prefill_state_scratch_;
   int prefill_block_rows_ = cuda::kPrefillBlockRows;

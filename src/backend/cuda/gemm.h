@@ -27,7 +27,7 @@ struct GemmArgs {
   int out_group_columns = 0;
 
   int max_rows = 0;                // of one group
-  int expected_rows = 0;           // of one group, for the choice of a tile; 0: max_rows
+  int mean_rows = 0;               // of groups, for the choice of a tile; 0: all have max_rows
   const int32_t* ids = nullptr;    // null: row i is i
   const int32_t* begin = nullptr;  // [groups + 1]; null: every group has max_rows rows
   int in_divisor = 1;

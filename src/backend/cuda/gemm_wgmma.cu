@@ -12,6 +12,9 @@
 //
 // After DeepGEMM's structure (its README, "persistent warp specialization"); the code is ours.
 
+#include <algorithm>
+#include <cmath>
+
 #include "backend/cuda/gemm.h"
 #include "backend/cuda/kernel.cuh"
 #include "backend/cuda/wgmma.cuh"
@@ -38,22 +41,28 @@ struct Problem {
   int x_group_columns, out_group_columns;
   int max_rows, in_divisor;
   int n, k, groups;
+  bool stores_whole;  // out can take 16 bytes at every multiple of 8 features
 };
 
-// kWarpgroups consumers of 64 weight rows each, kTileRows rows of x, a ring of kStages.
-template <int kTileRowsOf, int kWarpgroupsOf, int kStagesOf, int kBlocksPerSmOf>
+// kWarpgroups consumers of 64 weight rows each, kTileRows rows of x, a ring of kStages of kBoxes
+// times kTileK columns. A stage costs its barriers once, however many columns it has.
+template <int kTileRowsOf, int kWarpgroupsOf, int kBoxesOf, int kStagesOf, int kBlocksPerSmOf>
 struct Shape {
   static constexpr int kTileRows = kTileRowsOf;
   static constexpr int kWarpgroups = kWarpgroupsOf;
+  static constexpr int kBoxes = kBoxesOf;
   static constexpr int kStages = kStagesOf;
   static constexpr int kBlocksPerSm = kBlocksPerSmOf;
   static constexpr int kThreads = (kWarpgroups + 1) * kWarpgroup;
   static constexpr int kWeightRows = 64 * kWarpgroups;
-  static constexpr int kWeightBytes = kWeightRows * kTileK * 2;
-  static constexpr int kStageBytes = kWeightBytes + kTileRows * kTileK * 2;
-  // Copies of x under way. A consumer frees a stage when the next one is there, so two stages fewer
-  // than the ring has can be unannounced.
-  static constexpr int kAhead = kStages - 2 < 4 ? kStages - 2 : 4;
+  static constexpr int kWeightBytes = kWeightRows * kTileK * 2;  // of a box
+  static constexpr int kRowBytes = kTileRows * kTileK * 2;
+  static constexpr int kStageBytes = kBoxes * (kWeightBytes + kRowBytes);
+  static constexpr int kStageK = kBoxes * kTileK;
+  // Stages whose copies of x may be under way beside the one that is announced next. A consumer
+  // frees a stage when the next one is there, so kStages - 2 is the most; and as many fewer as the
+  // producer is to be ahead of the consumer, or each would wait for the other at every stage.
+  static constexpr int kAhead = (kStages - 1) / 2;
 };
 
 struct Tail {  // of shared memory, behind the ring
@@ -61,9 +70,25 @@ struct Tail {  // of shared memory, behind the ring
   int tile_begin[kMaxGroups + 1];  // in tiles, by group
 };
 
+// Large tiles go to memory by way of shared memory, some rows at a time, so that they are stored in
+// pieces of 16 bytes: two buffers a warpgroup.
+template <typename S>
+constexpr bool kIsStaged = S::kTileRows >= 128;
+template <typename Out>
+constexpr int kStagedRows = 64 / sizeof(Out);
+template <typename Out>
+constexpr int kStagedStride = 64 * sizeof(Out) + 16;  // bytes; no two rows at the same banks
+constexpr int kStagedBytes = 64 / 2 * (64 * 2 + 16);  // the most of a buffer
+static_assert(kStagedRows<float> * kStagedStride<float> <= kStagedBytes);
+
+template <typename S>
+constexpr size_t tail_bytes() {
+  return (sizeof(Tail) + 127) / 128 * 128;
+}
 template <typename S>
 constexpr size_t shared_bytes() {
-  return 1024 + size_t{S::kStages} * S::kStageBytes + sizeof(Tail);
+  return 1024 + size_t{S::kStages} * S::kStageBytes + tail_bytes<S>() +
+         (kIsStaged<S> ? size_t{2} * S::kWarpgroups * kStagedBytes : 0);
 }
 
 // Walks over this block's tiles: group after group, a group's rows fastest, so that blocks side by
@@ -82,7 +107,10 @@ struct TileWalk {
 
   __device__ bool next() {
     if (index >= tile_begin[p.groups]) return false;
-    while (index >= tile_begin[group + 1]) ++group;
+    for (int above = p.groups; above - group > 1;) {  // the last that begins at or before index
+      const int middle = (group + above) / 2;
+      (tile_begin[middle] <= index ? group : above) = middle;
+    }
     begin = p.begin == nullptr ? 0 : p.begin[group];
     num_rows = p.begin == nullptr ? p.max_rows : p.begin[group + 1] - begin;
     const int row_tiles = (num_rows + S::kTileRows - 1) / S::kTileRows;
@@ -104,9 +132,19 @@ __device__ void plan_tiles(const Problem& p, int features_per_tile, int* tile_be
     tile_begin[g + 1] = feature_tiles * ((rows + S::kTileRows - 1) / S::kTileRows);
   }
   __syncthreads();
-  if (threadIdx.x > 0) return;
-  tile_begin[0] = 0;
-  for (int g = 0; g < p.groups; ++g) tile_begin[g + 1] += tile_begin[g];
+  if (threadIdx.x >= kWarp) return;
+  const int each = (p.groups + kWarp - 1) / kWarp, lane = static_cast<int>(threadIdx.x);
+  const int first = lane * each, end = min(first + each, p.groups);
+  int mine = 0;
+  for (int g = first; g < end; ++g) mine += tile_begin[g + 1];
+  int sum = mine;
+  for (int offset = 1; offset < kWarp; offset *= 2) {
+    const int other = __shfl_up_sync(~0u, sum, offset);
+    if (lane >= offset) sum += other;
+  }
+  sum -= mine;
+  if (lane == 0) tile_begin[0] = 0;
+  for (int g = first; g < end; ++g) tile_begin[g + 1] = sum += tile_begin[g + 1];
 }
 
 // A position in the ring and the parity of its phase.
@@ -119,19 +157,22 @@ struct Cursor {
   }
 };
 
-// Asks for a tile's weights of columns [k, k + kTileK). One thread.
+// Asks for a tile's weights of a stage from column k on. One thread.
 template <typename S, Weights kWeights>
 __device__ void request_weights(const TileWalk<S>& tile, int k, const CUtensorMap& map, char* stage,
                                 Barrier& full) {
-  full.arrive_expecting(S::kWeightBytes);
-  if constexpr (kWeights == Weights::kTransposed) {
-    for (int i = 0; i < S::kWarpgroups; ++i)
-      load_tile(stage + i * 64 * 128, map, full, (tile.feature * S::kWarpgroups + i) * 64, k,
-                tile.group);
-  } else if constexpr (kWeights == Weights::kSwiglu) {
-    load_tile(stage, map, full, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
-  } else {
-    load_tile(stage, map, full, k, tile.feature * S::kWeightRows, tile.group);
+  const int boxes = min(S::kBoxes, (tile.p.k - k) / kTileK);
+  full.arrive_expecting(boxes * S::kWeightBytes);
+  for (int box = 0; box < boxes; ++box, k += kTileK, stage += S::kWeightBytes) {
+    if constexpr (kWeights == Weights::kTransposed) {
+      for (int i = 0; i < S::kWarpgroups; ++i)
+        load_tile(stage + i * 64 * 128, map, full, (tile.feature * S::kWarpgroups + i) * 64, k,
+                  tile.group);
+    } else if constexpr (kWeights == Weights::kSwiglu) {
+      load_tile(stage, map, full, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
+    } else {
+      load_tile(stage, map, full, k, tile.feature * S::kWeightRows, tile.group);
+    }
   }
 }
 
@@ -141,12 +182,20 @@ template <typename S, Weights kWeights>
 __device__ int request_early(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
   TileWalk<S> first(p, tail.tile_begin);
   if (!first.next()) return 0;
-  const int count = min(S::kStages, p.k / kTileK);
+  const int count = min(S::kStages, (p.k + S::kStageK - 1) / S::kStageK);
   if (threadIdx.x % kWarpgroup == 0) {
     for (int i = 0; i < count; ++i)
-      request_weights<S, kWeights>(first, i * kTileK, map, ring + i * S::kStageBytes, tail.full[i]);
+      request_weights<S, kWeights>(first, i * S::kStageK, map, ring + i * S::kStageBytes,
+                                   tail.full[i]);
   }
   return count;
+}
+
+// One arrival for a warp whose copies have come.
+__device__ inline void announce(Barrier& full) {
+  fence_async_proxy();
+  __syncwarp();
+  if (threadIdx.x % kWarp == 0) full.arrive();
 }
 
 template <typename S, Weights kWeights>
@@ -170,37 +219,41 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
                         : p.x + (tile.id(row) / p.in_divisor) * p.x_stride +
                               tile.group * p.x_group_columns + piece * 8;
     }
-    for (int k = 0; k < p.k; k += kTileK) {
+    for (int k = 0; k < p.k; k += S::kStageK) {
       char* stage = ring + now.stage * S::kStageBytes;
       tail.empty[now.stage].wait(now.parity ^ 1);
       if (early > 0)
         --early;
       else if (thread == 0)
         request_weights<S, kWeights>(tile, k, map, stage, tail.full[now.stage]);
-      const uint32_t rows = shared_address(stage + S::kWeightBytes) + static_cast<uint32_t>(place);
+      const uint32_t rows =
+          shared_address(stage + S::kBoxes * S::kWeightBytes) + static_cast<uint32_t>(place);
 #pragma unroll
-      for (int i = 0; i < kCopies; ++i) {
-        if (first + 16 * i >= S::kTileRows) break;  // only with tiles of 8 rows
-        const void* source = from[i] == nullptr ? p.x : from[i] + k;
-        copy_16_bytes(rows + static_cast<uint32_t>(i) * 16 * 128, source, from[i] != nullptr);
+      for (int box = 0; box < S::kBoxes; ++box) {
+        if (k + box * kTileK >= p.k) break;
+#pragma unroll
+        for (int i = 0; i < kCopies; ++i) {
+          if (first + 16 * i >= S::kTileRows) break;  // only with tiles of 8 rows
+          const void* source = from[i] == nullptr ? p.x : from[i] + k + box * kTileK;
+          copy_16_bytes(rows + static_cast<uint32_t>(box * S::kRowBytes + i * 16 * 128), source,
+                        from[i] != nullptr);
+        }
       }
       commit_copies();
       now.advance();
       if (++pending > S::kAhead) {
         wait_copies<S::kAhead>();
-        fence_async_proxy();
-        tail.full[announced.stage].arrive();
+        announce(tail.full[announced.stage]);
         announced.advance();
         --pending;
       }
     }
   }
   wait_copies<0>();
-  fence_async_proxy();
-  for (; pending > 0; --pending, announced.advance()) tail.full[announced.stage].arrive();
+  for (; pending > 0; --pending, announced.advance()) announce(tail.full[announced.stage]);
 }
 
-// d, as Wgmma lays it out, to out[row][feature].
+// d, as Wgmma lays it out, to out[row][feature], number by number.
 template <typename S, bool kSwiglu, typename Out>
 __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
                       const float (&d)[S::kTileRows / 2]) {
@@ -225,14 +278,51 @@ __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
   }
 }
 
-// The products of one stage.
+// The same by way of `buffers`, this warpgroup's two.
+template <typename S, bool kSwiglu, typename Out>
+__device__ void store_staged(const Problem& p, const TileWalk<S>& tile, int warpgroup,
+                             const float (&d)[S::kTileRows / 2], char* buffers) {
+  constexpr int kFeatures = kSwiglu ? 32 : 64;  // of the warpgroup
+  constexpr int kRows = kStagedRows<Out>, kStride = kStagedStride<Out>;
+  constexpr int kPiece = 16 / sizeof(Out), kPieces = kFeatures / kPiece;  // of a row
+  const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
+  const int lane = thread % kWarp, warp = thread / kWarp;
+  const int feature = warp * (kFeatures / 4) + lane / 4;
+  const int first_feature = (tile.feature * S::kWarpgroups + warpgroup) * kFeatures;
+  Out* out = static_cast<Out*>(p.out) + tile.group * p.out_group_columns + first_feature;
+#pragma unroll  // d stays in registers
+  for (int chunk = 0; chunk < S::kTileRows / kRows; ++chunk) {
+    char* buffer = buffers + chunk % 2 * kStagedBytes;
+#pragma unroll
+    for (int i = 0; i < kRows / 4; ++i) {
+      const int row = i / 2 * 8 + lane % 4 * 2 + i % 2, at = chunk * kRows / 2 + i / 2 * 4 + i % 2;
+      Out* to = reinterpret_cast<Out*>(buffer + row * kStride) + feature;
+      if constexpr (kSwiglu) {
+        to[0] = from_f32<Out>(silu(d[at]) * d[at + 2]);
+      } else {
+        to[0] = from_f32<Out>(d[at]);
+        to[8] = from_f32<Out>(d[at + 2]);
+      }
+    }
+    // The buffer before the last is free: all have stored it when they come here.
+    sync_warpgroup(warpgroup);
+    for (int i = thread; i < kRows * kPieces; i += kWarpgroup) {
+      const int row = i / kPieces, column = i % kPieces * kPiece;
+      const int tile_row = tile.first_row + chunk * kRows + row;
+      if (tile_row >= tile.num_rows || first_feature + column >= p.n) continue;
+      *reinterpret_cast<uint4*>(out + tile.id(tile_row) * p.out_stride + column) =
+          *reinterpret_cast<const uint4*>(buffer + row * kStride + column * sizeof(Out));
+    }
+  }
+}
+
+// The products of a box.
 template <typename S, Weights kWeights>
-__device__ void multiply_stage(float (&d)[S::kTileRows / 2], uint32_t stage, int warpgroup,
-                               bool is_first) {
+__device__ void multiply_box(float (&d)[S::kTileRows / 2], uint32_t weights, uint32_t rows,
+                             bool is_first) {
   constexpr bool kTransposed = kWeights == Weights::kTransposed;
-  const uint32_t weights = stage + static_cast<uint32_t>(warpgroup) * 64 * 128;
   const uint64_t a = kTransposed ? transposed_descriptor(weights, 0) : matrix_descriptor(weights);
-  const uint64_t b = matrix_descriptor(stage + S::kWeightBytes);
+  const uint64_t b = matrix_descriptor(rows);
   constexpr int kNext = (kTransposed ? 16 * 128 : 32) / 16;  // 16 columns of k further
 #pragma unroll
   for (int step = 0; step < kTileK / 16; ++step)
@@ -241,17 +331,25 @@ __device__ void multiply_stage(float (&d)[S::kTileRows / 2], uint32_t stage, int
 }
 
 template <typename S, Weights kWeights, typename Out>
-__device__ void consume(const Problem& p, char* ring, Tail& tail) {
+__device__ void consume(const Problem& p, char* ring, Tail& tail, char* staging) {
   const int warpgroup = static_cast<int>(threadIdx.x) / kWarpgroup;
   const bool speaks = threadIdx.x % kWarp == 0;  // one arrival a warp
   Cursor<S::kStages> now, used;
   for (TileWalk<S> tile(p, tail.tile_begin); tile.next();) {
     float d[S::kTileRows / 2];
-    for (int k = 0; k < p.k; k += kTileK) {
+    for (int k = 0; k < p.k; k += S::kStageK) {
       tail.full[now.stage].wait(now.parity);
-      const uint32_t stage = shared_address(ring + now.stage * S::kStageBytes);
+      const uint32_t weights = shared_address(ring + now.stage * S::kStageBytes) +
+                               static_cast<uint32_t>(warpgroup) * 64 * 128;
+      const uint32_t rows =
+          shared_address(ring + now.stage * S::kStageBytes + S::kBoxes * S::kWeightBytes);
       wgmma_fence();
-      multiply_stage<S, kWeights>(d, stage, warpgroup, k == 0);
+#pragma unroll
+      for (int box = 0; box < S::kBoxes; ++box) {
+        if (k + box * kTileK >= p.k) break;
+        multiply_box<S, kWeights>(d, weights + box * S::kWeightBytes, rows + box * S::kRowBytes,
+                                  k + box == 0);
+      }
       wgmma_commit();
       if (k > 0) {
         wgmma_wait<1>();
@@ -264,7 +362,15 @@ __device__ void consume(const Problem& p, char* ring, Tail& tail) {
     pin(d);
     if (speaks) tail.empty[used.stage].arrive();
     used.advance();
-    store<S, kWeights == Weights::kSwiglu, Out>(p, tile, warpgroup, d);
+    constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
+    if constexpr (kIsStaged<S>) {
+      if (p.stores_whole) {
+        store_staged<S, kSwiglu, Out>(p, tile, warpgroup, d,
+                                      staging + warpgroup * 2 * kStagedBytes);
+        continue;
+      }
+    }
+    store<S, kSwiglu, Out>(p, tile, warpgroup, d);
   }
 }
 
@@ -280,7 +386,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     let_next_start();
     prefetch_map(map);
     for (int s = 0; s < S::kStages; ++s) {
-      tail.full[s].init(kWarpgroup + 1);  // each producer thread, and the announced bytes
+      tail.full[s].init(kWarpgroup / kWarp + 1);  // producer warps, and the announced bytes
       tail.empty[s].init(4 * S::kWarpgroups);
     }
     fence_barrier_init();
@@ -289,12 +395,18 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   plan_tiles<S>(p, kFeatures, tail.tile_begin);
   __syncthreads();
   if (threadIdx.x >= S::kWarpgroups * kWarpgroup) {
-    if constexpr (S::kTileRows == 256) give_registers<40>();
+    if constexpr (S::kTileRows > 128) give_registers<40>();
     produce<S, kWeights>(p, map, ring, tail);
   } else {
-    if constexpr (S::kTileRows == 256) take_registers<232>();
-    consume<S, kWeights, Out>(p, ring, tail);
+    if constexpr (S::kTileRows > 128) take_registers<232>();
+    consume<S, kWeights, Out>(p, ring, tail, ring + S::kStages * S::kStageBytes + tail_bytes<S>());
   }
+}
+
+bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
+
+bool stores_whole(const GemmArgs& args) {
+  return is_aligned(args.out.data) && args.out.stride % 8 == 0 && args.out_group_columns % 8 == 0;
 }
 
 template <typename S>
@@ -311,7 +423,8 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
                         .in_divisor = args.in_divisor,
                         .n = args.n(),
                         .k = args.k(),
-                        .groups = args.w.count};
+                        .groups = args.w.count,
+                        .stores_whole = stores_whole(args)};
   const int map_rows = args.w_is_transposed ? kTileK : S::kWeightRows;
   const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, map_rows);
   const dim3 grid(static_cast<unsigned>(num_sms * S::kBlocksPerSm));
@@ -329,8 +442,6 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
   });
 }
 
-bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
-
 }  // namespace
 
 bool is_for_wgmma(const GemmArgs& args) {
@@ -340,15 +451,32 @@ bool is_for_wgmma(const GemmArgs& args) {
          is_aligned(args.x.data) && is_aligned(args.w.data);
 }
 
+namespace {
+
+// What `rows` rows of a group take with tiles of `tile` rows, in rows that are computed. A group
+// has a few more or less than the mean.
+int computed_rows(int rows, int tile) {
+  const int spread = static_cast<int>(std::sqrt(static_cast<float>(rows)));
+  int tiles = 0;
+  for (const int n : {rows - spread, rows, rows + spread}) tiles += (n + tile - 1) / tile;
+  return tiles * tile;
+}
+
+}  // namespace
+
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
-  const int rows = args.expected_rows > 0 ? args.expected_rows : args.max_rows;
-  if (args.w_is_transposed) return run<Shape<256, 2, 4, 1>>(stream, num_sms, maps, args);
-  if (rows <= 8) return run<Shape<8, 1, 10, 2>>(stream, num_sms, maps, args);
-  if (rows <= 16) return run<Shape<16, 1, 9, 2>>(stream, num_sms, maps, args);
-  if (rows <= 32) return run<Shape<32, 1, 8, 2>>(stream, num_sms, maps, args);
-  if (rows <= 64) return run<Shape<64, 1, 6, 2>>(stream, num_sms, maps, args);
-  if (rows <= 192) return run<Shape<128, 1, 4, 2>>(stream, num_sms, maps, args);
-  run<Shape<256, 2, 4, 1>>(stream, num_sms, maps, args);
+  if (args.w_is_transposed) return run<Shape<256, 2, 1, 4, 1>>(stream, num_sms, maps, args);
+  // Of groups, twice the mean: so a busy one rarely takes a second tile.
+  const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
+  const int rows = std::min(args.max_rows, args.mean_rows > 0 ? 2 * mean : mean);
+  if (rows <= 8) return run<Shape<8, 1, 2, 6, 2>>(stream, num_sms, maps, args);
+  if (rows <= 16) return run<Shape<16, 1, 2, 5, 2>>(stream, num_sms, maps, args);
+  if (rows <= 32) return run<Shape<32, 1, 1, 8, 2>>(stream, num_sms, maps, args);
+  if (rows <= 64) return run<Shape<64, 1, 1, 6, 2>>(stream, num_sms, maps, args);
+  if (rows <= 128) return run<Shape<128, 1, 1, 4, 2>>(stream, num_sms, maps, args);
+  if (computed_rows(mean, 192) < computed_rows(mean, 256))
+    return run<Shape<192, 2, 1, 5, 1>>(stream, num_sms, maps, args);
+  run<Shape<256, 2, 1, 4, 1>>(stream, num_sms, maps, args);
 }
 
 }  // namespace glint::cuda

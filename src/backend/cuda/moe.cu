@@ -34,11 +34,9 @@ void check_routing(const Routing& routing, int num_tokens) {
         num_tokens);
 }
 
-// Of one expert: twice the mean, so that a busy one rarely takes a second tile, yet no more than
-// there are.
-int expected_rows(const Routing& routing, int num_experts) {
+int mean_rows(const Routing& routing, int num_experts) {
   const int pairs = routing.num_tokens * routing.num_experts_per_tok;
-  return std::min(routing.num_tokens, 2 * (pairs + num_experts - 1) / num_experts);
+  return (pairs + num_experts - 1) / num_experts;
 }
 
 }  // namespace
@@ -54,7 +52,7 @@ void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, M
         .is_swiglu = true,
         .out = out,
         .max_rows = x.rows,
-        .expected_rows = expected_rows(routing, w.count),
+        .mean_rows = mean_rows(routing, w.count),
         .ids = routing.expert_pairs,
         .begin = routing.expert_begin,
         .in_divisor = routing.num_experts_per_tok});
@@ -78,7 +76,7 @@ void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Ma
         .w = w,
         .out = contiguous(parts, NumberType::kF32, act.rows, hidden),
         .max_rows = tokens,
-        .expected_rows = expected_rows(routing, w.count),
+        .mean_rows = mean_rows(routing, w.count),
         .ids = routing.expert_pairs,
         .begin = routing.expert_begin});
   linear(shared_act, shared_w, contiguous(shared, NumberType::kF32, tokens, hidden));

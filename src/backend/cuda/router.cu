@@ -118,15 +118,21 @@ void launch_logits(cudaStream_t stream, const Matrix& x, const Matrix& w, float*
 void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
                         Routing routing) {
   const int count = params.num_experts_per_tok;
-  CHECK(w.type == NumberType::kF32 && bias.type == NumberType::kF32, "the router is FP32");
+  CHECK(bias.type == NumberType::kF32, "the bias is FP32");
   CHECK(w.cols == x.cols && bias.cols == w.rows, "w [", w.rows, ", ", w.cols, "]");
   CHECK(routing.num_tokens == x.rows && routing.num_experts_per_tok == count && count <= w.rows,
         count, " of ", w.rows, " experts for ", routing.num_tokens, " rows");
   if (x.rows == 0) return;
   const auto num_logits = static_cast<size_t>(x.rows) * static_cast<size_t>(w.rows);
   float* logits = moe_scratch_.at_least<float>(num_logits, sealed_);
-  // The tile is for speed alone: see above.
-  if (x.rows <= kFewRows)
+  const cuda::GemmArgs product{
+      .x = x,
+      .w = {w.data, w.type, 1, w.rows, w.cols},
+      .out = contiguous(logits, NumberType::kF32, x.rows, w.rows),
+      .max_rows = x.rows};
+  if (w.stride == w.cols && cuda::is_for_wgmma(product))
+    gemm(product);
+  else if (x.rows <= kFewRows)  // the tile is for speed alone: see above
     launch_logits<4, 1>(stream_, x, w, logits);
   else
     launch_logits<8, 4>(stream_, x, w, logits);

@@ -68,6 +68,11 @@ struct Wgmma;
   GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32 \
                ", " GLINT_REGS_40 ", " GLINT_REGS_48 ", " GLINT_REGS_56
 #define GLINT_OUTS_OF_128 GLINT_OUT32(0), GLINT_OUT32(32)
+#define GLINT_REGS_OF_192                                                                 \
+  GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32 \
+               ", " GLINT_REGS_40 ", " GLINT_REGS_48 ", " GLINT_REGS_56 ", " GLINT_REGS_64 \
+               ", " GLINT_REGS_72 ", " GLINT_REGS_80 ", " GLINT_REGS_88
+#define GLINT_OUTS_OF_192 GLINT_OUT32(0), GLINT_OUT32(32), GLINT_OUT32(64)
 #define GLINT_REGS_OF_256                                                                  \
   GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32  \
                ", " GLINT_REGS_40 ", " GLINT_REGS_48 ", " GLINT_REGS_56 ", " GLINT_REGS_64 \
@@ -81,6 +86,7 @@ GLINT_WGMMA(32, "%16", "%17", "%18", "%19", "%20")
 GLINT_WGMMA(64, "%32", "%33", "%34", "%35", "%36")
 GLINT_WGMMA(80, "%40", "%41", "%42", "%43", "%44")
 GLINT_WGMMA(128, "%64", "%65", "%66", "%67", "%68")
+GLINT_WGMMA(192, "%96", "%97", "%98", "%99", "%100")
 GLINT_WGMMA(256, "%128", "%129", "%130", "%131", "%132")
 
 // d[64, 256] += a[64, 16] b[16, 256], a in registers and b transposed. Of the same thread, a[r + 2
