@@ -57,21 +57,21 @@ Matrix OpCases::input(int num_rows, int cols, NumberType type) {
   return x;
 }
 
-std::vector<MatrixStack> OpCases::weights(int stack, int num_rows, int cols, double share_read,
-                                          NumberType type) {
-  const int64_t bytes = aligned(int64_t{stack} * num_rows * cols * bytes_per_number(type));
+std::vector<MatrixStack> OpCases::weights(int stack, int num_rows, int cols, double share_read) {
+  constexpr NumberType kType = NumberType::kBf16;
+  const int64_t bytes = aligned(int64_t{stack} * num_rows * cols * bytes_per_number(kType));
   const auto size = static_cast<double>(bytes);
   std::vector<MatrixStack> copies(static_cast<size_t>(num_copies(size, size * share_read)));
   char* data = memory_.weights.at_least(bytes * count(copies));
   out_of_memory_ |= data == nullptr;
   for (size_t i = 0; i < copies.size() && data != nullptr; ++i)
-    copies[i] = {data + static_cast<int64_t>(i) * bytes, type, stack, num_rows, cols};
+    copies[i] = {data + static_cast<int64_t>(i) * bytes, kType, stack, num_rows, cols};
   return copies;
 }
 
-std::vector<Matrix> OpCases::weights(int num_rows, int cols, NumberType type) {
+std::vector<Matrix> OpCases::weights(int num_rows, int cols) {
   std::vector<Matrix> copies;
-  for (const MatrixStack& stack : weights(1, num_rows, cols, 1, type)) copies.push_back(stack[0]);
+  for (const MatrixStack& stack : weights(1, num_rows, cols)) copies.push_back(stack[0]);
   return copies;
 }
 
@@ -167,11 +167,18 @@ OpCase OpCases::mla_absorb_query() {
           }};
 }
 
+OpCase OpCases::plan_attend() {
+  const KvPages kv = kv_pages()[0];
+  return {.call = [=, this](int) { backend_.plan_attend(step_.view(), step_.all_rows(), kv); }};
+}
+
+// Planned once, as in a step, whose layers are this op's calls.
 OpCase OpCases::mla_attend() {
   const int heads = config_.num_attention_heads;
   const auto kv = kv_pages();
   const Matrix q_row = input(rows(), heads * config_.kv_row());
   const Matrix o_latent = output(rows(), heads * config_.kv_lora_rank);
+  if (!out_of_memory_) backend_.plan_attend(step_.view(), step_.all_rows(), kv[0]);
   return {.num_copies = count(kv), .call = [=, this](int i) {
             backend_.mla_attend(step_.view(), q_row, heads, turn(kv, i), scale(), step_.all_rows(),
                                 o_latent);
@@ -211,7 +218,7 @@ OpCase OpCases::mla_attend_expanded() {
 
 OpCase OpCases::route() {
   const int experts = config_.n_routed_experts, chosen = config_.num_experts_per_tok;
-  const auto w = weights(experts, config_.hidden_size, NumberType::kF32);
+  const auto w = weights(experts, config_.hidden_size);
   const Matrix x = input(rows(), config_.hidden_size);
   const Matrix bias = input(1, experts, NumberType::kF32);
   const RouterParams params{.num_experts_per_tok = chosen,

@@ -48,6 +48,7 @@ class OpCases {
   OpCase rope_query();
   OpCase write_kv();
   OpCase mla_absorb_query();
+  OpCase plan_attend();
   OpCase mla_attend();
   OpCase mla_expand_output();
   OpCase mla_attend_expanded();
@@ -69,9 +70,8 @@ class OpCases {
   Matrix output(int rows, int cols, NumberType type = NumberType::kBf16);
   Matrix input(int rows, int cols, NumberType type = NumberType::kBf16);
   // Copies of [count, rows, cols], so many that their parts that a call reads are 256 MB together.
-  std::vector<MatrixStack> weights(int count, int rows, int cols, double share_read = 1,
-                                   NumberType type = NumberType::kBf16);
-  std::vector<Matrix> weights(int rows, int cols, NumberType type = NumberType::kBf16);
+  std::vector<MatrixStack> weights(int count, int rows, int cols, double share_read = 1);
+  std::vector<Matrix> weights(int rows, int cols);
   std::vector<KvPages> kv_pages();
   Matrix cos_sin() { return input(rows(), config_.qk_rope_head_dim, NumberType::kF32); }
 

@@ -84,7 +84,7 @@ OpCost route_cost(const ModelConfig& config, const StepSize& size) {
   const double r = size.rows, experts = config.n_routed_experts;
   const double weights = experts * config.hidden_size;
   const double choices = config.num_experts_per_tok * (kF32 + kF32);  // ids and weights
-  return {.bytes = kF32 * (weights + experts) + r * (kBf16 * config.hidden_size + choices),
+  return {.bytes = kBf16 * weights + kF32 * experts + r * (kBf16 * config.hidden_size + choices),
           .flops = 2 * r * weights};
 }
 

@@ -4,9 +4,10 @@
 // against.
 //
 // Bytes: each weight once, of the experts those that a row chose; each KV row that is attended,
-// once for a sequence; activations in and out. BF16, but for logits, the router and rope tables in
-// FP32. FLOPs: two for each multiply-add of a matrix product; of a prompt's attention, those below
-// the diagonal. Norms, rotations and softmax are not counted.
+// once for a sequence; activations in and out. All BF16, but for logits and rope tables.
+//
+// FLOPs: two for each multiply-add of a matrix product; of a prompt's attention, those below the
+// diagonal. Norms, rotations and softmax are not counted.
 
 #include "model/config.h"
 

@@ -66,13 +66,12 @@ TEST(OpCost, CountsAPromptBelowTheDiagonal) {
   EXPECT_EQ(cost.bytes, 1000 * 1152 + 2 * weights + 2.0 * 1000 * 20 * 512);
 }
 
-// From the parameter counts: 3.579e9 are active in a token, 0.13e6 of each router in FP32 here.
-// What is left are activations: under 1 MB for each of 47 layers.
+// From the parameter counts: 3.579e9 are active in a token. What is left are activations: under
+// 1 MB for each of 47 layers.
 TEST(OpCost, ADecodeStepReadsTheModelsWeights) {
-  const double routers = 46 * 2.0 * 64 * 2048;
   const OpCost one = step_cost(decode(1, 1));
-  EXPECT_GT(one.bytes, 2 * 3'579'314'176.0 + routers);
-  EXPECT_LT(one.bytes, 2 * 3'579'314'176.0 + routers + 47e6);
+  EXPECT_GT(one.bytes, 2 * 3'579'314'176.0);
+  EXPECT_LT(one.bytes, 2 * 3'579'314'176.0 + 47e6);
   EXPECT_NEAR(one.flops, 2 * 3'579'314'176.0, 0.001 * one.flops);
   EXPECT_NEAR(step_cost(decode(16, 1)).bytes, 39.47e9, 0.01 * 39.47e9);
 }

@@ -99,6 +99,7 @@ const std::vector<BenchOp>& all_bench_ops() {
   static const std::vector<BenchOp> ops = {
       {"resolve_sampled_ids", "", kLogits, once, nothing, made<&OpCases::resolve_sampled_ids>},
       {"rope_table", "", kEvery, once, rope_table_cost, made<&OpCases::rope_table>},
+      {"plan_attend", "", kAbsorbed, once, nothing, made<&OpCases::plan_attend>},
       {"embed", "", kEvery, once, copy_cost, made<&OpCases::embed>},
       norm<hidden>("hidden", once),
       {"add_rms_norm", "", kEvery, sums, two_rows_cost, made<&OpCases::add_rms_norm>},
