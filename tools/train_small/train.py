@@ -11,8 +11,12 @@ import argparse
 import json
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +54,7 @@ def rate(plan: Plan, step: int, passed: float) -> float:
 
 START = time.monotonic()
 EXPORT_SECONDS = 10  # of --fit, kept for saving and exporting
+SAVE_SECONDS = 60  # between two saved states: no more than this is lost with the machine
 _tokenizer = None
 
 
@@ -63,13 +68,17 @@ def _make(job: tuple[int, int, int, int]):
 
 def batches(plan: Plan, first: int, workers: int) -> Iterator[data.Batch]:
     """Batches first, first + 1, ... without end, made ahead by the workers, but not further ahead than memory likes."""
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    ignoring = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer; of a worker that dies this pool tells
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), signal.signal, ignoring)
+    try:
         pending = []
         while True:
             while len(pending) < 8 * workers:
-                pending.append(pool.apply_async(_make, ((plan.seed, first, plan.batch, plan.longest),)))
+                pending.append(pool.submit(_make, (plan.seed, first, plan.batch, plan.longest)))
                 first += 1
-            yield pending.pop(0).get()
+            yield pending.pop(0).result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def losses(model: Model, batch: list[Tensor], longest: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,6 +132,15 @@ def to_device(batch: data.Batch, device: str) -> list[Tensor]:
     return [t.pin_memory().to(device, non_blocking=True) if device == "cuda" else t for t in arrays]
 
 
+def copied(value):
+    """A state on the CPU that training on does not change."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {k: copied(v) for k, v in value.items()}
+    return [copied(v) for v in value] if isinstance(value, list) else value
+
+
 class Trainer:
     def __init__(self, plan: Plan, config: Config, out: Path, device: str):
         torch.manual_seed(plan.seed)
@@ -131,6 +149,8 @@ class Trainer:
         self.model = Model(config).to(device)
         self.optimizer = make_optimizer(self.model, plan)
         self.step, self.log, self.spread, self.passed = 0, [], None, 0.0
+        self.spent = 0.0  # seconds of the runs before this one
+        self.writer: threading.Thread | None = None
         self.losses = torch.compile(losses) if device == "cuda" else losses
         if (out / "state.pt").exists():
             self.resume()
@@ -139,12 +159,25 @@ class Trainer:
         state = torch.load(self.out / "state.pt", map_location=self.device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.log = state["step"], state["log"]
+        self.step, self.log, self.spent = state["step"], state["log"], state.get("seconds", 0.0)
+
+    def elapsed(self) -> float:
+        return self.spent + time.monotonic() - START
 
     def save(self) -> None:
+        """Copies the state and writes it while the training goes on; flush() waits for the file."""
+        self.flush()
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step, "log": self.log}
+        self.writer = threading.Thread(target=self.write, args=(copied(state | {"seconds": self.elapsed()}),))
+        self.writer.start()
+
+    def write(self, state: dict) -> None:
         torch.save(state, self.out / "state.part")
         (self.out / "state.part").rename(self.out / "state.pt")
+
+    def flush(self) -> None:
+        if self.writer:
+            self.writer.join()
 
     def advance(self, batch: data.Batch) -> tuple[Tensor, Tensor]:
         now = rate(self.plan, self.step, self.passed)
@@ -169,25 +202,40 @@ class Trainer:
         print(f"step {self.step} loss {entry['loss']:.4f} mtp {entry['mtp_loss']:.4f} {speed:,.0f} tokens/s {seconds:.0f} s", flush=True)
 
     def run(self, workers: int, seconds: float, fit: float | None) -> bool:
-        """True when all steps are done, False when the time is up (the state is saved either way)."""
-        begun, done = time.monotonic(), 0
-        for batch in batches(self.plan, self.step, workers):
-            timed = (time.monotonic() - START) / (fit - EXPORT_SECONDS) if fit else 0.0
-            self.passed = timed if fit else self.step / self.plan.steps
-            main, mtp = self.advance(batch)
-            done += 1
-            if self.step % 50 == 0:
-                self.report(main, mtp, begun, done)
-            over = timed >= 1 if fit else self.step >= self.plan.steps
-            if over or time.monotonic() - begun > seconds:
-                break
-        self.save()
+        """True when all steps are done, False when the time is up."""
+        begun = saved = time.monotonic()
+        done = 0
+        with closing(batches(self.plan, self.step, workers)) as made:
+            for batch in made:
+                timed = self.elapsed() / (fit - EXPORT_SECONDS) if fit else 0.0
+                self.passed = timed if fit else self.step / self.plan.steps
+                main, mtp = self.advance(batch)
+                done += 1
+                if self.step % 50 == 0:
+                    self.report(main, mtp, begun, done)
+                over = timed >= 1 if fit else self.step >= self.plan.steps
+                if over or time.monotonic() - begun > seconds:
+                    break
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    self.save()
+                    saved = time.monotonic()
         return over
 
     def load_report(self) -> dict:
         """Share of the tokens that each expert gets, per layer, over about the last 50 steps; even is 1/experts."""
         share = (self.spread / self.spread.sum(-1, keepdim=True)).tolist()
         return {"share": share, "smallest": min(map(min, share)), "largest": max(map(max, share))}
+
+
+def finish(trainer: Trainer, export_to: Path | None) -> None:
+    """Saves and exports what there is, the state first: it is what another run goes on from."""
+    trainer.save()
+    trainer.flush()
+    record = {"log": trainer.log, "experts": trainer.load_report(), "steps": trainer.step, "batch": trainer.plan.batch}
+    (trainer.out / "training.json").write_text(json.dumps(record))
+    if export_to:
+        export.write(trainer.model, data.load_tokenizer(), export_to)
+        (export_to / "training.json").write_text(json.dumps(record))
 
 
 def main() -> None:
@@ -207,12 +255,12 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plan = Plan(steps=arguments.steps, batch=arguments.batch, peak=arguments.peak, decay=arguments.decay, seed=arguments.seed)
     trainer = Trainer(plan, Config(), arguments.out, device)
-    finished = trainer.run(arguments.workers, arguments.seconds, arguments.fit)
-    record = {"log": trainer.log, "experts": trainer.load_report(), "steps": trainer.step, "batch": arguments.batch}
-    (arguments.out / "training.json").write_text(json.dumps(record))
-    if arguments.export:
-        export.write(trainer.model, data.load_tokenizer(), arguments.export)
-        (arguments.export / "training.json").write_text(json.dumps(record))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: by an exception
+    try:
+        finished = trainer.run(arguments.workers, arguments.seconds, arguments.fit)
+    finally:
+        if trainer.spread is not None:  # after an exception, too: a lost run can be judged
+            finish(trainer, arguments.export)
     if not finished:
         raise SystemExit(f"stopped at step {trainer.step} of {trainer.plan.steps}: call the same command again to go on")
 
