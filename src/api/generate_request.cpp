@@ -9,8 +9,8 @@ namespace glint {
 namespace {
 
 Result<RawPrompts> find_native_prompts(const RequestFields& fields, const ServerContext& context) {
-  std::optional<RawPrompts> text = TRY(find_prompts(fields, "text", context));
-  std::optional<RawPrompts> ids = TRY(find_prompts(fields, "input_ids", context));
+  std::optional<RawPrompts> text = TRY(find_prompts(fields, "text", PromptKind::kText, context));
+  std::optional<RawPrompts> ids = TRY(find_prompts(fields, "input_ids", PromptKind::kIds, context));
   if (text && ids) return fields.error("input_ids", "text and input_ids are both set: send one.");
   if (!text && !ids) return fields.refuse("text", "text, or input_ids instead");
   return text ? *std::move(text) : *std::move(ids);

@@ -165,7 +165,8 @@ Result<CompletionRequest> parse_completion_request(const Json& body, ServerConte
   CompletionRequest request;
   request.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
   request.id = TRY(parse_name(fields, "rid")).value_or("cmpl-" + context.ids.next_hex(32));
-  const std::optional<RawPrompts> prompts = TRY(find_prompts(fields, "prompt", context));
+  const std::optional<RawPrompts> prompts =
+      TRY(find_prompts(fields, "prompt", PromptKind::kTextOrIds, context));
   if (!prompts) return fields.refuse("prompt", "text or token ids");
   request.params = TRY(parse_generation_params(fields, Dialect::kOpenAi, context));
   TRY(check_num_answers(prompts->prompts.size() * static_cast<size_t>(request.params.n), "n"));

@@ -10,8 +10,11 @@ namespace {
 // Contexts up to which a prompt is counted, so that the error can say by how much to shorten it.
 constexpr size_t kCountedContexts = 2;
 
-constexpr const char* kExpected =
-    "a string, an array of strings, an array of token ids or an array of those";
+const char* expected(PromptKind kind) {
+  if (kind == PromptKind::kText) return "a string or an array of strings";
+  if (kind == PromptKind::kIds) return "an array of token ids or an array of those";
+  return "a string, an array of strings, an array of token ids or an array of those";
+}
 
 Result<void> check_ids(const RequestFields& fields, std::string_view name, const Json& list,
                        int vocab_size) {
@@ -25,10 +28,12 @@ Result<void> check_ids(const RequestFields& fields, std::string_view name, const
   return {};
 }
 
-Result<void> check_prompt(const RequestFields& fields, std::string_view name, const Json& prompt,
-                          const ServerContext& context) {
+Result<void> check_prompt(const RequestFields& fields, std::string_view name, PromptKind kind,
+                          const Json& prompt, const ServerContext& context) {
+  const bool is_kind = (prompt.is_string() && kind != PromptKind::kIds) ||
+                       (prompt.is_array() && kind != PromptKind::kText);
+  if (!is_kind) return fields.refuse(name, expected(kind));
   if (prompt.is_array()) return check_ids(fields, name, prompt, context.config.vocab_size);
-  if (!prompt.is_string()) return fields.refuse(name, kExpected);
   if (context.tokenizer) return {};
   return fields.error(name, cat(name,
                                 " is text, but this server runs with --skip-tokenizer-init: send "
@@ -55,7 +60,7 @@ Result<std::vector<TokenId>> encode_prompt(std::string_view text,
 }
 
 Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std::string_view name,
-                                               const ServerContext& context) {
+                                               PromptKind kind, const ServerContext& context) {
   const Json* value = fields.find(name);
   if (value == nullptr) return std::optional<RawPrompts>();
   RawPrompts raw{.field = name, .prompts = {}, .is_batch = is_batch(*value)};
@@ -67,7 +72,7 @@ Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std:
   } else {
     for (const Json& prompt : *value) raw.prompts.push_back(&prompt);
   }
-  for (const Json* prompt : raw.prompts) TRY(check_prompt(fields, name, *prompt, context));
+  for (const Json* prompt : raw.prompts) TRY(check_prompt(fields, name, kind, *prompt, context));
   return std::optional<RawPrompts>(std::move(raw));
 }
 

@@ -16,6 +16,9 @@
 
 namespace glint {
 
+// What a field may hold, or an array of it.
+enum class PromptKind { kText, kIds, kTextOrIds };
+
 // As the body has them: all that can be wrong with a prompt is checked, but for its length, and
 // nothing is encoded yet. Points into the body.
 struct RawPrompts {
@@ -24,10 +27,9 @@ struct RawPrompts {
   bool is_batch = false;             // an array of prompts, be it of one
 };
 
-// A string, an array of strings, an array of ids or an array of those. Nothing if the field is
-// absent.
+// One prompt or an array of them. Nothing if the field is absent.
 Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std::string_view name,
-                                               const ServerContext& context);
+                                               PromptKind kind, const ServerContext& context);
 
 // Texts are raw: control tokens are matched in them.
 Result<std::vector<SharedTokens>> encode_prompts(const RawPrompts& raw,

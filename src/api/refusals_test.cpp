@@ -34,6 +34,7 @@ constexpr const char* kNative = "/generate";
 const std::vector<Refusal>& refusals() {
   static const std::vector<Refusal> all = {
       {"malformed", kChat, R"({"messages": [)", "", "not valid JSON"},
+      {"empty", kChat, "", "", "The body is empty"},
       {"not_an_object", kChat, "[]", "", "expected a JSON object"},
       {"no_messages", kChat, "{}", "messages", "at least one message"},
       {"empty_messages", kChat, messages("[]"), "messages", "at least one message"},
@@ -115,6 +116,9 @@ const std::vector<Refusal>& refusals() {
       {"best_of", kText, R"({"prompt":"a","best_of":2})", "best_of", "best_of"},
       {"native_nothing", kNative, "{}", "text", "input_ids"},
       {"native_both", kNative, R"({"text":"a","input_ids":[1]})", "input_ids", "both"},
+      {"native_text_ids", kNative, R"({"text":[1,2]})", "text", "array of strings"},
+      {"native_ids_text", kNative, R"({"input_ids":"a"})", "input_ids", "expected an array of"},
+      {"native_ids_texts", kNative, R"({"input_ids":["a"]})", "input_ids", "expected an array of"},
       {"native_params", kNative, R"({"text":"a","sampling_params":3})", "sampling_params",
        "an object"},
       {"native_params_list", kNative, R"({"text":["a","b"],"sampling_params":[{}]})",

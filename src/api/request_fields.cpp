@@ -39,6 +39,8 @@ Result<Json> parse_request_body(std::string_view content_type, std::string_view 
                  cat("The content type is ", content_type, "; expected application/json."),
                  "Content-Type"};
   }
+  if (body.empty())
+    return Error{ErrorCode::kInvalidRequest, "The body is empty; expected a JSON object."};
   Result<Json> parsed = parse_json(body);
   if (!parsed) {
     parsed.error().message = cat("The body is not valid JSON: ", parsed.error().message);
