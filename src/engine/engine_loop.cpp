@@ -90,8 +90,10 @@ void EngineLoop::apply(CancelCommand& command) {
 
 void EngineLoop::apply(FlushCommand& command) {
   if (scheduler_.flush_cache()) return command.done({});
+  const size_t num_running = scheduler_.running().size();
   command.done(Error{ErrorCode::kInvalidRequest,
-                     cat("The cache is in use: ", scheduler_.running().size(), " requests run and ",
+                     cat("The cache is in use: ", num_running,
+                         num_running == 1 ? " request runs" : " requests run", " and ",
                          scheduler_.num_waiting(), " wait. Flush it when the server is idle.")});
 }
 

@@ -184,7 +184,7 @@ TEST_F(EngineTest, FlushIsRefusedWhileRequestsRun) {
   });
   engine_->step();
   EXPECT_EQ(refusal,
-            "The cache is in use: 1 requests run and 0 wait. Flush it when the server is idle.");
+            "The cache is in use: 1 request runs and 0 wait. Flush it when the server is idle.");
   run_until_idle();
   EXPECT_GT(engine_->stats().num_cached_tokens, 0);
   bool flushed = false;

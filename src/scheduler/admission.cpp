@@ -19,11 +19,13 @@ Bound tighter_bound(const SchedulerLimits& limits) {
   return context.tokens <= pool.tokens ? context : pool;
 }
 
+std::string tokens(int count) { return cat(count, count == 1 ? " token" : " tokens"); }
+
 Error prompt_too_long(int num_prompt_tokens, const Bound& bound) {
   return {
       ErrorCode::kInvalidRequest,
-      cat("The prompt has ", num_prompt_tokens,
-          " tokens and needs room for at least one more: ", num_prompt_tokens + 1 - bound.tokens,
+      cat("The prompt has ", tokens(num_prompt_tokens),
+          " and needs room for at least one more: ", num_prompt_tokens + 1 - bound.tokens,
           " more than the ", bound.tokens, " this server's ", bound.name, ". Shorten the prompt."),
       "prompt"};
 }
@@ -31,7 +33,7 @@ Error prompt_too_long(int num_prompt_tokens, const Bound& bound) {
 Error max_tokens_too_large(int num_prompt_tokens, int max_tokens, const Bound& bound) {
   return {
       ErrorCode::kInvalidRequest,
-      cat("The prompt has ", num_prompt_tokens, " tokens and max_tokens is ", max_tokens, ": ",
+      cat("The prompt has ", tokens(num_prompt_tokens), " and max_tokens is ", max_tokens, ": ",
           int64_t{num_prompt_tokens} + max_tokens - bound.tokens, " more than the ", bound.tokens,
           " this server's ", bound.name, ". Shorten the prompt or lower max_tokens to ",
           bound.tokens - num_prompt_tokens, "."),

@@ -30,6 +30,9 @@ TEST(AdmissionTest, RefusalShowsTheSum) {
   EXPECT_EQ(over.error().message,
             "The prompt has 400 tokens and max_tokens is 650: 50 more than the 1000 this server's "
             "context allows. Shorten the prompt or lower max_tokens to 600.");
+  EXPECT_TRUE(admitted_max_tokens(limits_of(100, 1000), 1, 1000)
+                  .error()
+                  .message.starts_with("The prompt has 1 token and max_tokens is 1000: 1 more"));
   const auto prompt = admitted_max_tokens(limits_of(10, 1000), 640, -1);
   EXPECT_EQ(prompt.error().param, "prompt");
   EXPECT_EQ(prompt.error().message,
