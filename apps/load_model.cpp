@@ -88,23 +88,21 @@ std::vector<TokenId> stop_ids(const ModelConfig& config, const GenerationConfig&
 
 // How many tokens the KV pool holds if --max-total-tokens does not say, or at most.
 Result<int64_t> kv_tokens(const LoadOptions& options, const ModelConfig& config,
-                          const SchedulerLimits& limits, const Device& device,
-                          int element_bytes) {
+                          const SchedulerLimits& limits, const Device& device, int element_bytes) {
   const int64_t token_bytes = kv_bytes_per_token(config, element_bytes, /*with_mtp=*/false);
   if (!device.is_gpu()) {
     return options.max_total_tokens.value_or(std::min(kCpuKvTokens, kCpuKvBytes / token_bytes));
   }
-  const MemoryPlan plan =
-      plan_memory(config, {.device = device.gpu_name,
-                           .total_bytes = device.memory_bytes,
-                           .used_by_others_bytes = device.used_by_others_bytes,
-                           .element_bytes = element_bytes,
-                           .kv_element_bytes = element_bytes,
-                           .page_size = limits.page_size,
-                           .chunked_prefill_size = max_step_tokens(limits),
-                           .max_running_requests = limits.max_running_requests,
-                           .context_length = limits.context_length,
-                           .mem_fraction_static = options.mem_fraction_static});
+  const MemoryPlan plan = plan_memory(config, {.device = device.gpu_name,
+                                               .total_bytes = device.memory_bytes,
+                                               .used_by_others_bytes = device.used_by_others_bytes,
+                                               .element_bytes = element_bytes,
+                                               .kv_element_bytes = element_bytes,
+                                               .page_size = limits.page_size,
+                                               .chunked_prefill_size = max_step_tokens(limits),
+                                               .max_running_requests = limits.max_running_requests,
+                                               .context_length = limits.context_length,
+                                               .mem_fraction_static = options.mem_fraction_static});
   TRY(check_memory(plan));
   std::fputs(memory_table(plan).c_str(), stderr);
   // What no page table can name is left free: all running requests at their longest.

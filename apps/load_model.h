@@ -24,17 +24,17 @@ namespace glint {
 
 // What the flags said; "auto", 0 and nothing leave the choice to load_model.
 struct LoadOptions {
-  std::string model;                        // a Hugging Face folder, or an id in the local cache
-  std::string tokenizer_path;               // empty: the model's folder
-  std::string chat_template;                // empty: the folder's own
-  std::string device = "auto";              // auto, cpu, cuda
-  std::string dtype = "auto";               // auto (the checkpoint's), bfloat16, float32
-  std::string load_format = "auto";         // auto, safetensors, dummy (random weights)
-  bool skip_tokenizer_init = false;         // no text, only ids
-  int num_threads = 0;                      // of the CPU backend; 0: all cores
-  uint64_t random_seed = 0;                 // of dummy weights
-  std::optional<int> context_length;        // tokens of one request, at most the model's own
-  std::optional<int64_t> max_total_tokens;  // KV rows in the pool, at most what fits
+  std::string model;                          // a Hugging Face folder, or an id in the local cache
+  std::string tokenizer_path;                 // empty: the model's folder
+  std::string chat_template;                  // empty: the folder's own
+  std::string device = "auto";                // auto, cpu, cuda
+  std::string dtype = "auto";                 // auto (the checkpoint's), bfloat16, float32
+  std::string load_format = "auto";           // auto, safetensors, dummy (random weights)
+  bool skip_tokenizer_init = false;           // no text, only ids
+  int num_threads = 0;                        // of the CPU backend; 0: all cores
+  uint64_t random_seed = 0;                   // of dummy weights
+  std::optional<int> context_length;          // tokens of one request, at most the model's own
+  std::optional<int64_t> max_total_tokens;    // KV rows in the pool, at most what fits
   std::optional<double> mem_fraction_static;  // of a GPU's memory, for weights and KV rows
   SchedulerLimits limits{};  // context_length and num_pages are filled in by load_model
 };

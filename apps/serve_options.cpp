@@ -97,8 +97,9 @@ void add_scheduler_flags(CLI::App& app, ServeOptions& o) {
   SchedulerLimits& limits = o.load.limits;
   app.add_option("--max-total-tokens", o.load.max_total_tokens, "tokens in the KV cache")
       ->check(CLI::PositiveNumber);
-  app.add_option("--mem-fraction-static", o.load.mem_fraction_static,
-                 "part of the GPU's memory for weights and KV cache; default: all but the workspace")
+  app.add_option(
+         "--mem-fraction-static", o.load.mem_fraction_static,
+         "part of the GPU's memory for weights and KV cache; default: all but the workspace")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--max-running-requests", limits.max_running_requests, "in one step at most")
       ->capture_default_str()

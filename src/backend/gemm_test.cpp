@@ -84,7 +84,8 @@ TEST_P(GemmTest, Router) {
       }
       std::sort(sorted.rbegin(), sorted.rend());
       double total = 0;
-      for (int j = 0; j < kPerToken; ++j) total += scores[static_cast<size_t>(routing.expert(t, j))];
+      for (int j = 0; j < kPerToken; ++j)
+        total += scores[static_cast<size_t>(routing.expert(t, j))];
       for (int j = 0; j < kPerToken; ++j) {
         const auto expert = static_cast<size_t>(routing.expert(t, j));
         EXPECT_NEAR(selection[expert], sorted[static_cast<size_t>(j)], 1e-5);

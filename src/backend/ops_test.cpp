@@ -282,8 +282,8 @@ TEST_P(OpsTest, NoRowsIsNoWork) {
   Numbers out = numbers(0, 20);
   backend_->linear(empty.view(), w.view(), out.view());
   backend_->rms_norm(empty.view(), norm.view(), 1e-5f, empty.view());
-  backend_->moe_gate_up(empty.view(), {.num_experts_per_tok = 1}, filled_stack(2, 40, 10, 1).stack(2),
-                        out.view());
+  backend_->moe_gate_up(empty.view(), {.num_experts_per_tok = 1},
+                        filled_stack(2, 40, 10, 1).stack(2), out.view());
 }
 
 }  // namespace

@@ -46,16 +46,16 @@ Batch largest_prompt(const ModelOptions& options) {
                        std::min(options.max_batch_tokens, longest), RowForm::kPrompt);
 }
 Batch largest_decode(const ModelOptions& options) {
-  const int rows = std::min({options.max_batch_tokens, options.max_batch_sequences,
-                             options.max_logit_rows});
+  const int rows =
+      std::min({options.max_batch_tokens, options.max_batch_sequences, options.max_logit_rows});
   return uniform_batch(options, rows, 1, RowForm::kDecode);
 }
 
 // Every number up to 16, then about eight for each doubling: a row too many costs little, as all of
 // a step's rows without a sequence choose the same experts. Largest first.
 std::vector<int> recorded_rows(const ModelOptions& options) {
-  const int most = std::min({options.max_batch_tokens, options.max_batch_sequences,
-                             options.max_logit_rows});
+  const int most =
+      std::min({options.max_batch_tokens, options.max_batch_sequences, options.max_logit_rows});
   std::vector<int> rows;
   for (int n = 1; n <= most; n += std::max(1, static_cast<int>(std::bit_floor(unsigned(n))) / 8))
     rows.insert(rows.begin(), n);

@@ -18,13 +18,12 @@ constexpr unsigned kMaxThreads = 8;
 void transpose(const char* from, char* to, int rows, int cols, size_t number_bytes) {
   for (int i = 0; i < rows; ++i) {
     for (int j = 0; j < cols; ++j) {
-      std::memcpy(to + (static_cast<size_t>(i) * static_cast<size_t>(cols) +
-                        static_cast<size_t>(j)) *
-                           number_bytes,
-                  from + (static_cast<size_t>(j) * static_cast<size_t>(rows) +
-                          static_cast<size_t>(i)) *
-                             number_bytes,
-                  number_bytes);
+      std::memcpy(
+          to + (static_cast<size_t>(i) * static_cast<size_t>(cols) + static_cast<size_t>(j)) *
+                   number_bytes,
+          from + (static_cast<size_t>(j) * static_cast<size_t>(rows) + static_cast<size_t>(i)) *
+                     number_bytes,
+          number_bytes);
     }
   }
 }

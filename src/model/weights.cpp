@@ -47,7 +47,7 @@ class Loader {
   const ModelConfig& config_;
   const WeightSource& source_;
   const NumberType compute_;
-  char* arena_ = nullptr;            // null while measuring
+  char* arena_ = nullptr;           // null while measuring
   WeightUpload* upload_ = nullptr;  // likewise
   int64_t used_bytes_ = 0;
 };

@@ -193,7 +193,8 @@ __global__ void copy_rope_kernel(Rows<const T> q, Rows<T> q_row, const int32_t* 
   const int64_t row = rows[blockIdx.x];
   for (int i = static_cast<int>(threadIdx.x); i < num_heads * rope; i += kThreads) {
     const int head = i / rope, column = i % rope;
-    q_row[row][head * (latent + rope) + latent + column] = q[row][head * (nope + rope) + nope + column];
+    q_row[row][head * (latent + rope) + latent + column] =
+        q[row][head * (nope + rope) + nope + column];
   }
 }
 

@@ -310,7 +310,7 @@ __global__ void __launch_bounds__(kThreads, 1) attend_decode_kernel(DecodeArgs a
 template <int kHeadTiles>
 void launch_decode(cudaStream_t stream, int num_sms, const DecodeArgs& args) {
   launch_early(stream, static_cast<unsigned>(num_sms), kThreads, sizeof(Shared<kHeadTiles>),
-         attend_decode_kernel<kHeadTiles>, args);
+               attend_decode_kernel<kHeadTiles>, args);
 }
 
 bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
@@ -328,8 +328,7 @@ bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
 namespace {
 
 DecodeSequences sequences_of(const StepView& step, RowList rows) {
-  return {rows.data,           rows.size,       step.positions,
-          step.token_sequence, step.page_begin, step.pages};
+  return {rows.data, rows.size, step.positions, step.token_sequence, step.page_begin, step.pages};
 }
 
 // A row cannot be longer than all pages together.
@@ -340,8 +339,7 @@ int most_full_items(int num_rows, const KvPages& kv) {
 
 // The plan, then its rows.
 DecodePlan* plan_in(Scratch& scratch, bool sealed, int num_rows) {
-  const size_t bytes =
-      sizeof(DecodePlan) + (static_cast<size_t>(num_rows) + 1) * sizeof(DecodeRow);
+  const size_t bytes = sizeof(DecodePlan) + (static_cast<size_t>(num_rows) + 1) * sizeof(DecodeRow);
   return reinterpret_cast<DecodePlan*>(scratch.at_least<char>(bytes, sealed));
 }
 DecodeRow* rows_in(DecodePlan* plan) { return reinterpret_cast<DecodeRow*>(plan + 1); }
@@ -386,12 +384,11 @@ void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratc
   const DecodeParts parts{plan, rows_in(plan), sums, stats};
   const dim3 rows_heads(static_cast<unsigned>(num_rows), static_cast<unsigned>(heads));
   if (num_rows * heads >= kManyRowHeads) {
-    launch_early(stream, rows_heads, dim3(kWarp, kLatent / kCombineColumns), 0, combine_many,
-                 parts, rows_of<Bf16>(o_latent));
+    launch_early(stream, rows_heads, dim3(kWarp, kLatent / kCombineColumns), 0, combine_many, parts,
+                 rows_of<Bf16>(o_latent));
   } else {
     launch_early(stream, dim3(rows_heads.x, rows_heads.y, kLatent / kCombineColumns),
-                 dim3(kWarp, kCombineWarps), 0, combine_decode, parts,
-                 rows_of<Bf16>(o_latent));
+                 dim3(kWarp, kCombineWarps), 0, combine_decode, parts, rows_of<Bf16>(o_latent));
   }
 }
 

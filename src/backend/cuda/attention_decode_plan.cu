@@ -92,7 +92,9 @@ struct RowItems {
   }
 
   __device__ int num_groups() const { return (num_full + per_group) / per_group; }
-  __device__ int item(int unit) const { return unit < num_full ? of_row.begin + unit : plan.num_full + row; }
+  __device__ int item(int unit) const {
+    return unit < num_full ? of_row.begin + unit : plan.num_full + row;
+  }
   __device__ Part load_group(const DecodeParts& parts, int group, int column) const {
     if (plan.unit != kSplit) return load_part(parts, item(group), column);
     const int first_unit = group * per_group;
@@ -176,8 +178,8 @@ __global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out) {
 __global__ void combine_many(DecodeParts parts, Rows<__nv_bfloat16> out) {
   let_next_start();
   wait_for_previous();
-  const int column = static_cast<int>(threadIdx.y) * kCombineColumns +
-                     4 * static_cast<int>(threadIdx.x);
+  const int column =
+      static_cast<int>(threadIdx.y) * kCombineColumns + 4 * static_cast<int>(threadIdx.x);
   const RowItems items(parts, static_cast<int>(blockIdx.x));
   Part whole = empty_part();
   for (int group = 0; group < items.num_groups(); ++group)

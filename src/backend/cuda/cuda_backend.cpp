@@ -6,9 +6,9 @@
 namespace glint {
 namespace {
 
-constexpr int kComputeCapability = 90;  // what the kernels are compiled for: sm_90a
+constexpr int kComputeCapability = 90;                 // what the kernels are compiled for: sm_90a
 constexpr int64_t kContextBytes = int64_t{640} << 20;  // a CUDA context with these kernels, about
-constexpr int kDriverVersion = 13000;   // the first driver that runs CUDA 13.0's code
+constexpr int kDriverVersion = 13000;  // the first driver that runs CUDA 13.0's code
 
 std::string version_text(int version) { return cat(version / 1000, ".", version % 1000 / 10); }
 

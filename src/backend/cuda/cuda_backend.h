@@ -86,8 +86,8 @@ class CudaBackend final : public Backend {
   int prefill_block_rows_ = cuda::kPrefillBlockRows;
 };
 
-// What the GPU in use has, as of now. Of the used memory, what a CUDA process takes to start with is
-// this one's own.
+// What the GPU in use has, as of now. Of the used memory, what a CUDA process takes to start with
+// is this one's own.
 struct CudaMemory {
   std::string gpu_name;
   int64_t total_bytes = 0;

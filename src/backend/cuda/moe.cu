@@ -82,8 +82,8 @@ void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Ma
   linear(shared_act, shared_w, contiguous(shared, NumberType::kF32, tokens, hidden));
   with_type(out.type, [&]<typename Out>(Out) {
     launch_early(stream_, dim3(blocks_for(hidden, kThreads), static_cast<unsigned>(tokens)),
-           dim3(kThreads), 0, combine<Out>, static_cast<const float*>(parts), routing.weights,
-           per_token, static_cast<const float*>(shared), rows_of<Out>(out), hidden);
+                 dim3(kThreads), 0, combine<Out>, static_cast<const float*>(parts), routing.weights,
+                 per_token, static_cast<const float*>(shared), rows_of<Out>(out), hidden);
   });
 }
 

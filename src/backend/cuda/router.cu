@@ -109,8 +109,8 @@ __global__ void choose_kernel(const float* all_logits, const float* bias, int nu
 template <int kTokens, int kExperts>
 void launch_logits(cudaStream_t stream, const Matrix& x, const Matrix& w, float* logits) {
   const dim3 grid(cuda::blocks_for(x.rows, kTokens), cuda::blocks_for(w.rows, kExperts * kWarps));
-  cuda::launch_early(stream, grid, kWarps * kWarp, 0, logits_kernel<kTokens, kExperts>, cuda::any_rows(x),
-               x.rows, x.cols, cuda::any_rows(w), w.rows, logits);
+  cuda::launch_early(stream, grid, kWarps * kWarp, 0, logits_kernel<kTokens, kExperts>,
+                     cuda::any_rows(x), x.rows, x.cols, cuda::any_rows(w), w.rows, logits);
 }
 
 }  // namespace
@@ -125,19 +125,18 @@ void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& par
   if (x.rows == 0) return;
   const auto num_logits = static_cast<size_t>(x.rows) * static_cast<size_t>(w.rows);
   float* logits = moe_scratch_.at_least<float>(num_logits, sealed_);
-  const cuda::GemmArgs product{
-      .x = x,
-      .w = {w.data, w.type, 1, w.rows, w.cols},
-      .out = contiguous(logits, NumberType::kF32, x.rows, w.rows),
-      .max_rows = x.rows};
+  const cuda::GemmArgs product{.x = x,
+                               .w = {w.data, w.type, 1, w.rows, w.cols},
+                               .out = contiguous(logits, NumberType::kF32, x.rows, w.rows),
+                               .max_rows = x.rows};
   if (w.stride == w.cols && cuda::is_for_wgmma(product))
     gemm(product);
   else if (x.rows <= kFewRows)  // the tile is for speed alone: see above
     launch_logits<4, 1>(stream_, x, w, logits);
   else
     launch_logits<8, 4>(stream_, x, w, logits);
-  cuda::launch_early(stream_, cuda::blocks_for(x.rows, kWarps), kWarps * kWarp, 0, choose_kernel, logits,
-               static_cast<const float*>(bias.data), w.rows, params, routing);
+  cuda::launch_early(stream_, cuda::blocks_for(x.rows, kWarps), kWarps * kWarp, 0, choose_kernel,
+                     logits, static_cast<const float*>(bias.data), w.rows, params, routing);
   cuda::group_by_expert(stream_, routing, w.rows);
 }
 

@@ -78,20 +78,20 @@ void CudaBackend::embed(const StepView& step, Matrix table, Matrix out) {
   CHECK(out.rows == step.num_tokens && out.cols == table.cols, "out [", out.rows, ", ", out.cols,
         "]");
   cuda::launch_early(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, copy_rows_kernel,
-               cuda::any_rows(table), step.token_ids, cuda::any_rows(out), out.cols);
+                     cuda::any_rows(table), step.token_ids, cuda::any_rows(out), out.cols);
 }
 
 void CudaBackend::gather_rows(Matrix x, RowList rows, Matrix out) {
   CHECK(out.rows == rows.size && out.cols == x.cols && out.type == x.type, "out [", out.rows, ", ",
         out.cols, "]");
   cuda::launch_early(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, copy_rows_kernel,
-               cuda::any_rows(x), rows.data, cuda::any_rows(out), out.cols);
+                     cuda::any_rows(x), rows.data, cuda::any_rows(out), out.cols);
 }
 
 void CudaBackend::rms_norm(Matrix x, Matrix weight, float eps, Matrix out) {
   check_norm(x, weight, out);
   cuda::launch_early(stream_, rows_grid(x.rows), cuda::row_threads(x.cols), 0, rms_norm_kernel,
-               cuda::any_rows(x), cuda::any_rows(weight), eps, cuda::any_rows(out), x.cols);
+                     cuda::any_rows(x), cuda::any_rows(weight), eps, cuda::any_rows(out), x.cols);
 }
 
 void CudaBackend::add_rms_norm(Matrix delta, Matrix residual, Matrix weight, float eps,
@@ -99,8 +99,8 @@ void CudaBackend::add_rms_norm(Matrix delta, Matrix residual, Matrix weight, flo
   check_norm(residual, weight, out);
   check_norm(delta, weight, out);
   cuda::launch_early(stream_, rows_grid(delta.rows), cuda::row_threads(delta.cols), 0,
-               add_rms_norm_kernel, cuda::any_rows(delta), cuda::any_rows(residual),
-               cuda::any_rows(weight), eps, cuda::any_rows(out), delta.cols);
+                     add_rms_norm_kernel, cuda::any_rows(delta), cuda::any_rows(residual),
+                     cuda::any_rows(weight), eps, cuda::any_rows(out), delta.cols);
 }
 
 void CudaBackend::embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
@@ -110,9 +110,9 @@ void CudaBackend::embed_norm_concat(const StepView& step, Matrix table, Matrix e
   check_norm(hidden, enorm, out.columns(0, n));
   check_norm(hidden, hnorm, out.columns(n, n));
   cuda::launch_early(stream_, dim3(rows_grid(out.rows), 2), cuda::row_threads(n), 0,
-               embed_norm_concat_kernel, step.token_ids, cuda::any_rows(table),
-               cuda::any_rows(enorm), cuda::any_rows(hidden), cuda::any_rows(hnorm), eps,
-               cuda::any_rows(out.columns(0, n)), cuda::any_rows(out.columns(n, n)), n);
+                     embed_norm_concat_kernel, step.token_ids, cuda::any_rows(table),
+                     cuda::any_rows(enorm), cuda::any_rows(hidden), cuda::any_rows(hnorm), eps,
+                     cuda::any_rows(out.columns(0, n)), cuda::any_rows(out.columns(n, n)), n);
 }
 
 }  // namespace glint

@@ -21,8 +21,8 @@ __global__ void resolve_kernel(StepView step, const SampleSlot* slots, TokenId* 
 
 void CudaBackend::resolve_sampled_ids(const StepView& step, const SampleSlot* slots,
                                       TokenId* token_ids) {
-  cuda::launch_early(stream_, cuda::blocks_for(step.num_tokens, kThreads), kThreads, 0, resolve_kernel,
-               step, slots, token_ids);
+  cuda::launch_early(stream_, cuda::blocks_for(step.num_tokens, kThreads), kThreads, 0,
+                     resolve_kernel, step, slots, token_ids);
 }
 
 }  // namespace glint
