@@ -59,10 +59,8 @@ struct Shape {
   static constexpr int kRowBytes = kTileRows * kTileK * 2;
   static constexpr int kStageBytes = kBoxes * (kWeightBytes + kRowBytes);
   static constexpr int kStageK = kBoxes * kTileK;
-  // Stages whose copies of x may be under way beside the one that is announced next. A consumer
-  // frees a stage when the next one is there, so kStages - 2 is the most; and as many fewer as the
-  // producer is to be ahead of the consumer, or each would wait for the other at every stage.
-  static constexpr int kAhead = (kStages - 1) / 2;
+  // Of the producers: eight copy a row's 128 bytes of a box.
+  static constexpr int kCopyThreads = kTileRows < 16 ? 8 * kTileRows : kWarpgroup;
 };
 
 struct Tail {  // of shared memory, behind the ring
@@ -191,13 +189,6 @@ __device__ int request_early(const Problem& p, const CUtensorMap& map, char* rin
   return count;
 }
 
-// One arrival for a warp whose copies have come.
-__device__ inline void announce(Barrier& full) {
-  fence_async_proxy();
-  __syncwarp();
-  if (threadIdx.x % kWarp == 0) full.arrive();
-}
-
 template <typename S, Weights kWeights>
 __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
@@ -205,16 +196,16 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   constexpr int kCopies = (S::kTileRows + 15) / 16;
   const int piece = thread % 8, first = thread / 8;
   const int place = first * 128 + ((piece ^ first % 8) << 4);
-  Cursor<S::kStages> now, announced;
-  int pending = 0;
+  Cursor<S::kStages> now;
   int early = request_early<S, kWeights>(p, map, ring, tail);
   wait_for_previous();
+  if (thread >= S::kCopyThreads) return;
   for (TileWalk<S> tile(p, tail.tile_begin); tile.next();) {
     const Bf16* from[kCopies];
 #pragma unroll
     for (int i = 0; i < kCopies; ++i) {
       const int row = tile.first_row + first + 16 * i;
-      const bool inside = first + 16 * i < S::kTileRows && row < tile.num_rows;
+      const bool inside = row < tile.num_rows;
       from[i] = !inside ? nullptr
                         : p.x + (tile.id(row) / p.in_divisor) * p.x_stride +
                               tile.group * p.x_group_columns + piece * 8;
@@ -233,24 +224,17 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
         if (k + box * kTileK >= p.k) break;
 #pragma unroll
         for (int i = 0; i < kCopies; ++i) {
-          if (first + 16 * i >= S::kTileRows) break;  // only with tiles of 8 rows
           const void* source = from[i] == nullptr ? p.x : from[i] + k + box * kTileK;
           copy_16_bytes(rows + static_cast<uint32_t>(box * S::kRowBytes + i * 16 * 128), source,
                         from[i] != nullptr);
         }
       }
-      commit_copies();
+      arrive_when_copied(tail.full[now.stage]);
       now.advance();
-      if (++pending > S::kAhead) {
-        wait_copies<S::kAhead>();
-        announce(tail.full[announced.stage]);
-        announced.advance();
-        --pending;
-      }
     }
   }
+  commit_copies();
   wait_copies<0>();
-  for (; pending > 0; --pending, announced.advance()) announce(tail.full[announced.stage]);
 }
 
 // d, as Wgmma lays it out, to out[row][feature], number by number.
@@ -339,6 +323,7 @@ __device__ void consume(const Problem& p, char* ring, Tail& tail, char* staging)
     float d[S::kTileRows / 2];
     for (int k = 0; k < p.k; k += S::kStageK) {
       tail.full[now.stage].wait(now.parity);
+      fence_async_proxy();  // the copies of x were made by ordinary stores
       const uint32_t weights = shared_address(ring + now.stage * S::kStageBytes) +
                                static_cast<uint32_t>(warpgroup) * 64 * 128;
       const uint32_t rows =
@@ -386,7 +371,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     let_next_start();
     prefetch_map(map);
     for (int s = 0; s < S::kStages; ++s) {
-      tail.full[s].init(kWarpgroup / kWarp + 1);  // producer warps, and the announced bytes
+      tail.full[s].init(S::kCopyThreads + 1);  // the copies of each, and the announced bytes
       tail.empty[s].init(4 * S::kWarpgroups);
     }
     fence_barrier_init();

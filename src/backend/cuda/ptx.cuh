@@ -66,6 +66,12 @@ __device__ inline void copy_16_bytes(uint32_t to_shared, const void* from, bool 
                "r"(valid ? 16 : 0)
                : "memory");
 }
+// An arrival at `barrier` once all of this thread's copies so far have come.
+__device__ inline void arrive_when_copied(Barrier& barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(
+                   shared_address(&barrier.word))
+               : "memory");
+}
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits until at most kPending of this thread's groups are under way.
 template <int kPending>
