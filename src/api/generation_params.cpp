@@ -243,11 +243,6 @@ Result<std::vector<GenerateRequest>> make_requests(const std::vector<SharedToken
   std::vector<GenerateRequest> requests;
   requests.reserve(prompts.size() * static_cast<size_t>(params.n));
   for (const SharedTokens& prompt : prompts) {
-    if (prompt.empty()) {
-      return Error{ErrorCode::kInvalidRequest,
-                   cat(prompt_param, " has no tokens; expected at least one."),
-                   std::string(prompt_param)};
-    }
     TRY(check_context(prompt.size(), params, prompt_param, context));
     int max_tokens = TRY(check_room(prompt.size(), params, prompt_param, context));
     if (!params.max_tokens && default_max_tokens)

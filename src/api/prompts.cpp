@@ -33,6 +33,9 @@ Result<void> check_prompt(const RequestFields& fields, std::string_view name, Pr
   const bool is_kind = (prompt.is_string() && kind != PromptKind::kIds) ||
                        (prompt.is_array() && kind != PromptKind::kText);
   if (!is_kind) return fields.refuse(name, expected(kind));
+  const bool is_empty =
+      prompt.is_string() ? prompt.get_ref<const std::string&>().empty() : prompt.empty();
+  if (is_empty) return fields.error(name, cat(name, " has no tokens; expected at least one."));
   if (prompt.is_array()) return check_ids(fields, name, prompt, context.config.vocab_size);
   if (context.tokenizer) return {};
   return fields.error(name, cat(name,

@@ -188,7 +188,9 @@ TEST(RefusalsTest, EveryOtherFieldIsCheckedBeforeAPromptIsEncoded) {
   // And every prompt's shape, and how many answers there would be.
   const std::string list = R"({"prompt":[")" + std::string(5000, 'q') + "\",";
   for (const auto& [rest, param] : std::vector<std::pair<std::string, std::string>>{
-           {"1]}", "prompt"}, {R"("","","","","","","",""],"n":128})", "n"}}) {
+           {"1]}", "prompt"},
+           {R"(""]})", "prompt"},
+           {R"("b","b","b","b","b","b","b","b"],"n":128})", "n"}}) {
     const auto exchange = api.send("POST", kText, list + rest);
     const Json error = Json::parse(exchange->body)["error"];
     EXPECT_EQ(error["param"], param) << exchange->body;
