@@ -113,6 +113,7 @@ Result<int64_t> kv_tokens(const LoadOptions& options, const ModelConfig& config,
 Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfig& config,
                                     const Device& device, int element_bytes) {
   SchedulerLimits limits = options.limits;
+  limits.chunked_prefill_size = options.chunked_prefill_size.value_or(device.is_gpu() ? 8192 : 512);
   limits.context_length = options.context_length.value_or(config.max_position_embeddings);
   if (limits.context_length > config.max_position_embeddings) {
     return startup(cat("--context-length is ", limits.context_length,

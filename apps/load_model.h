@@ -36,6 +36,9 @@ struct LoadOptions {
   std::optional<int> context_length;          // tokens of one request, at most the model's own
   std::optional<int64_t> max_total_tokens;    // KV rows in the pool, at most what fits
   std::optional<double> mem_fraction_static;  // of a GPU's memory, for weights and KV rows
+  // Prompt tokens in one step, -1: whole prompts. Nothing: 8,192 on a GPU; 512 on the CPU, where
+  // larger steps would keep the answers of others waiting.
+  std::optional<int> chunked_prefill_size;
   SchedulerLimits limits{};  // context_length and num_pages are filled in by load_model
 };
 

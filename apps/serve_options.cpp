@@ -107,9 +107,8 @@ void add_scheduler_flags(CLI::App& app, ServeOptions& o) {
   app.add_option("--max-queued-requests", limits.max_queued_requests,
                  "beyond so many waiting ones: 503; -1: no limit")
       ->capture_default_str();
-  app.add_option("--chunked-prefill-size", limits.chunked_prefill_size,
-                 "prompt tokens in one step; -1: whole prompts")
-      ->capture_default_str();
+  app.add_option("--chunked-prefill-size", o.load.chunked_prefill_size,
+                 "prompt tokens in one step; -1: whole prompts; default: 8192 on a GPU, else 512");
   app.add_option("--schedule-policy", o.schedule_policy,
                  "fcfs, lpm (longest cached prefix) or priority")
       ->capture_default_str()
@@ -170,8 +169,6 @@ LogLevel level_of(std::string_view name) {
 void add_serve_flags(CLI::App& app, ServeOptions& options) {
   options.http.num_threads =
       static_cast<int>(std::max(2u, std::thread::hardware_concurrency() / 2));
-  // On the CPU a step of 8,192 prompt tokens would keep the answers of others waiting.
-  options.load.limits.chunked_prefill_size = 512;
   add_model_flags(app, options);
   add_http_flags(app, options);
   add_scheduler_flags(app, options);

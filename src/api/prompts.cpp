@@ -38,9 +38,9 @@ Result<void> check_prompt(const RequestFields& fields, std::string_view name, Pr
   if (is_empty) return fields.error(name, cat(name, " has no tokens; expected at least one."));
   if (prompt.is_array()) return check_ids(fields, name, prompt, context.config.vocab_size);
   if (context.tokenizer) return {};
-  return fields.error(name, cat(name,
-                                " is text, but this server runs with --skip-tokenizer-init: send "
-                                "token ids."));
+  return fields.error(name,
+                      "This server runs with --skip-tokenizer-init and takes no text: send token "
+                      "ids.");
 }
 
 bool is_batch(const Json& value) {

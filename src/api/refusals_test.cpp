@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "api/api_harness.h"
 #include "api/chat_request.h"
 
@@ -227,6 +229,22 @@ TEST(RefusalsTest, AFullQueueIs503AndNoneOfTheRequestStays) {
   }
   EXPECT_EQ(api.engine.stats().num_running_requests, 0);
   EXPECT_EQ(api.engine.stats().num_queued_requests, 0);
+}
+
+TEST(RefusalsTest, WithoutATokenizerOnlyIdsAreTaken) {
+  ApiHarness api;
+  api.context.tokenizer = {};
+  for (const auto& [path, body, param] : std::vector<std::array<std::string, 3>>{
+           {kChat, user_says("Hi").dump(), "messages"},
+           {kText, R"({"prompt":"a"})", "prompt"},
+           {kText, R"({"prompt":[1],"echo":true})", "echo"},
+           {kText, R"({"prompt":[1],"logprobs":1})", "logprobs"},
+           {kNative, R"({"text":"a"})", "text"}}) {
+    const auto exchange = api.send("POST", path, body);
+    EXPECT_EQ(exchange->status, 400) << body;
+    EXPECT_EQ(Json::parse(exchange->body)["error"]["param"], param) << exchange->body;
+  }
+  EXPECT_EQ(api.ask(kNative, Json::parse(R"({"input_ids":[1,2]})"))["text"], "");
 }
 
 TEST(RefusalsTest, AnotherContentTypeIsRefused) {

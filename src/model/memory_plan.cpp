@@ -28,6 +28,23 @@ int64_t activations_per_token(const ModelConfig& c) {
   return int64_t{4} * c.hidden_size + attention + std::max(dense, moe);
 }
 
+// What attention keeps beside the activations (docs/kernels/attention.md): keys and values of so
+// many context rows in the expanded form and the running sums of prompt rows whose contexts are
+// longer, and the parts of split rows that are decoded. All FP32 but keys and values.
+constexpr int kPromptBlockRows = 20480;
+constexpr int kMostSplits = 3072;
+int64_t attention_bytes(const ModelConfig& c, const MemoryPlanRequest& request, int rows) {
+  const int64_t heads = c.num_attention_heads;
+  const int64_t context = std::min(request.context_length.value_or(c.max_position_embeddings),
+                                   c.max_position_embeddings);
+  const int64_t block_rows = std::min<int64_t>(context, kPromptBlockRows);
+  const int64_t keys_values =
+      block_rows * (heads * (c.qk_head_dim() + c.v_head_dim) + c.kv_lora_rank);
+  const int64_t running = context > block_rows ? heads * (c.v_head_dim + 8) * rows : 0;
+  const int64_t splits = (kMostSplits + request.max_running_requests) * heads * (c.kv_lora_rank + 2);
+  return keys_values * request.element_bytes + 4 * (running + splits);
+}
+
 // FP32 logits, as much again for sampling, and every request's counts and lists.
 int64_t sampling_bytes(const ModelConfig& c, int requests) {
   return requests * (int64_t{3} * 4 * c.vocab_size + kSampleSlotBytes);
@@ -81,8 +98,9 @@ MemoryPlan plan_memory(const ModelConfig& config, const MemoryPlanRequest& reque
   plan.total_bytes = request.total_bytes;
   plan.used_by_others_bytes = request.used_by_others_bytes;
   plan.weights_bytes = weights_bytes(config, request.element_bytes, request.with_mtp);
-  plan.activation_bytes = activations_per_token(config) * request.element_bytes *
-                              std::max(request.chunked_prefill_size, request.max_running_requests) +
+  const int rows = std::max(request.chunked_prefill_size, request.max_running_requests);
+  plan.activation_bytes = activations_per_token(config) * request.element_bytes * rows +
+                          attention_bytes(config, request, rows) +
                           sampling_bytes(config, request.max_running_requests);
   plan.runtime_bytes = kRuntimeBytes;
   const int64_t workspace = plan.activation_bytes + plan.runtime_bytes;

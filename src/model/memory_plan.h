@@ -37,8 +37,8 @@ struct MemoryPlan {
   int64_t total_bytes = 0;
   int64_t used_by_others_bytes = 0;
   int64_t weights_bytes = 0;
-  int64_t activation_bytes = 0;  // one chunk's intermediate tensors, one step's logits, and the
-                                 // sampling state of all running requests
+  int64_t activation_bytes = 0;  // one chunk's intermediate tensors, what attention keeps beside
+                                 // them, one step's logits, all running requests' sampling state
   int64_t runtime_bytes = 0;     // CUDA context, kernels, graphs, fragmentation
   int64_t unused_bytes = 0;      // what mem_fraction_static leaves alone
   int64_t kv_bytes = 0;          // what is left; negative: it does not fit
