@@ -40,7 +40,7 @@ void add_flags(CLI::App& app, Options& o) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--threads", o.num_threads, "of the CPU backend; 0: all cores")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
   app.add_option("--model", o.model,
                  "Hugging Face folder of which config.json is read, or an id in the local cache; "
                  "default: the sizes of GLM-4.7-Flash");
@@ -48,15 +48,15 @@ void add_flags(CLI::App& app, Options& o) {
                  "sizes of decode steps, one row of each sequence; default: 1,4,16,64,100,256 on a "
                  "GPU, 1,4,16 on the CPU")
       ->delimiter(',')
-      ->check(CLI::Range(1, 65'536));
+      ->check(between(1, 65'536));
   app.add_option("--prefill", o.bench.prefill_rows,
                  "lengths of prompts; default: 1024,8192 on a GPU, none on the CPU. With only one "
                  "of --tokens and --prefill, the other is none")
       ->delimiter(',')
-      ->check(CLI::Range(1, 131'072));
+      ->check(between(1, 131'072));
   app.add_option("--context", o.bench.context, "rows that each decode row attends to")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(between(1, 1 << 20));
   app.add_option("--op", o.bench.ops, "these ops alone, as mla_attend, linear or linear.q_b")
       ->check(CLI::IsMember(op_names()).description("NAME"));
   app.add_flag("--json", o.json, "print one JSON object");

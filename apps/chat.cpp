@@ -44,14 +44,14 @@ void add_flags(CLI::App& app, ChatOptions& o) {
   app.add_flag("--no-thinking", conversation.no_thinking, "answer without reasoning first");
   app.add_option("-n,--max-tokens", conversation.max_tokens, "tokens of an answer at most")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--temperature", conversation.temperature, "0 is greedy; default: the model's");
   app.add_option("--device", o.load.device, "auto, cpu or cuda")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--threads", o.load.num_threads, "of the CPU backend; 0: all cores")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
 }
 
 // A server of our own, for as long as the conversation lasts.

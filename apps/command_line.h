@@ -6,6 +6,7 @@
 namespace CLI {
 class App;
 class Option;
+class Validator;
 }  // namespace CLI
 
 namespace glint {
@@ -13,6 +14,11 @@ namespace glint {
 // The MODEL of every command; it stays empty if it is not typed. `names` as CLI11 takes them.
 CLI::Option* add_model_argument(CLI::App& app, std::string& model,
                                 const std::string& names = "model");
+
+// For numbers: a value that does not fit is named beside what was expected.
+CLI::Validator above_zero();
+CLI::Validator zero_or_more();
+CLI::Validator between(double least, double most);
 
 // Parses; the exit status if the command is over with that: 0 after --help, 2 after wrong usage
 // (whose sentence went to stderr).

@@ -172,7 +172,7 @@ int run_doctor(int argc, char** argv) {
   add_model_argument(app, options.model);
   app.add_option("--gpu", options.gpu, "plan the memory of this GPU, as H100, H200 or B200");
   app.add_option("--context-length", options.context_length, "tokens of one request")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_flag("--json", options.json, "print one JSON object");
   if (const std::optional<int> status = parse_command_line(app, argc, argv)) return *status;
 

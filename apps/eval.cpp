@@ -35,16 +35,16 @@ void add_flags(CLI::App& app, Options& o) {
   app.add_option("--port", o.port)->capture_default_str();
   app.add_option("--num-shots", o.eval.num_shots, "examples before each question")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
   app.add_option("--num-questions", o.eval.num_questions, "the first of the file")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--max-new-tokens", o.eval.max_new_tokens)
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--parallel", o.eval.parallel, "requests under way at once")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--temperature", o.eval.temperature)->capture_default_str();
   app.add_flag("--chat", o.eval.chat, "gsm8k: each question as a chat turn, without examples");
   app.add_flag("--no-thinking", o.direct, "in chat: answer without reasoning first");

@@ -49,7 +49,7 @@ void add_flags(CLI::App& app, GenerateOptions& o) {
       ->needs(chat);
   app.add_option("-n,--max-tokens", o.max_tokens, "output tokens at most")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--temperature", o.temperature, "0 is greedy; default: the model's");
   app.add_option("--top-p", o.top_p, "(0, 1]; default: the model's");
   app.add_option("--top-k", o.top_k, "-1 is off; default: the model's");
@@ -64,7 +64,7 @@ void add_flags(CLI::App& app, GenerateOptions& o) {
       ->capture_default_str();
   app.add_option("--threads", o.load.num_threads, "of the CPU backend; 0: all cores")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
 }
 
 struct Prompt {

@@ -48,6 +48,7 @@ void exit_on_next_signal(const sigset_t& signals) {
 
 Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   TRY(name_model(options));
+  TRY(HttpServer::check(options.http));  // not after minutes of loading
   LoadedModel model = TRY(load_model(options.load));
   options.api.dtype = model.config.dtype;
   ServerContext context(options.api, model.config, *model.engine, *model.clock);

@@ -69,12 +69,12 @@ void add_model_flags(CLI::App& app, ServeOptions& o) {
       ->capture_default_str();
   app.add_option("--dtype", o.load.dtype, "auto, bfloat16 or float32")->capture_default_str();
   app.add_option("--context-length", o.load.context_length, "prompt and output of one request")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_flag("--skip-tokenizer-init", o.load.skip_tokenizer_init, "serve input_ids only");
   app.add_option("--device", o.load.device, "auto, cpu or cuda")->capture_default_str();
   app.add_option("--threads", o.load.num_threads, "of the CPU backend; 0: all cores")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
 }
 
 void add_http_flags(CLI::App& app, ServeOptions& o) {
@@ -82,11 +82,11 @@ void add_http_flags(CLI::App& app, ServeOptions& o) {
   app.add_option("--port", o.http.port, "0: any free one")->capture_default_str();
   app.add_option("--http-threads", o.http.num_threads, "threads for HTTP, text and tokens")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--grace-period", o.grace_period_s,
                  "seconds that running answers get after SIGTERM")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
   app.add_option("--log-level", o.log_level, "debug, info, warning or error")
       ->capture_default_str()
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
@@ -96,14 +96,14 @@ void add_http_flags(CLI::App& app, ServeOptions& o) {
 void add_scheduler_flags(CLI::App& app, ServeOptions& o) {
   SchedulerLimits& limits = o.load.limits;
   app.add_option("--max-total-tokens", o.load.max_total_tokens, "tokens in the KV cache")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option(
          "--mem-fraction-static", o.load.mem_fraction_static,
          "part of the GPU's memory for weights and KV cache; default: all but the workspace")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0.0, 1.0));
   app.add_option("--max-running-requests", limits.max_running_requests, "in one step at most")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--max-queued-requests", limits.max_queued_requests,
                  "beyond so many waiting ones: 503; -1: no limit")
       ->capture_default_str();
@@ -115,7 +115,7 @@ void add_scheduler_flags(CLI::App& app, ServeOptions& o) {
       ->check(CLI::IsMember({"fcfs", "lpm", "priority"}));
   app.add_option("--page-size", limits.page_size, "tokens in a KV page")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+      ->check(between(1, 1024));
   app.add_flag("--disable-radix-cache", o.disable_radix_cache, "share no prefixes");
 }
 

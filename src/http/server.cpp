@@ -189,6 +189,12 @@ void HttpServer::State::run_leftovers() {
 HttpServer::HttpServer() = default;
 HttpServer::~HttpServer() { shutdown(0); }
 
+Result<void> HttpServer::check(const HttpServerOptions& options) {
+  asio::io_context io;
+  Acceptor acceptor(asio::make_strand(io));
+  return listen_on_first(acceptor, options);
+}
+
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& options,
                                                        Router router) {
   CHECK(options.num_threads >= 1, "num_threads is ", options.num_threads);

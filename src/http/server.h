@@ -19,6 +19,8 @@ struct HttpServerOptions {
 
 class HttpServer {
  public:
+  // Whether listen() would succeed now: for programs with long work before it.
+  static Result<void> check(const HttpServerOptions& options);
   // Binds and listens. The Error names host, port and the reason.
   static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options,
                                                     Router router);

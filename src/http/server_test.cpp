@@ -212,8 +212,11 @@ TEST_F(ServerTest, AServerThatNeverStartedShutsDown) {
 TEST_F(ServerTest, ATakenPortIsSaidWithTheWayOut) {
   start();
   HttpServerOptions options{.port = server_->port()};
+  const auto checked = HttpServer::check(options);
   const auto second = HttpServer::listen(options, Router());
   ASSERT_FALSE(second);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().message, second.error().message);
   EXPECT_EQ(second.error().code, ErrorCode::kStartup);
   EXPECT_THAT(second.error().message,
               AllOf(HasSubstr(cat("Cannot listen on 127.0.0.1 port ", server_->port())),

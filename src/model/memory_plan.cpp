@@ -41,7 +41,8 @@ int64_t attention_bytes(const ModelConfig& c, const MemoryPlanRequest& request, 
   const int64_t keys_values =
       block_rows * (heads * (c.qk_head_dim() + c.v_head_dim) + c.kv_lora_rank);
   const int64_t running = context > block_rows ? heads * (c.v_head_dim + 8) * rows : 0;
-  const int64_t splits = (kMostSplits + request.max_running_requests) * heads * (c.kv_lora_rank + 2);
+  const int64_t splits =
+      (kMostSplits + request.max_running_requests) * heads * (c.kv_lora_rank + 2);
   return keys_values * request.element_bytes + 4 * (running + splits);
 }
 

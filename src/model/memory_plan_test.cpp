@@ -78,8 +78,8 @@ TEST(MemoryPlan, EachPartGrowsWithItsCause) {
   EXPECT_GT(plan(request).activation_bytes, base.activation_bytes);
   request = request_for("H100");
   request.max_running_requests *= 2;
-  // FP32 logits of 256 more rows, twice; as many tables of counts, and 20 KiB of lists each; one more
-  // part of a split row each.
+  // FP32 logits of 256 more rows, twice; as many tables of counts, and 20 KiB of lists each; one
+  // more part of a split row each.
   EXPECT_EQ(plan(request).activation_bytes - base.activation_bytes,
             256 * (154'880 * 4 * 3 + 20 * 1024 + 4 * 20 * 514));
   request = request_for("H100");

@@ -229,6 +229,7 @@ Result<ModelWeights> load_weights(Backend& backend, const ModelConfig& config,
   upload.finish([&](int64_t done_bytes) {
     if (progress) progress(done_bytes, total_bytes);
   });
+  if (progress) progress(total_bytes, total_bytes);  // what lies between the matrices too
   weights.arena = std::move(arena);
   return weights;
 }
