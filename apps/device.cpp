@@ -28,9 +28,9 @@ Result<Device> open_gpu() {
 #else
 Result<Device> open_gpu() {
   const GpuProbe probe = probe_gpus();
-  const std::string found = probe.gpus.empty() ? cat("No GPU can be used (", probe.problem, ")")
-                                               : cat("Found ", probe.gpus[0].name);
-  return startup(found + ", and this build has no CUDA backend.");
+  const std::string found = probe.gpus.empty() ? cat("No GPU can be used: ", probe.problem)
+                                               : cat("There is ", probe.gpus[0].name);
+  return startup(found + "; and this build has no CUDA backend.");
 }
 #endif
 
@@ -65,7 +65,7 @@ Result<Device> open_device(const std::string& wanted, int64_t weights_bytes, int
                        " Models of 1 GB and more need an NVIDIA GPU and a build with CUDA; "
                        "--device cpu computes on the CPU all the same, slowly."));
   }
-  std::fprintf(stderr, "device: CPU (%s)\n", without_period(problem).c_str());
+  std::fprintf(stderr, "device: CPU. %s\n", problem.c_str());
   return open_cpu(num_threads);
 }
 

@@ -13,6 +13,7 @@
 #include "apps/commands.h"
 #include "apps/device.h"
 #include "apps/gpu_probe.h"
+#include "apps/load_model.h"
 #include "base/json.h"
 #include "model/checkpoint.h"
 #include "model/gpu_table.h"
@@ -61,7 +62,7 @@ void report_gpus(const GpuProbe& probe, Report& report) {
     report.say(cat("cuBLASLt   ", probe.has_cublas_lt ? "found" : "libcublasLt.so.13 not found"));
   }
   const std::string no_gpu = why_no_gpu();
-  report.say("backends   CPU" + (no_gpu.empty() ? ", CUDA" : cat(" (", no_gpu, ")")));
+  report.say("backends   CPU" + (no_gpu.empty() ? ", CUDA" : cat(". ", no_gpu, ".")));
   report.json["backends"] = no_gpu.empty() ? Json{"cpu", "cuda"} : Json{"cpu"};
   report.json["gpus"] = gpus;
   report.json["driver_version"] = probe.driver_version;
@@ -80,13 +81,22 @@ void report_checkpoint(const Checkpoint& checkpoint, const ModelConfig& config, 
   report.say("tensors    every name and shape agrees with config.json");
 }
 
-void report_tokenizer(const fs::path& folder, Report& report) {
-  std::error_code error;
-  const bool found = fs::is_regular_file(folder / "tokenizer.json", error);
-  report.json["tokenizer"] = found;
-  if (found) return report.say("tokenizer  tokenizer.json");
-  report.problem(
-      cat(folder.string(), ": tokenizer.json is missing; expected it beside config.json."));
+void report_tokenizer(const fs::path& folder, const ModelConfig& config, Report& report) {
+  const Result<Tokenizer> tokenizer = load_tokenizer(folder, config);
+  report.json["tokenizer"] = tokenizer.has_value();
+  if (!tokenizer) return report.problem(tokenizer.error().message);
+  report.say(cat("tokenizer  ", tokenizer->num_tokens(), " tokens"));
+}
+
+// An unknown template is no problem: prompts are rendered as the official one would.
+Result<void> report_template(const fs::path& folder, Report& report) {
+  const std::optional<std::string> hash = TRY(unknown_template(folder));
+  report.json["known_template"] = !hash;
+  if (hash) {
+    report.say("template   chat_template.jinja is not known (SHA-256 " + *hash +
+               "): prompts are rendered as GLM-4.7-Flash's own");
+  }
+  return {};
 }
 
 // The GPU that the plan is for: the named one, else the first that is there.
@@ -156,7 +166,8 @@ Result<void> report_model(const DoctorOptions& options, const GpuProbe& probe, R
   TRY(load_generation_config(folder / "generation_config.json"));
   const Checkpoint checkpoint = TRY(Checkpoint::open(folder));
   report_checkpoint(checkpoint, config, report);
-  report_tokenizer(folder, report);
+  report_tokenizer(folder, config, report);
+  TRY(report_template(folder, report));
   const std::optional<MemoryPlanRequest> request = TRY(planned_gpu(options, probe));
   if (request) report_plan(config, *request, report);
   if (options.gpu.empty()) report_device(config, report);

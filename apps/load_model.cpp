@@ -26,6 +26,8 @@ namespace fs = std::filesystem;
 constexpr int64_t kCpuKvBytes = int64_t{512} << 20;
 constexpr int64_t kCpuKvTokens = 131072;
 
+constexpr char kTemplateFile[] = "chat_template.jinja";
+
 Error startup(std::string message) { return {ErrorCode::kStartup, std::move(message)}; }
 
 Result<void> check_format(const LoadOptions& options) {
@@ -50,19 +52,18 @@ Result<std::string> read_file(const fs::path& path) {
 
 // The native renderer stands for the templates that it was compared with, and for no other.
 Result<void> check_template(const std::string& flag, const fs::path& folder) {
-  const fs::path path = flag.empty() ? folder / "chat_template.jinja" : fs::path(flag);
-  std::error_code error;
-  if (flag.empty() && !fs::is_regular_file(path, error)) return {};
-  const std::string hash = sha256_hex(TRY(read_file(path)));
-  if (is_known_template(hash)) return {};
-  if (!flag.empty()) {
-    return startup(cat("--chat-template ", flag, " has the SHA-256 ", hash,
-                       ", which is not a template that glint knows: expected ",
-                       kOfficialTemplateSha256, ", GLM-4.7-Flash's own. Leave the flag out."));
+  if (flag.empty()) {
+    if (const std::optional<std::string> hash = TRY(unknown_template(folder))) {
+      log_warning("unknown chat template: prompts are rendered as GLM-4.7-Flash's own",
+                  {{"file", (folder / kTemplateFile).string()}, {"sha256", *hash}});
+    }
+    return {};
   }
-  log_warning("unknown chat template: prompts are rendered as GLM-4.7-Flash's own",
-              {{"file", path.string()}, {"sha256", hash}});
-  return {};
+  const std::string hash = sha256_hex(TRY(read_file(flag)));
+  if (is_known_template(hash)) return {};
+  return startup(cat("--chat-template ", flag, " has the SHA-256 ", hash,
+                     ", which is not a template that glint knows: expected ",
+                     kOfficialTemplateSha256, ", GLM-4.7-Flash's own. Leave the flag out."));
 }
 
 Result<std::optional<Tokenizer>> load_tokenizer(const LoadOptions& options, const fs::path& folder,
@@ -70,12 +71,7 @@ Result<std::optional<Tokenizer>> load_tokenizer(const LoadOptions& options, cons
   if (options.skip_tokenizer_init) return std::optional<Tokenizer>();
   fs::path path = folder;
   if (!options.tokenizer_path.empty()) path = TRY(resolve_model(options.tokenizer_path));
-  Tokenizer tokenizer = TRY(Tokenizer::load(path / "tokenizer.json"));
-  if (tokenizer.num_tokens() > config.vocab_size) {
-    return startup(cat((path / "tokenizer.json").string(), " has ", tokenizer.num_tokens(),
-                       " tokens; config.json's vocab_size is ", config.vocab_size, "."));
-  }
-  return std::optional<Tokenizer>(std::move(tokenizer));
+  return std::optional<Tokenizer>(TRY(load_tokenizer(path, config)));
 }
 
 std::vector<TokenId> stop_ids(const ModelConfig& config, const GenerationConfig& generation) {
@@ -154,6 +150,22 @@ void print_memory(const Model& model, const SchedulerLimits& limits) {
 }
 
 }  // namespace
+
+Result<Tokenizer> load_tokenizer(const fs::path& folder, const ModelConfig& config) {
+  Tokenizer tokenizer = TRY(Tokenizer::load(folder / "tokenizer.json"));
+  if (tokenizer.num_tokens() > config.vocab_size) {
+    return startup(cat((folder / "tokenizer.json").string(), " has ", tokenizer.num_tokens(),
+                       " tokens; config.json's vocab_size is ", config.vocab_size, "."));
+  }
+  return tokenizer;
+}
+
+Result<std::optional<std::string>> unknown_template(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_regular_file(folder / kTemplateFile, error)) return std::optional<std::string>();
+  const std::string hash = sha256_hex(TRY(read_file(folder / kTemplateFile)));
+  return is_known_template(hash) ? std::optional<std::string>() : std::optional(hash);
+}
 
 Result<LoadedModel> load_model(const LoadOptions& options) {
   TRY(check_format(options));

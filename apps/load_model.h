@@ -58,6 +58,13 @@ struct LoadedModel {
 // Progress and warnings go to stderr. The Error (kStartup) is for the person who typed the command.
 Result<LoadedModel> load_model(const LoadOptions& options);
 
+// The tokenizer of a folder, checked against the model's config.
+Result<Tokenizer> load_tokenizer(const std::filesystem::path& folder, const ModelConfig& config);
+
+// The SHA-256 of the folder's chat_template.jinja if it is not one that glint knows. Without a
+// file, prompts are rendered as GLM-4.7-Flash's own all the same.
+Result<std::optional<std::string>> unknown_template(const std::filesystem::path& folder);
+
 // What the endpoints must know of the model.
 void fill_context(ServerContext& context, const LoadedModel& model);
 

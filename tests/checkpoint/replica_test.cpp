@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "model/checkpoint.h"
@@ -132,7 +133,7 @@ TEST_F(Replica, DoctorRefusesADamagedFolderWithOneSentence) {
 TEST_F(Replica, DoctorSaysWhatIsMissingHere) {
   const Outcome here = glint_doctor(path().string());
   EXPECT_EQ(here.status, 1);
-  EXPECT_THAT(here.out, HasSubstr("backends   CPU (No "));
+  EXPECT_THAT(here.out, HasSubstr("backends   CPU. No "));
   EXPECT_THAT(here.out, HasSubstr("problem: the weights are 59886793728 bytes. "));
 
   const Outcome unknown = glint_doctor(path().string() + " --gpu H300");
@@ -154,6 +155,24 @@ TEST(Doctor, ASmallModelRunsOnTheCpu) {
   const Outcome run = glint_doctor(folder.path().string());
   EXPECT_EQ(run.status, 0) << run.out;
   EXPECT_THAT(run.out, HasSubstr("device     CPU: the weights are "));
+}
+
+TEST(Doctor, ATokenizerThatCannotBeReadIsAProblem) {
+  const TestFolder folder;
+  ASSERT_TRUE(write_tiny_checkpoint(folder.path()));
+  std::ofstream(folder.path() / "tokenizer.json") << "{\"model\": {\"type\": \"WordPiece\"}}";
+  const Outcome run = glint_doctor(folder.path().string());
+  EXPECT_EQ(run.status, 1);
+  EXPECT_THAT(run.out, HasSubstr("problem: " + (folder.path() / "tokenizer.json").string()));
+}
+
+TEST(Doctor, AnUnknownTemplateIsNamedAndNoProblem) {
+  const TestFolder folder;
+  ASSERT_TRUE(write_tiny_checkpoint(folder.path()));
+  std::ofstream(folder.path() / "chat_template.jinja") << "{{ messages }}";
+  const Outcome run = glint_doctor(folder.path().string());
+  EXPECT_EQ(run.status, 0) << run.out;
+  EXPECT_THAT(run.out, HasSubstr("template   chat_template.jinja is not known (SHA-256 "));
 }
 
 }  // namespace
