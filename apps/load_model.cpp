@@ -16,6 +16,7 @@
 #include "model/hub.h"
 #include "model/memory_plan.h"
 #include "model/model.h"
+#include "model/step_cost.h"
 
 namespace glint {
 namespace {
@@ -25,6 +26,9 @@ namespace fs = std::filesystem;
 // The KV pool on the CPU when --max-total-tokens does not say: at most so many bytes and tokens.
 constexpr int64_t kCpuKvBytes = int64_t{512} << 20;
 constexpr int64_t kCpuKvTokens = 131072;
+
+// Of a step that decodes on a GPU and takes prompts along: nobody's next token is later than that.
+constexpr double kGpuStepBudgetUs = 45'000;
 
 constexpr char kTemplateFile[] = "chat_template.jinja";
 
@@ -115,6 +119,11 @@ Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfi
     return startup(cat("--context-length is ", limits.context_length,
                        "; the model was made for at most ", config.max_position_embeddings,
                        " tokens (max_position_embeddings)."));
+  }
+  if (device.is_gpu()) {
+    const StepCost cost = gpu_step_cost(config);
+    limits.cost = {cost.base_us, cost.per_token_us, cost.per_context_token_us};
+    limits.step_budget_us = kGpuStepBudgetUs;
   }
   const int64_t tokens = TRY(kv_tokens(options, config, limits, device, element_bytes));
   limits.num_pages = static_cast<int>(tokens / limits.page_size);

@@ -102,7 +102,8 @@ void Scheduler::plan_decodes(Plan& plan) {
 Scheduler::Budget Scheduler::budget_after(const Plan& plan) const {
   Budget budget;
   budget.rows = max_step_prompt_tokens(limits_);
-  budget.time_us = limits_.step_budget_us > 0
+  const bool keeps_others_waiting = !plan.chunks.empty();
+  budget.time_us = limits_.step_budget_us > 0 && keeps_others_waiting
                        ? limits_.step_budget_us - limits_.cost.base_us - plan.cost_us
                        : std::numeric_limits<double>::infinity();
   return budget;

@@ -244,8 +244,8 @@ TEST(SchedulerTest, PrefillsAndDecodesTakeTurnsWithoutMixedSteps) {
   EXPECT_EQ(h.step(), "prefill b[8,16)");
 }
 
-// 100 us a step, 10 us a row: beside two decodes, six rows; alone with them, at least a page's
-// worth.
+// 100 us a step, 10 us a row: beside two decodes, six rows, and at least a page's worth; alone,
+// as many as a step may have.
 TEST(SchedulerTest, PromptChunksKeepWithinTheStepsTime) {
   SchedulerLimits limits = roomy();
   limits.cost = {.base_us = 20, .per_token_us = 10, .per_context_token_us = 0};
@@ -258,18 +258,25 @@ TEST(SchedulerTest, PromptChunksKeepWithinTheStepsTime) {
   EXPECT_EQ(h.step(), "prefill c[0,6) | decode a b");
   limits.step_budget_us = 1;
   SchedulerHarness tight(limits);
-  tight.submit('a', "a prompt of 22 tokens.", {});
-  EXPECT_EQ(tight.step(), "prefill a[0,4)");
+  tight.submit('a', "a prompt of 22 tokens.", {.max_tokens = 9});
+  for (const char* alone : {"prefill a[0,8)", "prefill a[8,16)", "prefill a[16,22)"})
+    EXPECT_EQ(tight.step(), alone);
+  tight.submit('b', "Another of 22 tokens..", {});
+  EXPECT_EQ(tight.step(), "prefill b[0,4) | decode a");
 }
 
 TEST(SchedulerTest, CostGrowsWithTheContext) {
   SchedulerLimits limits = roomy();
   limits.cost = {.base_us = 0, .per_token_us = 0, .per_context_token_us = 1};
-  limits.step_budget_us = 32;  // 8 rows from 0 on cost 8 * 4; from 8 on, 2 rows cost 2 * 9
+  // Beside a row of d that costs 1.5 and then 2.5: 8 rows from 0 on cost 8 * 4; from 8 on, 3 rows
+  // cost 3 * 9.5.
+  limits.step_budget_us = 34;
   SchedulerHarness h(limits);
+  h.submit('d', "d", {.max_tokens = 9});
+  EXPECT_EQ(h.step(), "prefill d[0,1)");
   h.submit('a', "a prompt of 22 tokens.", {});
-  EXPECT_EQ(h.step(), "prefill a[0,8)");
-  EXPECT_EQ(h.step(), "prefill a[8,12)") << "a page's worth, whatever it costs";
+  EXPECT_EQ(h.step(), "prefill a[0,8) | decode d");
+  EXPECT_EQ(h.step(), "prefill a[8,12) | decode d") << "a page's worth, whatever it costs";
 }
 
 // The n answers of a long prompt: those that wait hold no copy of it.

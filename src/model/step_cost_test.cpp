@@ -1,0 +1,33 @@
+#include "model/step_cost.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/tiny_checkpoint.h"
+
+namespace glint {
+namespace {
+
+double step_us(const StepCost& cost, double sequences, double cached_len, double extend_len) {
+  const double context = cached_len + extend_len / 2;
+  return cost.base_us +
+         sequences * extend_len * (cost.per_token_us + cost.per_context_token_us * context);
+}
+
+// Within a tenth of docs/performance.md: a schedule needs no more, and the formula has no less.
+TEST(StepCost, IsWhatAnH100Took) {
+  const StepCost cost = gpu_step_cost(glm_4_7_flash_config());
+  EXPECT_NEAR(step_us(cost, 64, 640, 1), 27'300, 2'730);
+  EXPECT_NEAR(step_us(cost, 1, 0, 8192), 220'000, 22'000);
+}
+
+TEST(StepCost, FollowsTheModel) {
+  ModelConfig small = glm_4_7_flash_config();
+  const StepCost full = gpu_step_cost(small);
+  small.num_hidden_layers = 24;
+  const StepCost half = gpu_step_cost(small);
+  EXPECT_LT(half.base_us, 0.6 * full.base_us);
+  EXPECT_NEAR(half.per_context_token_us, full.per_context_token_us * 24 / 47, 1e-9);
+}
+
+}  // namespace
+}  // namespace glint
