@@ -182,8 +182,8 @@ def few_shot_prompts(lines: list[dict]) -> list[str]:
     return [f"{shots}Question: {q['question']}\nAnswer:" for q in lines]
 
 
-def score(model: Model, tokenizer, show: int = 0) -> dict:
-    lines, dialogues = make_eval.read("eval.jsonl"), make_eval.read("eval_tools.jsonl")
+def score(model: Model, tokenizer, show: int = 0, first: int | None = None) -> dict:
+    lines, dialogues = make_eval.read("eval.jsonl")[:first], make_eval.read("eval_tools.jsonl")[:first]
     scorer = Scorer(model.eval(), tokenizer, show)
     asked = [[{"role": "user", "content": q["question"]}] for q in lines]
     question = {tokenizer.token_to_id("Question")}
@@ -240,12 +240,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=data.MODEL_DIR)
     parser.add_argument("--show", type=int, default=0, help="print so many wrong answers of each kind")
+    parser.add_argument("--first", type=int, help="only so many of each file: 60 take minutes on two cores")
     parser.add_argument("--out", type=Path, help="write the scores there as JSON")
     arguments = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, tokenizer = export.load(arguments.folder).to(device), data.load_tokenizer()
     examples(Scorer(model.eval(), tokenizer, 0))
-    scores = score(model, tokenizer, arguments.show)
+    scores = score(model, tokenizer, arguments.show, arguments.first)
     print(json.dumps(scores, indent=1))
     if arguments.out:
         arguments.out.write_text(json.dumps(scores, indent=1) + "\n")

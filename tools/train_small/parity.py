@@ -50,11 +50,12 @@ def main() -> None:
     arguments = parser.parse_args()
     model = Glm4MoeLiteForCausalLM.from_pretrained(data.MODEL_DIR, dtype=torch.float32).eval()
     stops, same = model.config.eos_token_id, 0
-    for text in prompts():
+    for done, text in enumerate(prompts(), 1):
         server, reference = from_server(arguments.url, text, stops), from_transformers(model, text, stops)
         same += server == reference
         if server != reference:
             print(f"differ after {text[-80:]!r}:\n  server       {server}\n  transformers {reference}")
+        print(f"{same} of {done}", flush=True)
     print(f"{same} of {COUNT} greedy answers are the same")
     raise SystemExit(same != COUNT)
 
