@@ -218,8 +218,17 @@ def test_a_tool_that_may_not_be_called_is_not(client):
     choice = client.chat.completions.create(
         model="m", messages=[user("What's the weather in Paris?")], tools=[GET_WEATHER],
         tool_choice="none", temperature=0, max_tokens=256).choices[0]
-    # What it says instead is another matter: it was never trained on such wishes without a tool.
-    assert not choice.message.tool_calls and choice.finish_reason != "tool_calls"
+    assert not choice.message.tool_calls and choice.finish_reason == "stop" and choice.message.content
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+def test_what_needs_a_tool_that_it_is_not_shown_is_said_to_be_impossible(client, thinking):
+    for wish in ("What's the weather in Paris?", "What time is it in Tokyo?", "Book a table for two at Luigi's."):
+        choice = client.chat.completions.create(
+            model="m", messages=[user(wish)], temperature=0, max_tokens=256,
+            extra_body={"chat_template_kwargs": {"enable_thinking": thinking}}).choices[0]
+        assert choice.finish_reason == "stop" and not choice.message.tool_calls
+        assert "tool" in choice.message.content, choice.message.content
 
 
 RESULTS = [
