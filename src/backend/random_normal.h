@@ -6,11 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define GLINT_HOST_DEVICE __host__ __device__
-#else
-#define GLINT_HOST_DEVICE
-#endif
+#include "base/host_device.h"
 
 namespace glint {
 
