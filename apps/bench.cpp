@@ -10,9 +10,9 @@
 #include "apps/commands.h"
 #include "apps/device.h"
 #include "base/clock.h"
-#include "bench/flash_config.h"
 #include "bench/op_bench.h"
 #include "bench/op_report.h"
+#include "model/config.h"
 #include "model/hub.h"
 
 namespace glint {
@@ -71,7 +71,7 @@ void complete(OpBenchOptions& bench, bool is_gpu) {
 }
 
 Result<ModelConfig> sizes_of(const std::string& model) {
-  if (model.empty()) return flash_config();
+  if (model.empty()) return glm_4_7_flash_config();
   return load_config(TRY(resolve_model(model)) / "config.json");
 }
 

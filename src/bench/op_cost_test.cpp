@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "bench/flash_config.h"
 #include "bench/op_limits.h"
 #include "bench/op_list.h"
+#include "model/config.h"
 
 namespace glint {
 namespace {
@@ -14,7 +14,7 @@ StepSize decode(int rows, int context) {
 }
 
 OpCost step_cost(const StepSize& size) {
-  const ModelConfig config = flash_config();
+  const ModelConfig config = glm_4_7_flash_config();
   OpCost sum;
   for (const BenchOp& op : all_bench_ops()) {
     if (!op.is_in(size.form, MlaForm::kExpanded)) continue;
@@ -43,7 +43,7 @@ TEST(OpCost, CountsExpertsThatRowsChose) {
   EXPECT_NEAR(expected_experts_hit(16, 64, 4), 41.2, 0.05);
   StepSize size = decode(2, 1);
   size.experts_hit = 7;
-  const ModelConfig c = flash_config();
+  const ModelConfig c = glm_4_7_flash_config();
   const double expert = 2.0 * 2 * 1536 * 2048;
   EXPECT_EQ(moe_gate_up_cost(c, size).bytes, 7 * expert + 2 * 2 * (2048 + 4 * 1536));
   EXPECT_EQ(moe_gate_up_cost(c, size).flops, 2 * 4 * expert);
@@ -52,14 +52,14 @@ TEST(OpCost, CountsExpertsThatRowsChose) {
 }
 
 TEST(OpCost, CountsEachKvRowOnceForItsSequence) {
-  const ModelConfig c = flash_config();
+  const ModelConfig c = glm_4_7_flash_config();
   const OpCost cost = attend_cost(c, decode(3, 1000));
   EXPECT_EQ(cost.bytes, 3 * (1000 * 1152 + 2 * 20 * (576 + 512)));
   EXPECT_EQ(cost.flops, 3.0 * 1000 * 2 * 20 * (576 + 512));
 }
 
 TEST(OpCost, CountsAPromptBelowTheDiagonal) {
-  const ModelConfig c = flash_config();
+  const ModelConfig c = glm_4_7_flash_config();
   const OpCost cost = attend_expanded_cost(c, {StepForm::kPrefill, 1000, 1000});
   const double weights = 20.0 * 512 * (192 + 256);
   EXPECT_EQ(cost.flops, 500.5 * 1000 * 2 * 20 * 512 + 2 * 1000 * weights);

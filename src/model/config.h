@@ -62,6 +62,9 @@ struct GenerationConfig {
 Result<ModelConfig> load_config(const std::filesystem::path& config_json);
 // `name` stands for the file in errors.
 Result<ModelConfig> parse_config(std::string_view json_text, std::string_view name);
+// The released checkpoint's: for shapes and sums where its files are not.
+ModelConfig glm_4_7_flash_config();
+
 // A missing file is an empty GenerationConfig.
 Result<GenerationConfig> load_generation_config(
     const std::filesystem::path& generation_config_json);

@@ -29,8 +29,6 @@ struct TinyShape {
 const std::vector<TinyShape>& tiny_shapes();
 // One of them by name; an unknown name is a CHECK.
 ModelConfig tiny_config(std::string_view name = "tiny");
-// The released checkpoint's config.json. Its weights would be 60 GB: for shapes and sums.
-ModelConfig glm_4_7_flash_config();
 
 struct TinyCheckpointOptions {
   ModelConfig config = tiny_config();

@@ -81,15 +81,20 @@ __device__ inline float block_sum(float x, float* shared) {
   return sum;
 }
 
+// Above 48 KiB a kernel has to be told.
+template <typename Kernel>
+void allow_shared_bytes(Kernel* kernel, size_t shared_bytes) {
+  if (shared_bytes <= 48 * 1024) return;
+  CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(shared_bytes)));
+}
+
 // Starts `kernel` unless there is nothing to do, and stops the process where it cannot start.
 template <typename... Parameters, typename... Arguments>
 void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
             void (*kernel)(Parameters...), Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  if (shared_bytes > 48 * 1024) {
-    CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shared_bytes)));
-  }
+  allow_shared_bytes(kernel, shared_bytes);
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
   CUDA_CHECK(cudaGetLastError());
 }
@@ -107,10 +112,7 @@ template <typename... Parameters, typename... Arguments>
 void launch_early(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
                   void (*kernel)(Parameters...), Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  if (shared_bytes > 48 * 1024) {
-    CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shared_bytes)));
-  }
+  allow_shared_bytes(kernel, shared_bytes);
   cudaLaunchAttribute early{};
   early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   early.val.programmaticStreamSerializationAllowed = 1;
