@@ -34,7 +34,7 @@ Result<Device> open_gpu() {
 }
 #endif
 
-// An Error's first sentence as a part of another one.
+// For a sentence that goes on after it.
 std::string without_period(std::string sentence) {
   if (sentence.ends_with('.')) sentence.pop_back();
   return sentence;

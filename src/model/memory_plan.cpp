@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "backend/cuda/attention_prefill.h"
 #include "model/checkpoint_tensors.h"
 
 namespace glint {
@@ -31,13 +32,12 @@ int64_t activations_per_token(const ModelConfig& c) {
 // What attention keeps beside the activations (docs/kernels/attention.md): keys and values of so
 // many context rows in the expanded form and the running sums of prompt rows whose contexts are
 // longer, and the parts of split rows that are decoded. All FP32 but keys and values.
-constexpr int kPromptBlockRows = 20480;
-constexpr int kMostSplits = 3072;
+constexpr int kMostSplits = 3072;  // kMaxFullItems in backend/cuda/attention_decode.cu
 int64_t attention_bytes(const ModelConfig& c, const MemoryPlanRequest& request, int rows) {
   const int64_t heads = c.num_attention_heads;
   const int64_t context = std::min(request.context_length.value_or(c.max_position_embeddings),
                                    c.max_position_embeddings);
-  const int64_t block_rows = std::min<int64_t>(context, kPromptBlockRows);
+  const int64_t block_rows = std::min<int64_t>(context, cuda::kPrefillBlockRows);
   const int64_t keys_values =
       block_rows * (heads * (c.qk_head_dim() + c.v_head_dim) + c.kv_lora_rank);
   const int64_t running = context > block_rows ? heads * (c.v_head_dim + 8) * rows : 0;

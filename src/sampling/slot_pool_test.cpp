@@ -157,6 +157,7 @@ TEST(SlotPoolTest, TakesTheLargestLists) {
 }
 
 TEST(SlotPoolDeathTest, MoreThanTheLimitsIsNotForHere) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a forked process has no CUDA
   SampleHarness h;
   EXPECT_DEATH(h.start({.logit_bias = {kMaxLogitBiases + 1, {0, 1.0f}}}), "1025 logit biases");
   EXPECT_DEATH(h.start({.stop_token_ids = std::vector<TokenId>(kMaxStopTokenIds + 1)}),
