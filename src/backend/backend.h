@@ -19,7 +19,8 @@
 //   They write no KV row, and attend to nothing with the result 0.
 // - Weights are [out_features, in_features] as in checkpoints: y = x W^T. No gaps between rows.
 //
-// T = rows of a step, H = attention heads, E = experts, K = experts per token, I = expert width.
+// T = rows of a step, H = attention heads, E = routed experts, S = shared experts, K = experts per
+// token, I = expert width.
 
 #include <cstddef>
 #include <functional>
@@ -41,20 +42,23 @@ enum class MlaForm {
 
 // How one expert is chosen for a row (transformers, Glm4MoeLiteTopkRouter).
 struct RouterParams {
-  int num_experts_per_tok = 0;
+  int num_experts_per_tok = 0;  // K
   bool norm_topk_prob = true;
   float routed_scaling_factor = 1.0f;
 };
 
-// The experts of each row, largest selection score first, of equals the lowest id; and the rows of
-// each expert.
+// The experts of each row: the routed ones, largest selection score first, of equals the lowest id,
+// then the shared ones, which are experts E ... E + S - 1 with the weight 1. And the rows of each
+// expert.
 struct Routing {
-  int num_tokens = 0;               // T
-  int num_experts_per_tok = 0;      // K
-  int32_t* expert_ids = nullptr;    // [T, K]
-  float* weights = nullptr;         // [T, K]
-  int32_t* expert_begin = nullptr;  // [E + 1]: expert e's pairs are [expert_begin[e], ...[e + 1])
-  int32_t* expert_pairs = nullptr;  // [T * K]: t * K + j of token t's j-th expert, ascending
+  int num_tokens = 0;             // T
+  int n_shared_experts = 0;       // S
+  int experts_per_row = 0;        // K + S, below P
+  int32_t* expert_ids = nullptr;  // [T, P]
+  float* weights = nullptr;       // [T, P]
+  int32_t* expert_begin =
+      nullptr;  // [E + S + 1]: expert e's pairs are [expert_begin[e], ...[e + 1])
+  int32_t* expert_pairs = nullptr;  // [T * P]: t * P + j of token t's j-th expert, ascending
 };
 
 class Backend;
@@ -195,18 +199,19 @@ class Backend {
                                    Matrix o) = 0;
 
   // s = sigmoid(x w^T) in FP32. Chooses the K largest of s + bias; their weights are s without the
-  // bias, over their sum if norm_topk_prob, times routed_scaling_factor.
+  // bias, over their sum if norm_topk_prob, times routed_scaling_factor. The shared experts follow.
   // x [T, hidden], w [E, hidden] of any type, bias [1, E] FP32
   virtual void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
                      Routing routing) = 0;
   // linear_swiglu of each row with each of its experts.
-  // x [T, hidden], w [E, 2 I, hidden], out [T * K, I]: row t * K + j is of token t's j-th expert
+  // x [T, hidden], w [E + S, 2 I, hidden], out [T * P, I]: row t * P + j is of token t's j-th
+  // expert
   virtual void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) = 0;
-  // out = sum over j of weights[t, j] act[t * K + j] w[e]^T + shared_act shared_w^T: summed in FP32
-  // in the order of j, the shared expert last, rounded once.
-  // act [T * K, I], w [E, hidden, I], shared_act [T, Is], shared_w [hidden, Is], out [T, hidden]
-  virtual void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
-                        Matrix shared_w, Matrix out) = 0;
+  // parts = linear of each row of act with its expert, rounded; out = sum over j of weights[t, j]
+  // parts[t * P + j], in FP32 in the order of j.
+  // act [T * P, I], w [E + S, hidden, I], parts [T * P, hidden], out [T, hidden]
+  virtual void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
+                        Matrix out) = 0;
 
   // rms_norm(table[token_ids[t]]; enorm) | rms_norm(hidden[t]; hnorm): what the MTP layer's eh_proj
   // takes.  table [vocab_size, hidden], out [T, 2 hidden]

@@ -72,7 +72,7 @@ TEST_P(GemmTest, Router) {
     const Numbers x = filled_aligned(rows, kIn), w = weights(kExperts, kIn);
     Numbers bias(*backend_, NumberType::kF32, 1, kExperts, 0);
     bias.fill(random_, 0.5f);
-    TestRouting routing(*backend_, rows, kPerToken, kExperts);
+    TestRouting routing(*backend_, rows, kPerToken + 1, kExperts + 1, /*num_shared=*/1);
     backend_->route(x.view(), w.view(), bias.view(), {kPerToken, true, 1.8f}, routing.view());
     routing.download();
     EXPECT_TRUE(routing.is_grouped());
@@ -118,16 +118,14 @@ TEST_P(GemmTest, Experts) {
              dot(x, pair / kPerToken, 0, gate_up, first + kWidth);
     });
 
-    const Numbers shared_act = filled_aligned(rows, kWidth), shared_w = weights(kIn, kWidth);
-    Numbers out = aligned(rows, kIn);
-    backend_->moe_down(act.view(), routing, down.stack(kExperts), shared_act.view(),
-                       shared_w.view(), out.view());
+    Numbers parts = aligned(rows * kPerToken, kIn), out = aligned(rows, kIn);
+    backend_->moe_down(act.view(), routing, down.stack(kExperts), parts.view(), out.view());
+    expect_near(parts,
+                [&](int pair, int i) { return dot(act, pair, 0, down, expert(pair) * kIn + i); });
     expect_near(out, [&](int t, int i) {
-      double sum = dot(shared_act, t, 0, shared_w, i);
-      for (int j = 0; j < kPerToken; ++j) {
-        const int pair = t * kPerToken + j;
-        sum += test_routing.weights().at(t, j) * dot(act, pair, 0, down, expert(pair) * kIn + i);
-      }
+      double sum = 0;
+      for (int j = 0; j < kPerToken; ++j)
+        sum += test_routing.weights().at(t, j) * parts.at(t * kPerToken + j, i);
       return sum;
     });
   }

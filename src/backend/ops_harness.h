@@ -134,7 +134,7 @@ class Integers {
   int size_ = 0;
 };
 
-// Pairs t * K + j by the expert that they chose, as Routing has them: begins, then pairs.
+// Pairs t * P + j by the expert that they chose, as Routing has them: begins, then pairs.
 inline std::vector<int32_t> pairs_by_expert(const std::vector<int32_t>& ids, int num_experts) {
   std::vector<int32_t> begin, pairs;
   for (int e = 0; e < num_experts; ++e) {
@@ -160,16 +160,18 @@ class TestRouting {
         by_expert_(backend, pairs_by_expert(ids, num_experts)),
         weights_(backend, NumberType::kF32, num_tokens(), per_token, 0) {}
   // To be filled by route(). No pair is anybody's yet.
-  TestRouting(Backend& backend, int num_tokens, int per_token, int num_experts)
+  TestRouting(Backend& backend, int num_tokens, int per_token, int num_experts, int num_shared = 0)
       : TestRouting(backend, std::vector<int32_t>(static_cast<size_t>(num_tokens * per_token), -1),
                     per_token, num_experts) {
+    num_shared_ = num_shared;
     by_expert_ = Integers(
         backend, std::vector<int32_t>(static_cast<size_t>(num_experts + 1) + host_ids_.size(), -1));
   }
 
   Routing view() const {
     return {.num_tokens = num_tokens(),
-            .num_experts_per_tok = per_token_,
+            .n_shared_experts = num_shared_,
+            .experts_per_row = per_token_,
             .expert_ids = ids_.data(),
             .weights = static_cast<float*>(weights_.view().data),
             .expert_begin = by_expert_.data(),
@@ -208,7 +210,7 @@ class TestRouting {
   int num_tokens() const { return static_cast<int>(host_ids_.size()) / per_token_; }
 
   Backend& backend_;
-  int per_token_, num_experts_;
+  int per_token_, num_experts_, num_shared_ = 0;
   std::vector<int32_t> host_ids_;
   Integers ids_, by_expert_;
   Numbers weights_;

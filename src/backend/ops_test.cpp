@@ -185,25 +185,26 @@ TEST_P(OpsTest, MoeGateUp) {
 
 TEST_P(OpsTest, MoeDown) {
   for (int round = 0; round < kRounds; ++round) {
-    const int width = random_.integer(1, 50), shared = random_.integer(1, 60);
-    const int n = random_.integer(1, 70), num_tokens = round == 0 ? 67 : random_.integer(1, 9);
+    const int width = random_.integer(1, 50), n = random_.integer(1, 70);
+    const int num_tokens = round == 0 ? 67 : random_.integer(1, 9);
     const int num_experts = random_.integer(1, 9), k = random_.integer(1, num_experts);
-    const Numbers act = filled(num_tokens * k, width), shared_act = filled(num_tokens, shared);
+    const Numbers act = filled(num_tokens * k, width);
     const Numbers w = filled_stack(num_experts, n, width, weight_scale(width));
-    const Numbers shared_w = weights(n, shared, weight_scale(shared));
     const TestRouting routing = random_routing(*backend_, random_, num_tokens, k, num_experts);
-    Numbers out = numbers(num_tokens, n);
-    backend_->moe_down(act.view(), routing.view(), w.stack(num_experts), shared_act.view(),
-                       shared_w.view(), out.view());
+    Numbers parts = numbers(num_tokens * k, n), out = numbers(num_tokens, n);
+    backend_->moe_down(act.view(), routing.view(), w.stack(num_experts), parts.view(), out.view());
+    expect_near(parts, [&](int pair, int i) {
+      return dot(act, pair, 0, w, routing.expert(pair / k, pair % k) * n + i);
+    });
     expect_near(out, [&](int t, int i) {
-      double sum = dot(shared_act, t, 0, shared_w, i);
-      for (int j = 0; j < k; ++j)
-        sum += routing.weights().at(t, j) * dot(act, t * k + j, 0, w, routing.expert(t, j) * n + i);
+      double sum = 0;
+      for (int j = 0; j < k; ++j) sum += routing.weights().at(t, j) * parts.at(t * k + j, i);
       return sum;
     });
     expect_same_alone(out, [&](int t, Matrix o) {
+      Numbers alone = numbers(k, n);
       backend_->moe_down(act.rows(t * k, k), routing.row(t).view(), w.stack(num_experts),
-                         shared_act.row(t), shared_w.view(), o);
+                         alone.view(), o);
     });
   }
 }
@@ -224,12 +225,13 @@ TEST_P(OpsTest, RouteChoosesByBiasAndWeighsWithoutIt) {
   for (int round = 0; round < kRounds; ++round) {
     const int n = random_.integer(1, 90), num_tokens = random_.integer(1, 9);
     const int num_experts = random_.integer(1, 20), k = random_.integer(1, num_experts);
+    const int shared = random_.integer(0, 2), all = num_experts + shared;
     const RouterParams params{k, round % 2 == 0, 1.8f};
     const Numbers x = filled(num_tokens, n);
     Numbers w = floats(num_experts, n), bias = floats(1, num_experts);
     w.fill(random_, weight_scale(n));
     bias.fill(random_, 0.5f);
-    TestRouting routing(*backend_, num_tokens, k, num_experts);
+    TestRouting routing(*backend_, num_tokens, k + shared, all, shared);
     backend_->route(x.view(), w.view(), bias.view(), params, routing.view());
     routing.download();
     EXPECT_TRUE(routing.is_grouped());
@@ -248,7 +250,11 @@ TEST_P(OpsTest, RouteChoosesByBiasAndWeighsWithoutIt) {
         const double share = scores[static_cast<size_t>(e)] / (params.norm_topk_prob ? total : 1);
         EXPECT_NEAR(routing.weights().at(t, j), share * 1.8, 1e-5);
       }
-      TestRouting alone(*backend_, 1, k, num_experts);
+      for (int j = 0; j < shared; ++j) {
+        EXPECT_EQ(routing.expert(t, k + j), num_experts + j);
+        EXPECT_EQ(routing.weights().at(t, k + j), 1);
+      }
+      TestRouting alone(*backend_, 1, k + shared, all, shared);
       backend_->route(x.row(t), w.view(), bias.view(), params, alone.view());
       alone.download();
       EXPECT_TRUE(routing.weights().same_row(t, alone.weights(), 0));
@@ -282,8 +288,8 @@ TEST_P(OpsTest, NoRowsIsNoWork) {
   Numbers out = numbers(0, 20);
   backend_->linear(empty.view(), w.view(), out.view());
   backend_->rms_norm(empty.view(), norm.view(), 1e-5f, empty.view());
-  backend_->moe_gate_up(empty.view(), {.num_experts_per_tok = 1},
-                        filled_stack(2, 40, 10, 1).stack(2), out.view());
+  backend_->moe_gate_up(empty.view(), {.experts_per_row = 1}, filled_stack(2, 40, 10, 1).stack(2),
+                        out.view());
 }
 
 }  // namespace

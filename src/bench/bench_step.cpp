@@ -75,6 +75,7 @@ void BenchStep::make_routings(const ModelConfig& config) {
     for (int row = 0; row < size_.rows; ++row) {
       std::shuffle(experts.begin(), experts.end(), random);
       ids.insert(ids.end(), experts.begin(), experts.begin() + chosen);
+      for (int e = config.n_routed_experts; e < config.num_experts(); ++e) ids.push_back(e);
     }
     hit += static_cast<double>(std::set<int32_t>(ids.begin(), ids.end()).size());
     routings_.push_back(upload_routing(config, ids));
@@ -83,15 +84,16 @@ void BenchStep::make_routings(const ModelConfig& config) {
 }
 
 Routing BenchStep::upload_routing(const ModelConfig& config, const std::vector<int32_t>& ids) {
-  const int chosen = config.num_experts_per_tok;
-  const float weight = config.routed_scaling_factor / static_cast<float>(chosen);
-  std::vector<int32_t> begin(static_cast<size_t>(config.n_routed_experts) + 1, 0);
+  const float weight =
+      config.routed_scaling_factor / static_cast<float>(config.num_experts_per_tok);
+  std::vector<int32_t> begin(static_cast<size_t>(config.num_experts()) + 1, 0);
   for (const int32_t id : ids) ++begin[static_cast<size_t>(id) + 1];
   std::partial_sum(begin.begin(), begin.end(), begin.begin());
   std::vector<int32_t> pairs = counted(static_cast<int>(ids.size()));
   std::ranges::stable_sort(pairs, {}, [&](int32_t i) { return ids[static_cast<size_t>(i)]; });
   return {.num_tokens = size_.rows,
-          .num_experts_per_tok = chosen,
+          .n_shared_experts = config.n_shared_experts,
+          .experts_per_row = config.experts_per_row(),
           .expert_ids = upload(ids),
           .weights = upload(std::vector<float>(ids.size(), weight)),
           .expert_begin = upload(begin),

@@ -88,8 +88,8 @@ TEST(OpBench, EveryOpCanBeCalledWithEveryCopy) {
 TEST(OpBench, CountsTheExpertsThatItsRowsChose) {
   const OpBenchReport report = measure({.decode_rows = {1, 64}, .ops = {"moe_gate_up"}});
   const ModelConfig config = tiny_config();
-  EXPECT_EQ(report.results[0].size.experts_hit, config.num_experts_per_tok);
-  EXPECT_EQ(report.results[1].size.experts_hit, config.n_routed_experts);
+  EXPECT_EQ(report.results[0].size.experts_hit, config.experts_per_row());
+  EXPECT_EQ(report.results[1].size.experts_hit, config.num_experts());
 }
 
 }  // namespace

@@ -224,42 +224,37 @@ OpCase OpCases::route() {
   const RouterParams params{.num_experts_per_tok = chosen,
                             .norm_topk_prob = config_.norm_topk_prob,
                             .routed_scaling_factor = config_.routed_scaling_factor};
-  const int64_t pairs = int64_t{rows()} * chosen;
+  const int64_t pairs = int64_t{rows()} * config_.experts_per_row();
   const Routing routing{.num_tokens = rows(),
-                        .num_experts_per_tok = chosen,
+                        .n_shared_experts = config_.n_shared_experts,
+                        .experts_per_row = config_.experts_per_row(),
                         .expert_ids = array<int32_t>(pairs),
                         .weights = array<float>(pairs),
-                        .expert_begin = array<int32_t>(experts + 1),
+                        .expert_begin = array<int32_t>(config_.num_experts() + 1),
                         .expert_pairs = array<int32_t>(pairs)};
   return {.num_copies = count(w),
           .call = [=, this](int i) { backend_.route(x, turn(w, i), bias, params, routing); }};
 }
 
 OpCase OpCases::moe_gate_up() {
-  const int experts = config_.n_routed_experts, width = config_.moe_intermediate_size;
+  const int experts = config_.num_experts(), width = config_.moe_intermediate_size;
   const auto w =
       weights(experts, 2 * width, config_.hidden_size, step_.size().experts_hit / experts);
   const Matrix x = input(rows(), config_.hidden_size);
-  const Matrix act = output(rows() * config_.num_experts_per_tok, width);
+  const Matrix act = output(rows() * config_.experts_per_row(), width);
   return {.num_copies = count(w) * step_.num_routings(), .call = [=, this](int i) {
             backend_.moe_gate_up(x, step_.routing(i / count(w)), turn(w, i), act);
           }};
 }
 
-// The shared expert's weights follow the stack.
 OpCase OpCases::moe_down() {
-  const int experts = config_.n_routed_experts, width = config_.moe_intermediate_size;
-  const int hidden = config_.hidden_size, shared = config_.n_shared_experts;
-  const auto w = weights(experts + shared, hidden, width,
-                         (step_.size().experts_hit + shared) / (experts + shared));
-  const Matrix act = input(rows() * config_.num_experts_per_tok, width);
-  const Matrix shared_act = input(rows(), width * shared), out = output(rows(), hidden);
+  const int experts = config_.num_experts(), width = config_.moe_intermediate_size;
+  const int hidden = config_.hidden_size, pairs = rows() * config_.experts_per_row();
+  const auto w = weights(experts, hidden, width, step_.size().experts_hit / experts);
+  const Matrix act = input(pairs, width), parts = output(pairs, hidden);
+  const Matrix out = output(rows(), hidden);
   return {.num_copies = count(w) * step_.num_routings(), .call = [=, this](int i) {
-            MatrixStack routed = turn(w, i);
-            routed.count = experts;
-            const Matrix shared_w =
-                contiguous(turn(w, i)[experts].data, NumberType::kBf16, hidden, width * shared);
-            backend_.moe_down(act, step_.routing(i / count(w)), routed, shared_act, shared_w, out);
+            backend_.moe_down(act, step_.routing(i / count(w)), turn(w, i), parts, out);
           }};
 }
 

@@ -7,10 +7,6 @@ namespace {
 
 constexpr double kBf16 = 2, kF32 = 4;
 
-double shared_width(const ModelConfig& c) {
-  return double{1} * c.moe_intermediate_size * c.n_shared_experts;
-}
-
 }  // namespace
 
 double expected_experts_hit(int rows, int experts, int experts_per_row) {
@@ -83,25 +79,26 @@ OpCost attend_expanded_cost(const ModelConfig& config, const StepSize& size) {
 OpCost route_cost(const ModelConfig& config, const StepSize& size) {
   const double r = size.rows, experts = config.n_routed_experts;
   const double weights = experts * config.hidden_size;
-  const double choices = config.num_experts_per_tok * (kF32 + kF32);  // ids and weights
+  const double choices = config.experts_per_row() * (kF32 + kF32);  // ids and weights
   return {.bytes = kBf16 * weights + kF32 * experts + r * (kBf16 * config.hidden_size + choices),
           .flops = 2 * r * weights};
 }
 
 OpCost moe_gate_up_cost(const ModelConfig& config, const StepSize& size) {
-  const double r = size.rows, chosen = config.num_experts_per_tok;
+  const double r = size.rows, chosen = config.experts_per_row();
   const double hidden = config.hidden_size, width = config.moe_intermediate_size;
   const double expert = 2 * width * hidden;
   return {.bytes = kBf16 * (size.experts_hit * expert + r * (hidden + chosen * width)),
           .flops = 2 * r * chosen * expert};
 }
 
+// The parts are written and read once more.
 OpCost moe_down_cost(const ModelConfig& config, const StepSize& size) {
-  const double r = size.rows, hidden = config.hidden_size;
-  const double width = config.moe_intermediate_size, shared = shared_width(config);
-  const double summed = config.num_experts_per_tok * width + shared;
-  return {.bytes = kBf16 * (hidden * (size.experts_hit * width + shared) + r * (summed + hidden)),
-          .flops = 2 * r * hidden * summed};
+  const double r = size.rows, hidden = config.hidden_size, chosen = config.experts_per_row();
+  const double width = config.moe_intermediate_size, expert = hidden * width;
+  return {
+      .bytes = kBf16 * (size.experts_hit * expert + r * (chosen * (width + 2 * hidden) + hidden)),
+      .flops = 2 * r * chosen * expert};
 }
 
 OpCost sample_cost(const ModelConfig& config, const StepSize& size) {

@@ -21,7 +21,7 @@ struct StepSize {
   StepForm form = StepForm::kDecode;
   int rows = 1;
   int context = 1;
-  double experts_hit = 0;  // distinct ones that the rows chose, in one layer
+  double experts_hit = 0;  // distinct ones that the rows chose in one layer, and the shared ones
 
   double attended() const {  // pairs of a row and a KV row
     const double r = rows;

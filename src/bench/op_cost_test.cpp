@@ -10,7 +10,7 @@ namespace glint {
 namespace {
 
 StepSize decode(int rows, int context) {
-  return {StepForm::kDecode, rows, context, expected_experts_hit(rows, 64, 4)};
+  return {StepForm::kDecode, rows, context, 1 + expected_experts_hit(rows, 64, 4)};
 }
 
 OpCost step_cost(const StepSize& size) {
@@ -45,10 +45,10 @@ TEST(OpCost, CountsExpertsThatRowsChose) {
   size.experts_hit = 7;
   const ModelConfig c = glm_4_7_flash_config();
   const double expert = 2.0 * 2 * 1536 * 2048;
-  EXPECT_EQ(moe_gate_up_cost(c, size).bytes, 7 * expert + 2 * 2 * (2048 + 4 * 1536));
-  EXPECT_EQ(moe_gate_up_cost(c, size).flops, 2 * 4 * expert);
-  EXPECT_EQ(moe_down_cost(c, size).bytes, (7 + 1) * expert / 2 + 2 * 2 * (5 * 1536 + 2048));
-  EXPECT_EQ(moe_down_cost(c, size).flops, 2 * (4 + 1) * expert / 2);
+  EXPECT_EQ(moe_gate_up_cost(c, size).bytes, 7 * expert + 2 * 2 * (2048 + 5 * 1536));
+  EXPECT_EQ(moe_gate_up_cost(c, size).flops, 2 * 5 * expert);
+  EXPECT_EQ(moe_down_cost(c, size).bytes, 7 * expert / 2 + 2 * 2 * (5 * (1536 + 2 * 2048) + 2048));
+  EXPECT_EQ(moe_down_cost(c, size).flops, 2 * 5 * expert / 2);
 }
 
 TEST(OpCost, CountsEachKvRowOnceForItsSequence) {

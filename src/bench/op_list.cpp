@@ -21,7 +21,6 @@ int q_a(const Config& c) { return c.q_lora_rank; }
 int qkv_a(const Config& c) { return c.q_lora_rank + c.kv_row(); }
 int q(const Config& c) { return c.num_attention_heads * c.qk_head_dim(); }
 int o(const Config& c) { return c.num_attention_heads * c.v_head_dim; }
-int shared(const Config& c) { return c.n_shared_experts * c.moe_intermediate_size; }
 
 OpCost nothing(const Config&, const Size&) { return {}; }
 OpCost copy_cost(const Config& c, const Size& s) {
@@ -119,7 +118,6 @@ const std::vector<BenchOp>& all_bench_ops() {
       swiglu<dense>("dense", dense_layers),
       linear<dense, hidden>("dense_down", dense_layers),
       {"route", "", kEvery, moe_layers, route_cost, made<&OpCases::route>},
-      swiglu<shared>("shared", moe_layers),
       {"moe_gate_up", "", kEvery, moe_layers, moe_gate_up_cost, made<&OpCases::moe_gate_up>},
       {"moe_down", "", kEvery, moe_layers, moe_down_cost, made<&OpCases::moe_down>},
       {"gather_rows", "", kLogits, twice, copy_cost, made<&OpCases::gather_rows>},

@@ -192,17 +192,16 @@ Activations::Activations(Backend& backend, const ModelConfig& c, const ModelOpti
   o_latent = make(backend, tokens, heads * c.kv_lora_rank, type);
   o = make(backend, tokens, heads * c.v_head_dim, type);
   mlp_act = make(backend, tokens, c.intermediate_size, type);
-  shared_act = make(backend, tokens, c.moe_intermediate_size * c.n_shared_experts, type);
-  const int choices = tokens * c.num_experts_per_tok;
-  expert_act = make(backend, choices, c.moe_intermediate_size, type);
-  routing.num_experts_per_tok = c.num_experts_per_tok;
-  routing.expert_ids =
-      static_cast<int32_t*>(make(backend, tokens, c.num_experts_per_tok, NumberType::kF32).data);
-  routing.weights =
-      static_cast<float*>(make(backend, tokens, c.num_experts_per_tok, NumberType::kF32).data);
+  const int per_row = c.experts_per_row(), pairs = tokens * per_row;
+  expert_act = make(backend, pairs, c.moe_intermediate_size, type);
+  expert_out = make(backend, pairs, c.hidden_size, type);
+  routing.n_shared_experts = c.n_shared_experts;
+  routing.experts_per_row = per_row;
+  routing.expert_ids = static_cast<int32_t*>(make(backend, tokens, per_row, NumberType::kF32).data);
+  routing.weights = static_cast<float*>(make(backend, tokens, per_row, NumberType::kF32).data);
   routing.expert_begin =
-      static_cast<int32_t*>(make(backend, 1, c.n_routed_experts + 1, NumberType::kF32).data);
-  routing.expert_pairs = static_cast<int32_t*>(make(backend, 1, choices, NumberType::kF32).data);
+      static_cast<int32_t*>(make(backend, 1, c.num_experts() + 1, NumberType::kF32).data);
+  routing.expert_pairs = static_cast<int32_t*>(make(backend, 1, pairs, NumberType::kF32).data);
   logit_residual = make(backend, options.max_logit_rows, c.hidden_size, type);
   logit_delta = make(backend, options.max_logit_rows, c.hidden_size, type);
   logit_normed = make(backend, options.max_logit_rows, c.hidden_size, type);

@@ -57,23 +57,23 @@ class StepUploader {
   std::vector<PromptRows> prompts_;  // of the last step
 };
 
-// T = max_batch_tokens, H = heads, K = experts per token. All of the compute type unless said
-// otherwise; use first_rows() for a smaller step.
+// T = max_batch_tokens, H = heads, P = experts of a row, the shared ones too. All of the compute
+// type unless said otherwise; use first_rows() for a smaller step.
 struct Activations {
   Activations(Backend& backend, const ModelConfig& config, const ModelOptions& options);
 
-  Matrix residual, delta, normed;  // [T, hidden_size]
-  Matrix cos_sin;                  // [T, qk_rope_head_dim] FP32
-  Matrix qkv_a;                    // [T, q_lora_rank + kv_row]
-  Matrix c_q;                      // [T, q_lora_rank]
-  Matrix q;                        // [T, H * qk_head_dim]
-  Matrix q_row;                    // [T, H * kv_row]
-  Matrix o_latent;                 // [T, H * kv_lora_rank]
-  Matrix o;                        // [T, H * v_head_dim]
-  Matrix mlp_act;                  // [T, intermediate_size]
-  Matrix shared_act;               // [T, moe_intermediate_size * n_shared_experts]
-  Matrix expert_act;               // [T * K, moe_intermediate_size]
-  Routing routing;                 // [T, K]
+  Matrix residual, delta, normed;                    // [T, hidden_size]
+  Matrix cos_sin;                                    // [T, qk_rope_head_dim] FP32
+  Matrix qkv_a;                                      // [T, q_lora_rank + kv_row]
+  Matrix c_q;                                        // [T, q_lora_rank]
+  Matrix q;                                          // [T, H * qk_head_dim]
+  Matrix q_row;                                      // [T, H * kv_row]
+  Matrix o_latent;                                   // [T, H * kv_lora_rank]
+  Matrix o;                                          // [T, H * v_head_dim]
+  Matrix mlp_act;                                    // [T, intermediate_size]
+  Matrix expert_act;                                 // [T * P, moe_intermediate_size]
+  Matrix expert_out;                                 // [T * P, hidden_size]
+  Routing routing;                                   // [T, P]
   Matrix logit_residual, logit_delta, logit_normed;  // [max_logit_rows, hidden_size]
   Matrix logits;                                     // [max_logit_rows, vocab_size] FP32
   Matrix hidden, mtp_hidden;                         // [T, hidden_size], with_mtp only

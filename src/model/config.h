@@ -46,6 +46,8 @@ struct ModelConfig {
 
   int qk_head_dim() const { return qk_nope_head_dim + qk_rope_head_dim; }  // the scale's root
   int kv_row() const { return kv_lora_rank + qk_rope_head_dim; }  // numbers per cached token, layer
+  int num_experts() const { return n_routed_experts + n_shared_experts; }
+  int experts_per_row() const { return num_experts_per_tok + n_shared_experts; }
   bool is_moe_layer(int layer) const { return layer >= first_k_dense_replace; }
 };
 

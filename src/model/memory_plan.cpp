@@ -24,8 +24,7 @@ int64_t activations_per_token(const ModelConfig& c) {
                             heads * (c.qk_head_dim() + c.kv_row() + c.kv_lora_rank + c.v_head_dim) +
                             heads * (c.qk_head_dim() + c.v_head_dim);
   const int64_t dense = int64_t{3} * c.intermediate_size;
-  const int64_t experts = c.num_experts_per_tok + c.n_shared_experts;
-  const int64_t moe = experts * (int64_t{3} * c.moe_intermediate_size + c.hidden_size);
+  const int64_t moe = c.experts_per_row() * (int64_t{3} * c.moe_intermediate_size + c.hidden_size);
   return int64_t{4} * c.hidden_size + attention + std::max(dense, moe);
 }
 

@@ -13,16 +13,16 @@ void moe(Backend& backend, const ModelConfig& config, const MoeWeights& weights,
          Activations& activations, Matrix out) {
   Routing routing = activations.routing;
   routing.num_tokens = x.rows;
-  const Matrix shared_act = activations.shared_act.first_rows(x.rows);
-  const Matrix expert_act = activations.expert_act.first_rows(x.rows * config.num_experts_per_tok);
+  const int pairs = x.rows * routing.experts_per_row;
+  const Matrix act = activations.expert_act.first_rows(pairs);
+  const Matrix parts = activations.expert_out.first_rows(pairs);
   backend.route(x, weights.gate, weights.bias,
                 {.num_experts_per_tok = config.num_experts_per_tok,
                  .norm_topk_prob = config.norm_topk_prob,
                  .routed_scaling_factor = config.routed_scaling_factor},
                 routing);
-  backend.linear_swiglu(x, weights.shared.gate_up, shared_act);
-  backend.moe_gate_up(x, routing, weights.gate_up, expert_act);
-  backend.moe_down(expert_act, routing, weights.down, shared_act, weights.shared.down, out);
+  backend.moe_gate_up(x, routing, weights.gate_up, act);
+  backend.moe_down(act, routing, weights.down, parts, out);
 }
 
 }  // namespace glint

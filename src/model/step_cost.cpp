@@ -17,7 +17,7 @@ double active_parameters(const ModelConfig& c) {
   const double attention =
       hidden * (c.q_lora_rank + c.kv_row()) + heads * c.q_lora_rank * c.qk_head_dim() +
       heads * c.kv_lora_rank * (c.qk_nope_head_dim + c.v_head_dim) + hidden * heads * c.v_head_dim;
-  const double experts = c.num_experts_per_tok + c.n_shared_experts;
+  const double experts = c.experts_per_row();
   double sum = 0;
   for (int layer = 0; layer < c.num_hidden_layers; ++layer) {
     const double width = c.is_moe_layer(layer) ? experts * c.moe_intermediate_size

@@ -40,6 +40,7 @@ class Loader {
   void split_kv_b(const std::string& name, AttentionWeights& weights);
   MlpWeights mlp(const std::string& prefix, int width);
   MoeWeights moe(const std::string& prefix);
+  void shared_experts(const std::string& prefix, MoeWeights& weights);
   LayerWeights layer(int index);
   MtpWeights mtp(const ModelWeights& model);
 
@@ -144,8 +145,8 @@ MoeWeights Loader::moe(const std::string& prefix) {
   MoeWeights w;
   w.gate = router(prefix + "gate.weight", experts, hidden);
   w.bias = matrix_f32(prefix + "gate.e_score_correction_bias", 1, experts);
-  w.gate_up = reserve_stack(experts, 2 * width, hidden);
-  w.down = reserve_stack(experts, hidden, width);
+  w.gate_up = reserve_stack(config_.num_experts(), 2 * width, hidden);
+  w.down = reserve_stack(config_.num_experts(), hidden, width);
   const bool is_stacked = source_.has(prefix + "experts.gate_up_proj");
   const int64_t size = int64_t{hidden} * width;
   for (int e = 0; e < experts; ++e) {
@@ -160,8 +161,27 @@ MoeWeights Loader::moe(const std::string& prefix) {
     put(contiguous(gate_up.at(width, 0), compute_, width, hidden), expert + "up_proj.weight");
     put(w.down[e], expert + "down_proj.weight");
   }
-  w.shared = mlp(prefix + "shared_experts.", width * config_.n_shared_experts);
+  shared_experts(prefix + "shared_experts.", w);
   return w;
+}
+
+// Expert s of them has the rows [s I, (s + 1) I) of gate_proj and up_proj, and these columns of
+// down_proj.
+void Loader::shared_experts(const std::string& prefix, MoeWeights& weights) {
+  const int hidden = config_.hidden_size, width = config_.moe_intermediate_size;
+  const int count = config_.n_shared_experts;
+  for (int s = 0; s < count; ++s) {
+    const Matrix gate_up = weights.gate_up[config_.n_routed_experts + s];
+    const Matrix down = weights.down[config_.n_routed_experts + s];
+    const int64_t begin = int64_t{s} * width * hidden;
+    put(gate_up.first_rows(width), prefix + "gate_proj.weight", begin);
+    put(contiguous(gate_up.at(width, 0), compute_, width, hidden), prefix + "up_proj.weight",
+        begin);
+    if (count == 1) put(down, prefix + "down_proj.weight");
+    for (int row = 0; count > 1 && row < hidden; ++row)
+      put(contiguous(down.at(row, 0), compute_, 1, width), prefix + "down_proj.weight",
+          (int64_t{row} * count + s) * width);
+  }
 }
 
 LayerWeights Loader::layer(int index) {

@@ -33,11 +33,12 @@ struct MlpWeights {
 };
 
 struct MoeWeights {
-  Matrix gate;          // [n_routed_experts, hidden_size] FP32, or BF16 where that holds it
-  Matrix bias;          // gate.e_score_correction_bias [1, n_routed_experts] FP32
-  MatrixStack gate_up;  // [n_routed_experts, 2 I, hidden_size]
-  MatrixStack down;     // [n_routed_experts, hidden_size, I]
-  MlpWeights shared;    // shared_experts
+  Matrix gate;  // [n_routed_experts, hidden_size] FP32, or BF16 where that holds it
+  Matrix bias;  // gate.e_score_correction_bias [1, n_routed_experts] FP32
+  // The routed experts, then the shared ones: shared_experts, which is one MLP, is the sum of
+  // n_shared_experts of the width I.
+  MatrixStack gate_up;  // [n_routed_experts + n_shared_experts, 2 I, hidden_size]
+  MatrixStack down;     // [n_routed_experts + n_shared_experts, hidden_size, I]
 };
 
 struct LayerWeights {

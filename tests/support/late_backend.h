@@ -99,9 +99,9 @@ class LateBackend final : public Backend {
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override {
     later(&Backend::moe_gate_up, x, routing, w, out);
   }
-  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
-                Matrix shared_w, Matrix out) override {
-    later(&Backend::moe_down, act, routing, w, shared_act, shared_w, out);
+  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
+                Matrix out) override {
+    later(&Backend::moe_down, act, routing, w, parts, out);
   }
   void embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
                          Matrix hnorm, float eps, Matrix out) override {

@@ -69,8 +69,8 @@ class CpuBackend final : public Backend {
                            KvPages kv, float scale, RowList rows, Matrix o) override;
   void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params, Routing routing) override;
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override;
-  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
-                Matrix shared_w, Matrix out) override;
+  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
+                Matrix out) override;
   void embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
                          Matrix hnorm, float eps, Matrix out) override;
   void sample(const SampleArgs& args) override;
@@ -92,9 +92,12 @@ class CpuBackend final : public Backend {
   void swiglu_columns(const std::vector<const float*>& x, const std::vector<float*>& projected,
                       Matrix w, int begin, int end);
 
+  void combine(Matrix parts, const Routing& routing, int t, float* scratch, int begin, int end,
+               Matrix out);
+
   cpu::ThreadPool pool_;
   const cpu::Kernels& kernels_;
-  Scratch inputs_, more_inputs_, outputs_, more_outputs_;
+  Scratch inputs_, outputs_;
 };
 
 // num_threads 0: one for each core this process may use.

@@ -30,8 +30,8 @@ std::vector<ExpertRows> by_expert(const Routing& routing, int num_experts, XOf&&
                                   OutOf&& out_of) {
   std::vector<ExpertRows> experts(static_cast<size_t>(num_experts));
   for (int t = 0; t < routing.num_tokens; ++t)
-    for (int j = 0; j < routing.num_experts_per_tok; ++j) {
-      const int32_t id = routing.expert_ids[t * routing.num_experts_per_tok + j];
+    for (int j = 0; j < routing.experts_per_row; ++j) {
+      const int32_t id = routing.expert_ids[t * routing.experts_per_row + j];
       CHECK(id >= 0 && id < num_experts, "expert ", id, " of ", num_experts);
       experts[static_cast<size_t>(id)].x.push_back(x_of(t, j));
       experts[static_cast<size_t>(id)].out.push_back(out_of(t, j));
@@ -95,7 +95,7 @@ void CpuBackend::linear_swiglu(Matrix x, Matrix w, Matrix out) {
 }
 
 void CpuBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) {
-  const int per_token = routing.num_experts_per_tok;
+  const int per_token = routing.experts_per_row;
   CHECK(x.rows == routing.num_tokens && out.rows == x.rows * per_token, "x of ", x.rows,
         " rows, out of ", out.rows);
   CHECK(w.cols == x.cols && w.rows == 2 * out.cols, "w [", w.count, ", ", w.rows, ", ", w.cols,
@@ -116,45 +116,48 @@ void CpuBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Ma
   });
 }
 
-void CpuBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
-                          Matrix shared_w, Matrix out) {
-  const int per_token = routing.num_experts_per_tok;
-  CHECK(act.rows == routing.num_tokens * per_token && out.rows == routing.num_tokens, "act of ",
+void CpuBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
+                          Matrix out) {
+  const int per_row = routing.experts_per_row;
+  CHECK(act.rows == routing.num_tokens * per_row && out.rows == routing.num_tokens, "act of ",
         act.rows, " rows, out of ", out.rows);
   CHECK(w.cols == act.cols && w.rows == out.cols, "w [", w.rows, ", ", w.cols, "]");
-  CHECK(
-      shared_act.rows == out.rows && shared_w.cols == shared_act.cols && shared_w.rows == out.cols,
-      "shared_act of ", shared_act.rows, " rows");
+  CHECK(parts.rows == act.rows && parts.cols == out.cols, "parts [", parts.rows, ", ", parts.cols,
+        "]");
   const auto act_rows = widened_rows(act, inputs_);
-  const auto shared_rows = widened_rows(shared_act, more_inputs_);
   float* y = outputs_.floats(static_cast<size_t>(act.rows) * out.cols);
-  float* sums = more_outputs_.floats(static_cast<size_t>(out.rows) * out.cols);
-  const auto y_shared = row_pointers(sums, out.rows, out.cols);
   const auto experts = by_expert(
       routing, w.count,
-      [&](int t, int j) { return act_rows[static_cast<size_t>(t * per_token + j)]; },
-      [&](int t, int j) { return y + (int64_t{t} * per_token + j) * out.cols; });
-
-  const int64_t cost = int64_t{act.rows} * act.cols + int64_t{out.rows} * shared_act.cols;
-  for_columns(out.cols, cost, [&](int begin, int end) {
+      [&](int t, int j) { return act_rows[static_cast<size_t>(t * per_row + j)]; },
+      [&](int t, int j) { return y + (int64_t{t} * per_row + j) * out.cols; });
+  for_columns(out.cols, int64_t{act.rows} * act.cols, [&](int begin, int end) {
     for (int e = 0; e < w.count; ++e) {
       const ExpertRows& rows = experts[static_cast<size_t>(e)];
       if (rows.num_rows() > 0)
         kernels_.linear(rows.x.data(), rows.out.data(), rows.num_rows(), w[e], begin, end);
     }
-    kernels_.linear(shared_rows.data(), y_shared.data(), out.rows, shared_w, begin, end);
-    for (int t = 0; t < out.rows; ++t) {
-      float* shared = y_shared[static_cast<size_t>(t)];
-      for (int n = begin; n < end; ++n) {
-        float sum = 0;
-        for (int j = 0; j < per_token; ++j)
-          sum +=
-              routing.weights[t * per_token + j] * y[(int64_t{t} * per_token + j) * out.cols + n];
-        shared[n] += sum;
-      }
-      cpu::store_row(kernels_, shared + begin, out.at(t, begin), out.type, end - begin);
-    }
+    for (int i = 0; i < parts.rows; ++i)
+      cpu::store_row(kernels_, y + int64_t{i} * out.cols + begin, parts.at(i, begin), parts.type,
+                     end - begin);
+    for (int t = 0; t < out.rows; ++t) combine(parts, routing, t, y, begin, end, out);
   });
+}
+
+// out[t] of the columns [begin, end); `scratch` has room for its parts.
+void CpuBackend::combine(Matrix parts, const Routing& routing, int t, float* scratch, int begin,
+                         int end, Matrix out) {
+  const int per_row = routing.experts_per_row;
+  float* sum = scratch + int64_t{t} * per_row * out.cols;
+  for (int j = 0; j < per_row; ++j) {
+    const float weight = routing.weights[t * per_row + j];
+    float* part = sum + int64_t{j} * out.cols;
+    if (parts.type == NumberType::kBf16)
+      kernels_.widen(static_cast<const bf16*>(parts.at(t * per_row + j, begin)), part + begin,
+                     end - begin);
+    for (int n = begin; n < end; ++n)
+      sum[n] = j == 0 ? weight * part[n] : sum[n] + weight * part[n];
+  }
+  cpu::store_row(kernels_, sum + begin, out.at(t, begin), out.type, end - begin);
 }
 
 }  // namespace glint

@@ -21,7 +21,7 @@ void choose_largest(const std::vector<float>& scores, std::vector<int32_t>& orde
 }
 
 void group_by_expert(const Routing& routing, int num_experts) {
-  const int num_pairs = routing.num_tokens * routing.num_experts_per_tok;
+  const int num_pairs = routing.num_tokens * routing.experts_per_row;
   int next = 0;
   for (int e = 0; e < num_experts; ++e) {
     routing.expert_begin[e] = next;
@@ -35,10 +35,11 @@ void group_by_expert(const Routing& routing, int num_experts) {
 
 void CpuBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
                        Routing routing) {
-  const int count = params.num_experts_per_tok;
+  const int count = params.num_experts_per_tok, shared = routing.n_shared_experts;
+  const int per_row = count + shared;
   CHECK(bias.type == NumberType::kF32, "the bias is FP32");
   CHECK(w.cols == x.cols && bias.cols == w.rows, "w [", w.rows, ", ", w.cols, "]");
-  CHECK(routing.num_tokens == x.rows && routing.num_experts_per_tok == count && count <= w.rows,
+  CHECK(routing.num_tokens == x.rows && routing.experts_per_row == per_row && count <= w.rows,
         count, " of ", w.rows, " experts for ", routing.num_tokens, " rows");
   const auto x_rows = widened_rows(x, inputs_);
   const float* selection_bias = static_cast<const float*>(bias.data);
@@ -58,12 +59,16 @@ void CpuBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& para
       total += scores[static_cast<size_t>(order[static_cast<size_t>(j)])];
     for (int j = 0; j < count; ++j) {
       const int32_t id = order[static_cast<size_t>(j)];
-      routing.expert_ids[t * count + j] = id;
-      routing.weights[t * count + j] =
+      routing.expert_ids[t * per_row + j] = id;
+      routing.weights[t * per_row + j] =
           scores[static_cast<size_t>(id)] / total * params.routed_scaling_factor;
     }
+    for (int s = 0; s < shared; ++s) {
+      routing.expert_ids[t * per_row + count + s] = w.rows + s;
+      routing.weights[t * per_row + count + s] = 1;
+    }
   }
-  group_by_expert(routing, w.rows);
+  group_by_expert(routing, w.rows + shared);
 }
 
 }  // namespace glint

@@ -62,8 +62,8 @@ class CudaBackend final : public Backend {
                            KvPages kv, float scale, RowList rows, Matrix o) override;
   void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params, Routing routing) override;
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override;
-  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
-                Matrix shared_w, Matrix out) override;
+  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
+                Matrix out) override;
   void embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
                          Matrix hnorm, float eps, Matrix out) override;
   void sample(const SampleArgs& args) override;
@@ -73,6 +73,7 @@ class CudaBackend final : public Backend {
 
  private:
   void gemm(const cuda::GemmArgs& args);
+  void route_logits(Matrix x, Matrix w, float* logits);
 
   std::string description_;
   int num_sms_ = 0;
@@ -81,7 +82,7 @@ class CudaBackend final : public Backend {
   cuda::TensorMaps tensor_maps_;
   RowList planned_rows_;  // of plan_attend(), whose plan is in plan_scratch_
   cuda::Scratch plan_scratch_;
-  cuda::Scratch attention_scratch_, moe_scratch_, parts_scratch_, sample_scratch_;
+  cuda::Scratch attention_scratch_, moe_scratch_, sample_scratch_;
   cuda::Scratch prefill_scratch_, prefill_state_scratch_;
   int prefill_block_rows_ = cuda::kPrefillBlockRows;
 };

@@ -12,21 +12,53 @@ using namespace cuda;
 
 constexpr int kThreads = 256;
 
-// out[t] = sum over j of weights[t, j] parts[t * K + j], then + shared[t], in this order.
-template <typename Out>
-__global__ void combine(const float* parts, const float* weights, int num_experts_per_tok,
-                        const float* shared, Rows<Out> out, int hidden) {
+// kCount numbers that lie at a multiple of their size.
+template <int kCount, typename T>
+__device__ void copy_piece(T* to, const T* from) {
+  if constexpr (kCount * sizeof(T) == 16)
+    *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
+  else
+    for (int i = 0; i < kCount; ++i) to[i] = from[i];
+}
+
+bool in_pieces_of(const Matrix& rows, int count) {
+  return rows.stride % count == 0 && rows.cols % count == 0 &&
+         reinterpret_cast<uintptr_t>(rows.data) % 16 == 0;
+}
+
+// out[t] = sum over j of weights[t, j] parts[t * P + j], in this order. A thread has 16
+// bytes of columns, or one column where rows do not come in such pieces.
+template <typename T, int kColumns>
+__global__ void combine(Rows<const T> parts, const float* weights, int experts_per_row, Rows<T> out,
+                        int hidden) {
   let_next_start();
   wait_for_previous();
   const auto t = static_cast<int64_t>(blockIdx.y);
-  const int column = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  const int column =
+      (static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x)) * kColumns;
   if (column >= hidden) return;
-  float sum = 0;
-  for (int j = 0; j < num_experts_per_tok; ++j) {
-    const int64_t pair = t * num_experts_per_tok + j;
-    sum = fmaf(weights[pair], parts[pair * hidden + column], sum);
+  float sum[kColumns] = {};
+  for (int j = 0; j < experts_per_row; ++j) {
+    const int64_t pair = t * experts_per_row + j;
+    const float weight = weights[pair];
+    alignas(16) T part[kColumns];
+    copy_piece<kColumns>(part, parts[pair] + column);
+#pragma unroll
+    for (int i = 0; i < kColumns; ++i) sum[i] = fmaf(weight, to_f32(part[i]), sum[i]);
   }
-  out[t][column] = from_f32<Out>(sum + shared[t * hidden + column]);
+  alignas(16) T result[kColumns];
+#pragma unroll
+  for (int i = 0; i < kColumns; ++i) result[i] = from_f32<T>(sum[i]);
+  copy_piece<kColumns, T>(out[t] + column, result);
+}
+
+template <typename T, int kColumns>
+void launch_combine(cudaStream_t stream, const Matrix& parts, const Routing& routing,
+                    const Matrix& out) {
+  const dim3 grid(blocks_for(out.cols, kThreads * kColumns), static_cast<unsigned>(out.rows));
+  launch_early(stream, grid, kThreads, 0, combine<T, kColumns>, rows_of<const T>(parts),
+               static_cast<const float*>(routing.weights), routing.experts_per_row, rows_of<T>(out),
+               out.cols);
 }
 
 void check_routing(const Routing& routing, int num_tokens) {
@@ -34,9 +66,11 @@ void check_routing(const Routing& routing, int num_tokens) {
         num_tokens);
 }
 
+// Of the routed experts: a shared one has every row.
 int mean_rows(const Routing& routing, int num_experts) {
-  const int pairs = routing.num_tokens * routing.num_experts_per_tok;
-  return (pairs + num_experts - 1) / num_experts;
+  const int chosen = routing.experts_per_row - routing.n_shared_experts;
+  const int routed = std::max(num_experts - routing.n_shared_experts, 1);
+  return std::max((routing.num_tokens * chosen + routed - 1) / routed, 1);
 }
 
 }  // namespace
@@ -44,8 +78,8 @@ int mean_rows(const Routing& routing, int num_experts) {
 void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) {
   check_routing(routing, x.rows);
   CHECK(w.cols == x.cols && w.type == x.type && w.rows % 2 == 0, "w [", w.rows, ", ", w.cols, "]");
-  CHECK(out.rows == x.rows * routing.num_experts_per_tok && out.cols == w.rows / 2, "out [",
-        out.rows, ", ", out.cols, "]");
+  CHECK(out.rows == x.rows * routing.experts_per_row && out.cols == w.rows / 2, "out [", out.rows,
+        ", ", out.cols, "]");
   if (x.rows == 0) return;
   gemm({.x = x,
         .w = w,
@@ -55,35 +89,30 @@ void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, M
         .mean_rows = mean_rows(routing, w.count),
         .ids = routing.expert_pairs,
         .begin = routing.expert_begin,
-        .in_divisor = routing.num_experts_per_tok});
+        .in_divisor = routing.experts_per_row});
 }
 
-void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix shared_act,
-                           Matrix shared_w, Matrix out) {
-  const int tokens = out.rows, hidden = out.cols, per_token = routing.num_experts_per_tok;
+void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
+                           Matrix out) {
+  const int tokens = out.rows, hidden = out.cols;
   check_routing(routing, tokens);
-  CHECK(act.rows == tokens * per_token && act.cols == w.cols && w.rows == hidden &&
+  CHECK(act.rows == tokens * routing.experts_per_row && act.cols == w.cols && w.rows == hidden &&
             act.type == w.type,
         "act [", act.rows, ", ", act.cols, "], w [", w.rows, ", ", w.cols, "]");
-  CHECK(shared_act.rows == tokens && shared_w.rows == hidden, "shared_w [", shared_w.rows, ", ",
-        shared_w.cols, "]");
+  CHECK(parts.rows == act.rows && parts.cols == hidden && parts.type == out.type, "parts [",
+        parts.rows, ", ", parts.cols, "]");
   if (tokens == 0) return;
-  const auto numbers = static_cast<size_t>(tokens) * static_cast<size_t>(hidden);
-  auto* parts =
-      parts_scratch_.at_least<float>(numbers * static_cast<size_t>(per_token + 1), sealed_);
-  float* shared = parts + numbers * static_cast<size_t>(per_token);
   gemm({.x = act,
         .w = w,
-        .out = contiguous(parts, NumberType::kF32, act.rows, hidden),
+        .out = parts,
         .max_rows = tokens,
         .mean_rows = mean_rows(routing, w.count),
         .ids = routing.expert_pairs,
         .begin = routing.expert_begin});
-  linear(shared_act, shared_w, contiguous(shared, NumberType::kF32, tokens, hidden));
-  with_type(out.type, [&]<typename Out>(Out) {
-    launch_early(stream_, dim3(blocks_for(hidden, kThreads), static_cast<unsigned>(tokens)),
-                 dim3(kThreads), 0, combine<Out>, static_cast<const float*>(parts), routing.weights,
-                 per_token, static_cast<const float*>(shared), rows_of<Out>(out), hidden);
+  with_type(out.type, [&]<typename T>(T) {
+    constexpr int kColumns = 16 / sizeof(T);
+    const bool in_pieces = in_pieces_of(parts, kColumns) && in_pieces_of(out, kColumns);
+    (in_pieces ? launch_combine<T, kColumns> : launch_combine<T, 1>)(stream_, parts, routing, out);
   });
 }
 

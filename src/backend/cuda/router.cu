@@ -18,6 +18,7 @@ using cuda::kWarp;
 
 constexpr int kWarps = 4;  // of a block
 constexpr int kFewRows = 16;
+constexpr int kRowsOfABlock = 128;  // that one block chooses for and groups
 
 // One warp a tile of kTokens rows and kExperts experts; logits [num_tokens, num_experts].
 template <int kTokens, int kExperts>
@@ -50,60 +51,89 @@ __global__ void __launch_bounds__(kWarps* kWarp)
     }
 }
 
-// An expert with its selection score. Orders put the larger first, of equals the lower id.
-struct Choice {
-  float score;
-  int id;
-};
-
-__device__ bool is_before(const Choice& a, const Choice& b) {
-  return a.score > b.score || (a.score == b.score && a.id < b.id);
-}
-
 __device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
-// The first of the experts that come after `last`, in all lanes. NaN counts as smallest, so that a
-// bad row still names experts that exist.
-__device__ Choice next_choice(const float* logits, const float* bias, int num_experts,
-                              const Choice& last, int lane) {
-  Choice best{-INFINITY, INT_MAX};
-  for (int e = lane; e < num_experts; e += kWarp) {
-    const float score = sigmoid(logits[e]) + bias[e];
-    const Choice choice{isnan(score) ? -INFINITY : score, e};
-    if (is_before(last, choice) && is_before(choice, best)) best = choice;
+// Larger for what comes first; NaN counts as smallest, so that a bad row still names experts that
+// exist.
+__device__ unsigned order_key(float x) {
+  if (isnan(x)) x = -INFINITY;
+  const unsigned bits = __float_as_uint(x);
+  return (bits >> 31) != 0 ? ~bits : bits | 0x80000000u;
+}
+
+constexpr int kMostPerLane = cuda::kMostExperts / kWarp;
+
+// One warp: the experts of row t. Lane l looks at experts l, l + 32, ...; ids_out too gets the ids.
+__device__ void choose_row(const float* logits, const float* bias, int num_experts,
+                           const RouterParams& params, int t, const Routing& routing,
+                           int32_t* ids_out) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, count = params.num_experts_per_tok;
+  float score[kMostPerLane];
+  unsigned key[kMostPerLane];  // 0 for an expert that is taken, or none
+#pragma unroll
+  for (int i = 0; i < kMostPerLane; ++i) {
+    const int e = lane + i * kWarp;
+    if (e < num_experts) score[i] = sigmoid(logits[e]);
+    key[i] = e < num_experts ? order_key(score[i] + bias[e]) : 0;
   }
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-    const Choice other{__shfl_xor_sync(~0u, best.score, offset),
-                       __shfl_xor_sync(~0u, best.id, offset)};
-    if (is_before(other, best)) best = other;
+  int32_t my_id = num_experts + lane - count;  // a shared expert's, from lane `count` on
+  float my_score = 1, total = 0;
+  for (int j = 0; j < count; ++j) {
+    unsigned best = 0;
+#pragma unroll
+    for (int i = 0; i < kMostPerLane; ++i) best = max(best, key[i]);
+    best = __reduce_max_sync(~0u, best);
+    unsigned id = ~0u;
+#pragma unroll
+    for (int i = kMostPerLane - 1; i >= 0; --i)
+      if (key[i] == best) id = static_cast<unsigned>(lane + i * kWarp);
+    id = __reduce_min_sync(~0u, id);
+    float chosen = 0;
+#pragma unroll
+    for (int i = 0; i < kMostPerLane; ++i)
+      if (static_cast<unsigned>(lane + i * kWarp) == id) chosen = score[i], key[i] = 0;
+    chosen = __shfl_sync(~0u, chosen, static_cast<int>(id % kWarp));
+    total += chosen;
+    if (lane == j) my_id = static_cast<int32_t>(id), my_score = chosen;
   }
-  return best;
+  if (lane >= routing.experts_per_row) return;
+  if (!params.norm_topk_prob) total = 1.0f;
+  const int64_t pair = int64_t{t} * routing.experts_per_row + lane;
+  routing.expert_ids[pair] = my_id;
+  routing.weights[pair] = lane < count ? my_score / total * params.routed_scaling_factor : my_score;
+  if (ids_out != nullptr) ids_out[lane] = my_id;
 }
 
 // One warp a row.
-__global__ void choose_kernel(const float* all_logits, const float* bias, int num_experts,
+__global__ void choose_kernel(const float* logits, const float* bias, int num_experts,
                               RouterParams params, Routing routing) {
   cuda::let_next_start();
   cuda::wait_for_previous();
   const int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / kWarp;
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
   if (t >= routing.num_tokens) return;
-  const int count = params.num_experts_per_tok;
-  const float* logits = all_logits + int64_t{t} * num_experts;
-  int32_t* ids = routing.expert_ids + int64_t{t} * count;
-  float* weights = routing.weights + int64_t{t} * count;
-  Choice last{INFINITY, -1};
-  float total = 0;
-  for (int j = 0; j < count; ++j) {
-    last = next_choice(logits, bias, num_experts, last, lane);
-    const float score = sigmoid(logits[last.id]);
-    total += score;
-    if (lane == 0) ids[j] = last.id, weights[j] = score;
-  }
-  __syncwarp();
-  if (!params.norm_topk_prob) total = 1.0f;
-  for (int j = lane; j < count; j += kWarp)
-    weights[j] = weights[j] / total * params.routed_scaling_factor;
+  choose_row(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing, nullptr);
+}
+
+// Few rows in one block, which groups them too.
+__global__ void __launch_bounds__(cuda::kGroupThreads)
+    choose_and_group_kernel(const float* logits, const float* bias, int num_experts,
+                            RouterParams params, Routing routing) {
+  __shared__ cuda::PairGroups::Shared shared;
+  __shared__ int32_t ids[cuda::kGroupPairs];
+  cuda::let_next_start();
+  cuda::wait_for_previous();
+  const int per_row = routing.experts_per_row, all = num_experts + routing.n_shared_experts;
+  for (int t = static_cast<int>(threadIdx.x) / kWarp; t < routing.num_tokens;
+       t += cuda::kGroupWarps)
+    choose_row(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing,
+               ids + t * per_row);
+  __syncthreads();
+  cuda::PairGroups groups(shared, all);
+  groups.count(ids, routing.num_tokens * per_row);
+  groups.begin_from(shared.total);
+  const int e = static_cast<int>(threadIdx.x);
+  if (e <= all) routing.expert_begin[e] = shared.begin[e];
+  groups.place(0, routing.expert_pairs, [&](int id) { return shared.begin[id]; });
 }
 
 template <int kTokens, int kExperts>
@@ -117,14 +147,32 @@ void launch_logits(cudaStream_t stream, const Matrix& x, const Matrix& w, float*
 
 void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
                         Routing routing) {
-  const int count = params.num_experts_per_tok;
+  const int count = params.num_experts_per_tok, all = w.rows + routing.n_shared_experts;
   CHECK(bias.type == NumberType::kF32, "the bias is FP32");
   CHECK(w.cols == x.cols && bias.cols == w.rows, "w [", w.rows, ", ", w.cols, "]");
-  CHECK(routing.num_tokens == x.rows && routing.num_experts_per_tok == count && count <= w.rows,
+  CHECK(routing.num_tokens == x.rows && count <= w.rows &&
+            routing.experts_per_row == count + routing.n_shared_experts,
         count, " of ", w.rows, " experts for ", routing.num_tokens, " rows");
+  CHECK(all <= cuda::kMostExperts && routing.experts_per_row <= kWarp, routing.experts_per_row,
+        " of ", all, " experts, the kernel takes ", kWarp, " of ", cuda::kMostExperts);
   if (x.rows == 0) return;
+  const int pairs = x.rows * routing.experts_per_row;
   const auto num_logits = static_cast<size_t>(x.rows) * static_cast<size_t>(w.rows);
-  float* logits = moe_scratch_.at_least<float>(num_logits, sealed_);
+  auto* logits =
+      moe_scratch_.at_least<float>(num_logits + cuda::group_counts_size(pairs, all), sealed_);
+  route_logits(x, w, logits);
+  if (x.rows <= kRowsOfABlock && pairs <= cuda::kGroupPairs) {
+    cuda::launch_early(stream_, 1, cuda::kGroupThreads, 0, choose_and_group_kernel, logits,
+                       static_cast<const float*>(bias.data), w.rows, params, routing);
+    return;
+  }
+  cuda::launch_early(stream_, cuda::blocks_for(x.rows, kWarps), kWarps * kWarp, 0, choose_kernel,
+                     logits, static_cast<const float*>(bias.data), w.rows, params, routing);
+  cuda::group_by_expert(stream_, routing, all, reinterpret_cast<int*>(logits + num_logits));
+}
+
+// logits [x.rows, w.rows] = x w^T
+void CudaBackend::route_logits(Matrix x, Matrix w, float* logits) {
   const cuda::GemmArgs product{.x = x,
                                .w = {w.data, w.type, 1, w.rows, w.cols},
                                .out = contiguous(logits, NumberType::kF32, x.rows, w.rows),
@@ -135,9 +183,6 @@ void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& par
     launch_logits<4, 1>(stream_, x, w, logits);
   else
     launch_logits<8, 4>(stream_, x, w, logits);
-  cuda::launch_early(stream_, cuda::blocks_for(x.rows, kWarps), kWarps * kWarp, 0, choose_kernel,
-                     logits, static_cast<const float*>(bias.data), w.rows, params, routing);
-  cuda::group_by_expert(stream_, routing, w.rows);
 }
 
 }  // namespace glint
