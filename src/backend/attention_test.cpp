@@ -53,42 +53,52 @@ TEST_P(AttentionTest, RopeQueryTurnsTheEndOfEveryHead) {
     const int heads = 3, nope = 7, dim = 6, head_dim = nope + dim;
     const TestStep step(*backend_, random_, {{0, 4}, {1000, 2}}, 4, 5);
     const Numbers table = rope_of(step, dim), before = filled(step.num_tokens(), heads * head_dim);
+    const std::vector<int> rows = {0, 2, 3, 5};
+    const Integers listed(*backend_, rows), first(*backend_, {0});
     Numbers q = before.copy();
-    backend_->rope_query(q.view(), heads, table.view(), interleave);
-    expect_near(q, [&](int t, int c) {
+    backend_->rope_query(q.view(), heads, {table.view(), interleave}, listed.list());
+    expect_near(q, rows, [&](int t, int c) {
       const int h = c / head_dim, i = c % head_dim - nope;
       if (i < 0) return before.at(t, c);
       return rotated(before, t, h * head_dim + nope, dim, i, step.position(t), interleave);
     });
-    expect_same_alone(q, [&](int t, Matrix out) {
+    for (const int t : {1, 4}) EXPECT_TRUE(q.same_row(t, before, t)) << "row " << t;
+    expect_same_alone(q, rows, [&](int t, Matrix out) {
       const Integers row(*backend_, {t});
       backend_->gather_rows(before.view(), row.list(), out);
-      backend_->rope_query(out, heads, table.row(t), interleave);
+      backend_->rope_query(out, heads, {table.row(t), interleave}, first.list());
     });
   }
 }
 
-TEST_P(AttentionTest, WriteKvWritesTheTokensRowsAndNoOthers) {
+TEST_P(AttentionTest, SplitQkvANormsTheQueryAndWritesTheTokensRowsAndNoOthers) {
   for (const bool interleave : {true, false}) {
-    const int latent = 21, dim = 6, page_size = 4;
+    const int q_rank = 33, latent = 21, dim = 6, page_size = 4;
     const float eps = 0.25f;
     const TestStep step(*backend_, random_, {{0, 6}, {5, 1}, {7, 3}}, page_size, 5);
-    const Numbers table = rope_of(step, dim), norm = filled(1, latent);
-    const Numbers kv_a = filled(step.num_tokens(), latent + dim);
+    const Numbers table = rope_of(step, dim), q_norm = filled(1, q_rank), norm = filled(1, latent);
+    const Numbers qkv_a = filled(step.num_tokens(), q_rank + latent + dim);
     Numbers cache(*backend_, type(), step.num_pages() * page_size, latent + dim, 0);
-    backend_->write_kv(step.view(), kv_a.view(), norm.view(), eps, table.view(), interleave,
-                       step.cache(cache));
+    Numbers c_q = numbers(step.num_tokens(), q_rank);
+    backend_->split_qkv_a(step.view(), qkv_a.view(), {q_norm.view(), norm.view(), eps},
+                          {table.view(), interleave}, c_q.view(), step.cache(cache));
+    expect_near(c_q, [&](int t, int i) {
+      return qkv_a.at(t, i) / root_mean_square(qkv_a, t, q_rank, eps) * q_norm.at(0, i);
+    });
     std::vector<int> token_of_row(static_cast<size_t>(cache.num_rows()), -1), written;
     for (int t = 0; t < step.num_tokens(); ++t) {
       written.push_back(step.kv_row(t, step.position(t)));
       token_of_row[static_cast<size_t>(written.back())] = t;
     }
+    const auto mean_square_root = [&](int t) {
+      double squares = 0;
+      for (int i = q_rank; i < q_rank + latent; ++i) squares += qkv_a.at(t, i) * qkv_a.at(t, i);
+      return std::sqrt(squares / latent + eps);
+    };
     expect_near(cache, written, [&](int row, int c) {
       const int t = token_of_row[static_cast<size_t>(row)];
-      if (c < latent) {
-        return kv_a.at(t, c) / root_mean_square(kv_a, t, latent, eps) * norm.at(0, c);
-      }
-      return rotated(kv_a, t, latent, dim, c - latent, step.position(t), interleave);
+      if (c < latent) return qkv_a.at(t, q_rank + c) / mean_square_root(t) * norm.at(0, c);
+      return rotated(qkv_a, t, q_rank + latent, dim, c - latent, step.position(t), interleave);
     });
     for (int row = 0; row < cache.num_rows(); ++row)
       EXPECT_EQ(cache.is_nan_row(row), token_of_row[static_cast<size_t>(row)] < 0);
@@ -163,23 +173,29 @@ std::vector<double> softmax(std::vector<double> scores) {
 TEST_P(MlaTest, AbsorbQuery) {
   for (int round = 0; round < kRounds; ++round) {
     const Mla mla = random_mla(random_);
-    const int num_tokens = random_.integer(1, 9);
+    const TestStep step(*backend_, random_, {{0, random_.integer(1, 6)}, {50, 3}}, 4, 5);
+    const int num_tokens = step.num_tokens();
+    const bool interleave = round % 2 == 0;
     const Numbers q = filled(num_tokens, mla.heads * mla.head_dim());
     const Numbers w_uk = filled_stack(mla.heads, mla.latent, mla.nope, weight_scale(mla.nope));
+    const Numbers table = rope_of(step, mla.rope);
     Numbers q_row = numbers(num_tokens, mla.heads * mla.kv_row());
     const std::vector<int> rows = some_rows(random_, num_tokens);
-    const auto run = [&](const std::vector<int>& listed, Matrix of, Matrix out) {
+    const auto run = [&](const std::vector<int>& listed, Matrix of, Matrix cos_sin, Matrix out) {
       const Integers list(*backend_, listed);
-      backend_->mla_absorb_query(of, w_uk.stack(mla.heads), list.list(), out);
+      backend_->mla_absorb_query(of, w_uk.stack(mla.heads), {cos_sin, interleave}, list.list(),
+                                 out);
     };
-    run(rows, q.view(), q_row.view());
+    run(rows, q.view(), table.view(), q_row.view());
     expect_near(q_row, rows, [&](int t, int c) {
       const int h = c / mla.kv_row(), i = c % mla.kv_row(), begin = h * mla.head_dim();
-      if (i >= mla.latent) return q.at(t, begin + mla.nope + i - mla.latent);
-      return dot(q, t, begin, w_uk, h * mla.latent + i);
+      if (i < mla.latent) return dot(q, t, begin, w_uk, h * mla.latent + i);
+      return rotated(q, t, begin + mla.nope, mla.rope, i - mla.latent, step.position(t),
+                     interleave);
     });
     expect_only_listed(q_row, rows);
-    expect_same_alone(q_row, rows, [&](int t, Matrix out) { run({0}, q.row(t), out); });
+    expect_same_alone(q_row, rows,
+                      [&](int t, Matrix out) { run({0}, q.row(t), table.row(t), out); });
   }
 }
 
@@ -253,10 +269,12 @@ TEST_P(MlaTest, RowsOfNoSequenceAttendToNothingAndWriteNothing) {
     view.token_sequence = sequences.data();
     Numbers cache = filled_cache(step, mla);
     const Numbers before = cache.copy();
-    const Numbers kv_a = filled(4, mla.kv_row()), norm = filled(1, latent);
+    const int q_rank = 24;
+    const Numbers qkv_a = filled(4, q_rank + mla.kv_row()), norm = filled(1, latent);
+    const Numbers q_norm = filled(1, q_rank), c_q = numbers(4, q_rank);
     const Numbers table = rope_of(step, mla.rope);
-    backend_->write_kv(view, kv_a.view(), norm.view(), 1e-5f, table.view(), true,
-                       step.cache(cache));
+    backend_->split_qkv_a(view, qkv_a.view(), {q_norm.view(), norm.view(), 1e-5f},
+                          {table.view(), true}, c_q.view(), step.cache(cache));
     cache.download();
     for (int row = 0; row < cache.num_rows(); ++row) {
       const bool is_written = row == step.kv_row(0, 3) || row == step.kv_row(0, 4);
@@ -561,7 +579,8 @@ TEST_P(MlaTest, AbsorbedAgreesWithExpanded) {
     const TestStep step(*backend_, random_, random_sequences(random_), mla.page_size, 5);
     const int num_tokens = step.num_tokens();
     const Numbers cache = filled_cache(step, mla);
-    const Numbers q = filled(num_tokens, mla.heads * mla.head_dim());
+    const Numbers unrotated = filled(num_tokens, mla.heads * mla.head_dim());
+    const Numbers q = unrotated.copy(), table = rope_of(step, mla.rope);
     const Numbers w_uk = filled_stack(mla.heads, mla.latent, mla.nope, weight_scale(mla.latent));
     const Numbers w_uv = filled_stack(mla.heads, mla.v, mla.latent, weight_scale(mla.latent));
     const Numbers q_row = numbers(num_tokens, mla.heads * mla.kv_row());
@@ -570,7 +589,10 @@ TEST_P(MlaTest, AbsorbedAgreesWithExpanded) {
     Numbers expanded = numbers(num_tokens, mla.heads * mla.v);
     const Integers rows(*backend_, all_rows(num_tokens));
     const KvPages kv = step.cache(cache);
-    backend_->mla_absorb_query(q.view(), w_uk.stack(mla.heads), rows.list(), q_row.view());
+    const Rotation rotation{table.view(), true};
+    backend_->mla_absorb_query(unrotated.view(), w_uk.stack(mla.heads), rotation, rows.list(),
+                               q_row.view());
+    backend_->rope_query(q.view(), mla.heads, rotation, rows.list());
     backend_->plan_attend(step.view(), rows.list(), kv);
     backend_->mla_attend(step.view(), q_row.view(), mla.heads, kv, mla.scale, rows.list(),
                          o_latent.view());

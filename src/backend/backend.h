@@ -61,6 +61,20 @@ struct Routing {
   int32_t* expert_pairs = nullptr;  // [T * P]: t * P + j of token t's j-th expert, ascending
 };
 
+// The norms of split_qkv_a().
+struct QkvNorms {
+  Matrix q;   // [1, q_lora_rank]
+  Matrix kv;  // [1, kv_lora_rank]
+  float eps = 0;
+};
+
+// How the last numbers of a key and of each head of a query turn: pairs (2i, 2i + 1) if
+// interleaved, else (i, i + dim / 2).
+struct Rotation {
+  Matrix cos_sin;  // rope_table()'s, of the step's rows
+  bool interleave = false;
+};
+
 class Backend;
 
 // Owns a block of a backend's memory, aligned to 256 bytes. Move-only. The backend outlives it.
@@ -168,18 +182,20 @@ class Backend {
   // cos and sin of positions[t] * theta^(-2i / dim), the angle in FP64.
   // cos_sin [T, dim] FP32: dim / 2 cosines, then dim / 2 sines
   virtual void rope_table(const StepView& step, double theta, Matrix cos_sin) = 0;
-  // Rotates the last cos_sin.cols numbers of every head of q in place: pairs (2i, 2i + 1) if
-  // interleaved, else (i, i + dim / 2).  q [T, H * qk_head_dim]
-  virtual void rope_query(Matrix q, int num_heads, Matrix cos_sin, bool interleave) = 0;
-  // Writes each token's KV row: rms_norm(kv_a[:kv_lora_rank]) | rope(kv_a[kv_lora_rank:]).
-  // kv_a [T, kv_row], kv_norm [1, kv_lora_rank]
-  virtual void write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, float eps,
-                        Matrix cos_sin, bool interleave, KvPages kv) = 0;
+  // Parts the first projection of attention, q_a | kv_a: c_q = rms_norm(q_a), and each token's KV
+  // row = rms_norm(kv_a[:kv_lora_rank]) | rope(kv_a[kv_lora_rank:]).
+  // qkv_a [T, q_lora_rank + kv_row], c_q [T, q_lora_rank]
+  virtual void split_qkv_a(const StepView& step, Matrix qkv_a, const QkvNorms& norms,
+                           const Rotation& rotation, Matrix c_q, KvPages kv) = 0;
+  // Rotates the last numbers of every head of q in place, in the listed rows.
+  // q [T, H * qk_head_dim]
+  virtual void rope_query(Matrix q, int num_heads, const Rotation& rotation, RowList rows) = 0;
 
-  // The query in the terms of a KV row: q_nope[h] W_uk[h] | q_pe[h], for the listed rows.
-  // q [T, H * qk_head_dim] after rope_query, w_uk [H, kv_lora_rank, qk_nope_head_dim] (each head's
-  // part of kv_b_proj transposed), q_row [T, H * kv_row]
-  virtual void mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) = 0;
+  // The query in the terms of a KV row: q_nope[h] W_uk[h] | rope(q_pe[h]), for the listed rows.
+  // q [T, H * qk_head_dim], w_uk [H, kv_lora_rank, qk_nope_head_dim] (each head's part of kv_b_proj
+  // transposed), q_row [T, H * kv_row]
+  virtual void mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation, RowList rows,
+                                Matrix q_row) = 0;
   // Before the first mla_attend() of these rows in a step: how their work is split, which is the
   // same in every layer. `kv` is any layer's.
   virtual void plan_attend(const StepView& /*step*/, RowList /*rows*/, KvPages /*kv*/) {}
@@ -192,8 +208,8 @@ class Backend {
   // * v_head_dim]
   virtual void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) = 0;
   // The expanded form of the three above: k[h] = W_uk[h] latent | k_pe, v[h] = W_uv[h] latent,
-  // o[h] = softmax(scale q[h] . k[h]^T) v[h].  q, w_uk, w_uv, o as above. The rows are those of
-  // step.prompts, which fast paths go by; others take any rows
+  // o[h] = softmax(scale q[h] . k[h]^T) v[h].  q after rope_query; w_uk, w_uv, o as above. The rows
+  // are those of step.prompts, which fast paths go by; others take any rows
   virtual void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk,
                                    MatrixStack w_uv, KvPages kv, float scale, RowList rows,
                                    Matrix o) = 0;

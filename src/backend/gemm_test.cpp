@@ -40,6 +40,21 @@ TEST_P(GemmTest, Linear) {
   }
 }
 
+// k in parts: of a narrow matrix with few rows by the blocks of a cluster, of many rows one by one.
+TEST_P(GemmTest, LinearWithManyInputs) {
+  for (const int rows : kRowCounts) {
+    const int in = 1024 * random_.integer(1, 4), features = 8 * random_.integer(1, 40);
+    const Numbers x = filled_aligned(rows, in), w = weights(features, in);
+    for (const NumberType out_type : {type(), NumberType::kF32}) {
+      Numbers out(*backend_, out_type, rows, features);
+      backend_->linear(x.view(), w.view(), out.view());
+      expect_near(out, first_and_last(rows), [&](int t, int i) { return dot(x, t, 0, w, i); });
+      expect_same_alone(out, first_and_last(rows),
+                        [&](int t, Matrix o) { backend_->linear(x.row(t), w.view(), o); });
+    }
+  }
+}
+
 TEST_P(GemmTest, LinearSwiglu) {
   for (const int rows : kRowCounts) {
     const int in = 64 * random_.integer(1, 6), width = 8 * random_.integer(1, 30);

@@ -141,19 +141,19 @@ OpCase OpCases::rope_table() {
 
 OpCase OpCases::rope_query() {
   const int heads = config_.num_attention_heads;
-  const Matrix q = input(rows(), heads * config_.qk_head_dim()), table = cos_sin();
-  return {
-      .call = [=, this](int) { backend_.rope_query(q, heads, table, config_.rope_interleave); }};
+  const Matrix q = input(rows(), heads * config_.qk_head_dim());
+  const Rotation rotation{cos_sin(), config_.rope_interleave};
+  return {.call = [=, this](int) { backend_.rope_query(q, heads, rotation, step_.all_rows()); }};
 }
 
-OpCase OpCases::write_kv() {
+OpCase OpCases::split_qkv_a() {
   const auto kv = kv_pages();
   const Matrix qkv_a = input(rows(), config_.q_lora_rank + config_.kv_row());
-  const Matrix kv_a = qkv_a.columns(config_.q_lora_rank, config_.kv_row());
-  const Matrix norm = input(1, config_.kv_lora_rank), table = cos_sin();
+  const QkvNorms norms{input(1, config_.q_lora_rank), input(1, config_.kv_lora_rank), kEps};
+  const Matrix c_q = output(rows(), config_.q_lora_rank);
+  const Rotation rotation{cos_sin(), config_.rope_interleave};
   return {.num_copies = count(kv), .call = [=, this](int i) {
-            backend_.write_kv(step_.view(), kv_a, norm, kEps, table, config_.rope_interleave,
-                              turn(kv, i));
+            backend_.split_qkv_a(step_.view(), qkv_a, norms, rotation, c_q, turn(kv, i));
           }};
 }
 
@@ -162,8 +162,9 @@ OpCase OpCases::mla_absorb_query() {
   const auto w = weights(heads, config_.kv_lora_rank, config_.qk_nope_head_dim);
   const Matrix q = input(rows(), heads * config_.qk_head_dim());
   const Matrix q_row = output(rows(), heads * config_.kv_row());
+  const Rotation rotation{cos_sin(), config_.rope_interleave};
   return {.num_copies = count(w), .call = [=, this](int i) {
-            backend_.mla_absorb_query(q, turn(w, i), step_.all_rows(), q_row);
+            backend_.mla_absorb_query(q, turn(w, i), rotation, step_.all_rows(), q_row);
           }};
 }
 

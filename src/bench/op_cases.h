@@ -46,7 +46,7 @@ class OpCases {
   OpCase linear_swiglu(int width);
   OpCase rope_table();
   OpCase rope_query();
-  OpCase write_kv();
+  OpCase split_qkv_a();
   OpCase mla_absorb_query();
   OpCase plan_attend();
   OpCase mla_attend();

@@ -39,9 +39,10 @@ OpCost rope_query_cost(const ModelConfig& config, const StepSize& size) {
   return {.bytes = size.rows * (query + kF32 * rope), .flops = 0};
 }
 
-OpCost write_kv_cost(const ModelConfig& config, const StepSize& size) {
-  return {.bytes = size.rows * (2 * kBf16 * config.kv_row() + kF32 * config.qk_rope_head_dim) +
-                   kBf16 * config.kv_lora_rank,
+OpCost split_qkv_a_cost(const ModelConfig& config, const StepSize& size) {
+  const double numbers = config.q_lora_rank + config.kv_row();
+  return {.bytes = size.rows * (2 * kBf16 * numbers + kF32 * config.qk_rope_head_dim) +
+                   kBf16 * (config.q_lora_rank + config.kv_lora_rank),
           .flops = 0};
 }
 

@@ -47,7 +47,7 @@ OpCost row_cost(int rows, int in, int out);
 
 OpCost rope_table_cost(const ModelConfig& config, const StepSize& size);
 OpCost rope_query_cost(const ModelConfig& config, const StepSize& size);
-OpCost write_kv_cost(const ModelConfig& config, const StepSize& size);
+OpCost split_qkv_a_cost(const ModelConfig& config, const StepSize& size);
 OpCost absorb_query_cost(const ModelConfig& config, const StepSize& size);
 OpCost attend_cost(const ModelConfig& config, const StepSize& size);
 OpCost expand_output_cost(const ModelConfig& config, const StepSize& size);

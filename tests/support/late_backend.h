@@ -68,15 +68,16 @@ class LateBackend final : public Backend {
   void rope_table(const StepView& step, double theta, Matrix cos_sin) override {
     later(&Backend::rope_table, step, theta, cos_sin);
   }
-  void rope_query(Matrix q, int num_heads, Matrix cos_sin, bool interleave) override {
-    later(&Backend::rope_query, q, num_heads, cos_sin, interleave);
+  void split_qkv_a(const StepView& step, Matrix qkv_a, const QkvNorms& norms,
+                   const Rotation& rotation, Matrix c_q, KvPages kv) override {
+    later(&Backend::split_qkv_a, step, qkv_a, norms, rotation, c_q, kv);
   }
-  void write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, float eps, Matrix cos_sin,
-                bool interleave, KvPages kv) override {
-    later(&Backend::write_kv, step, kv_a, kv_norm, eps, cos_sin, interleave, kv);
+  void rope_query(Matrix q, int num_heads, const Rotation& rotation, RowList rows) override {
+    later(&Backend::rope_query, q, num_heads, rotation, rows);
   }
-  void mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) override {
-    later(&Backend::mla_absorb_query, q, w_uk, rows, q_row);
+  void mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation, RowList rows,
+                        Matrix q_row) override {
+    later(&Backend::mla_absorb_query, q, w_uk, rotation, rows, q_row);
   }
   void plan_attend(const StepView& step, RowList rows, KvPages kv) override {
     later(&Backend::plan_attend, step, rows, kv);

@@ -61,44 +61,53 @@ void CpuBackend::rope_table(const StepView& step, double theta, Matrix cos_sin) 
   }
 }
 
-void CpuBackend::rope_query(Matrix q, int num_heads, Matrix cos_sin, bool interleave) {
-  CHECK(cos_sin.rows == q.rows && q.cols % num_heads == 0, "q [", q.rows, ", ", q.cols, "]");
-  const int dim = cos_sin.cols, head_dim = q.cols / num_heads;
+void CpuBackend::rotate_row(void* row, NumberType type, const Rotation& rotation, int token) {
+  const int dim = rotation.cos_sin.cols;
   float* x = inputs_.floats(static_cast<size_t>(dim));
-  for (int t = 0; t < q.rows; ++t)
-    for (int h = 0; h < num_heads; ++h) {
-      void* pe = q.at(t, (h + 1) * head_dim - dim);
-      cpu::load_row(kernels_, pe, q.type, x, dim);
-      rotate(x, static_cast<const float*>(cos_sin.at(t, 0)), dim, interleave);
-      cpu::store_row(kernels_, x, pe, q.type, dim);
-    }
+  cpu::load_row(kernels_, row, type, x, dim);
+  rotate(x, static_cast<const float*>(rotation.cos_sin.at(token, 0)), dim, rotation.interleave);
+  cpu::store_row(kernels_, x, row, type, dim);
 }
 
-void CpuBackend::write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, float eps,
-                          Matrix cos_sin, bool interleave, KvPages kv) {
-  CHECK(kv_a.rows == step.num_tokens && kv_a.cols == kv.row_size, "kv_a [", kv_a.rows, ", ",
-        kv_a.cols, "]");
-  CHECK(kv_norm.cols + cos_sin.cols == kv.row_size, "a row of ", kv.row_size);
-  const int latent = kv_norm.cols;
+void CpuBackend::rope_query(Matrix q, int num_heads, const Rotation& rotation, RowList rows) {
+  CHECK(rotation.cos_sin.rows == q.rows && q.cols % num_heads == 0, "q [", q.rows, ", ", q.cols,
+        "]");
+  const int head_dim = q.cols / num_heads;
+  for (int i = 0; i < rows.size; ++i)
+    for (int h = 0; h < num_heads; ++h)
+      rotate_row(q.at(rows.data[i], (h + 1) * head_dim - rotation.cos_sin.cols), q.type, rotation,
+                 rows.data[i]);
+}
+
+void CpuBackend::split_qkv_a(const StepView& step, Matrix qkv_a, const QkvNorms& norms,
+                             const Rotation& rotation, Matrix c_q, KvPages kv) {
+  const int q_rank = norms.q.cols, latent = norms.kv.cols, rope = rotation.cos_sin.cols;
+  CHECK(qkv_a.rows == step.num_tokens && qkv_a.cols == q_rank + kv.row_size, "qkv_a [", qkv_a.rows,
+        ", ", qkv_a.cols, "]");
+  CHECK(latent + rope == kv.row_size, "a row of ", kv.row_size);
+  rms_norm(qkv_a.columns(0, q_rank), norms.q, norms.eps, c_q);
   for (int t = 0; t < step.num_tokens; ++t) {
     if (context_of(step, t) == 0) continue;
     check_pages(step, kv, t);
     const int position = step.positions[t];
     void* row = kv.row(page_table(step, t)[position / kv.page_size], position % kv.page_size);
     const Matrix out = contiguous(row, kv.type, 1, kv.row_size);
-    rms_norm(contiguous(kv_a.at(t, 0), kv_a.type, 1, latent), kv_norm, eps, out.columns(0, latent));
-    float* pe = inputs_.floats(static_cast<size_t>(cos_sin.cols));
-    cpu::load_row(kernels_, kv_a.at(t, latent), kv_a.type, pe, cos_sin.cols);
-    rotate(pe, static_cast<const float*>(cos_sin.at(t, 0)), cos_sin.cols, interleave);
-    cpu::store_row(kernels_, pe, out.at(0, latent), kv.type, cos_sin.cols);
+    rms_norm(contiguous(qkv_a.at(t, q_rank), qkv_a.type, 1, latent), norms.kv, norms.eps,
+             out.columns(0, latent));
+    float* pe = inputs_.floats(static_cast<size_t>(rope));
+    cpu::load_row(kernels_, qkv_a.at(t, q_rank + latent), qkv_a.type, pe, rope);
+    rotate(pe, static_cast<const float*>(rotation.cos_sin.at(t, 0)), rope, rotation.interleave);
+    cpu::store_row(kernels_, pe, out.at(0, latent), kv.type, rope);
   }
 }
 
-void CpuBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) {
+void CpuBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation,
+                                  RowList rows, Matrix q_row) {
   const int num_heads = w_uk.count, latent = w_uk.rows;
   const int head_dim = q.cols / num_heads, row_size = q_row.cols / num_heads;
-  const int rope_dim = head_dim - w_uk.cols;
-  CHECK(q_row.rows == q.rows && row_size == latent + rope_dim, "q_row of ", row_size, " a head");
+  const int rope_dim = rotation.cos_sin.cols;
+  CHECK(head_dim == w_uk.cols + rope_dim && q_row.rows == q.rows && row_size == latent + rope_dim,
+        "q_row of ", row_size, " a head");
   const auto wide = widened_rows(q, inputs_);
   const auto num_rows = static_cast<size_t>(rows.size);
   float* y = outputs_.floats(num_rows * static_cast<size_t>(q_row.cols));
@@ -112,6 +121,8 @@ void CpuBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matr
     kernels_.linear(x.data(), out.data(), rows.size, w_uk[h], 0, latent);
     for (size_t i = 0; i < num_rows; ++i) {
       std::copy_n(x[i] + w_uk.cols, rope_dim, out[i] + latent);
+      rotate(out[i] + latent, static_cast<const float*>(rotation.cos_sin.at(rows.data[i], 0)),
+             rope_dim, rotation.interleave);
       cpu::store_row(kernels_, out[i], q_row.at(rows.data[i], h * row_size), q_row.type, row_size);
     }
   });

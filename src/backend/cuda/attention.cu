@@ -183,37 +183,15 @@ void attend_rows(cudaStream_t stream, const StepView& step, const HeadRows& q, i
   });
 }
 
-// A thread a number: what follows the nope part of each head of q goes behind the latent part of
-// each head of q_row.
-template <typename T>
-__global__ void copy_rope_kernel(Rows<const T> q, Rows<T> q_row, const int32_t* rows, int num_heads,
-                                 int nope, int latent, int rope) {
-  let_next_start();
-  wait_for_previous();
-  const int64_t row = rows[blockIdx.x];
-  for (int i = static_cast<int>(threadIdx.x); i < num_heads * rope; i += kThreads) {
-    const int head = i / rope, column = i % rope;
-    q_row[row][head * (latent + rope) + latent + column] =
-        q[row][head * (nope + rope) + nope + column];
-  }
-}
-
-void copy_rope_part(cudaStream_t stream, const Matrix& q, const Matrix& q_row, RowList rows,
-                    int num_heads, int latent) {
-  const int rope = q_row.cols / num_heads - latent, nope = q.cols / num_heads - rope;
-  with_type(q.type, [&]<typename T>(T) {
-    launch_early(stream, static_cast<unsigned>(rows.size), kThreads, 0, copy_rope_kernel<T>,
-                 rows_of<const T>(q), rows_of<T>(q_row), rows.data, num_heads, nope, latent, rope);
-  });
-}
-
 }  // namespace cuda
 
-void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) {
+void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation,
+                                   RowList rows, Matrix q_row) {
   const int num_heads = w_uk.count, latent = w_uk.rows;
   const int head_dim = q.cols / num_heads, row_size = q_row.cols / num_heads;
-  CHECK(q_row.rows == q.rows && row_size == latent + head_dim - w_uk.cols, "q_row of ", row_size,
-        " a head");
+  const int rope = rotation.cos_sin.cols;
+  CHECK(q_row.rows == q.rows && row_size == latent + rope && head_dim == w_uk.cols + rope,
+        "q_row of ", row_size, " a head");
   const cuda::GemmArgs product{.x = q.columns(0, w_uk.cols),
                                .x_group_columns = head_dim,
                                .w = w_uk,
@@ -222,12 +200,11 @@ void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Mat
                                .max_rows = rows.size,
                                .ids = rows.data};
   const cuda::RowMap map{rows.data};
-  if (rows.size == 0 || !cuda::is_for_wgmma(product)) {
+  if (rows.size > 0 && cuda::is_for_wgmma(product))
+    gemm(product);
+  else
     cuda::multiply_heads(stream_, {q, head_dim, map}, w_uk, {q_row, row_size, map}, rows.size);
-    return;
-  }
-  cuda::copy_rope_part(stream_, q, q_row, rows, num_heads, latent);
-  gemm(product);
+  cuda::rotate_heads(stream_, q, q_row, num_heads, rotation, rows);
 }
 
 void CudaBackend::plan_attend(const StepView& step, RowList rows, KvPages kv) {

@@ -3,6 +3,7 @@
 // The general attention kernels: any size and any mix of types, summed in FP32. The expanded form
 // runs on them too, by way of the absorbed one.
 
+#include "backend/backend.h"
 #include "backend/cuda/kernel.cuh"
 
 namespace glint::cuda {
@@ -25,9 +26,10 @@ struct HeadRows {
 void multiply_heads(cudaStream_t stream, const HeadRows& x, const MatrixStack& w, const HeadRows& y,
                     int num_rows);
 
-// What follows the first numbers of each head of q, behind the first `latent` of each of q_row.
-void copy_rope_part(cudaStream_t stream, const Matrix& q, const Matrix& q_row, RowList rows,
-                    int num_heads, int latent);
+// The last numbers of each head of `from`, rotated, become the last of each head of `to`, in the
+// listed rows. Both may be the same matrix.
+void rotate_heads(cudaStream_t stream, const Matrix& from, const Matrix& to, int num_heads,
+                  const Rotation& rotation, RowList rows);
 
 // o[h] = softmax(scale q[h] . kv^T) kv[:, :o.head_size] of the listed rows, each over the rows of
 // its sequence up to itself.

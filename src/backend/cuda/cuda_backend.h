@@ -50,10 +50,11 @@ class CudaBackend final : public Backend {
   void linear(Matrix x, Matrix w, Matrix out) override;
   void linear_swiglu(Matrix x, Matrix w, Matrix out) override;
   void rope_table(const StepView& step, double theta, Matrix cos_sin) override;
-  void rope_query(Matrix q, int num_heads, Matrix cos_sin, bool interleave) override;
-  void write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, float eps, Matrix cos_sin,
-                bool interleave, KvPages kv) override;
-  void mla_absorb_query(Matrix q, MatrixStack w_uk, RowList rows, Matrix q_row) override;
+  void split_qkv_a(const StepView& step, Matrix qkv_a, const QkvNorms& norms,
+                   const Rotation& rotation, Matrix c_q, KvPages kv) override;
+  void rope_query(Matrix q, int num_heads, const Rotation& rotation, RowList rows) override;
+  void mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation, RowList rows,
+                        Matrix q_row) override;
   void plan_attend(const StepView& step, RowList rows, KvPages kv) override;
   void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv, float scale,
                   RowList rows, Matrix o_latent) override;

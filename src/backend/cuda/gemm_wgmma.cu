@@ -8,7 +8,9 @@
 //   consumer warpgroups  wgmma over the ring; the sums stay in registers until a tile is done
 //
 // A number is summed over k in steps of 16 in order, whatever the tile: the bits of a row do not
-// depend on how many rows there are.
+// depend on how many rows there are. Where a matrix is too narrow to occupy the GPU with few rows,
+// k is in parts that are summed one by one and then added in order (parts_of_k): the blocks of a
+// cluster take one each, and for many rows a block takes one after another.
 //
 // After DeepGEMM's structure (its README, "persistent warp specialization"); the code is ours.
 
@@ -41,13 +43,17 @@ struct Problem {
   int x_group_columns, out_group_columns;
   int max_rows, in_divisor;
   int n, k, groups;
+  int parts;          // of k
   bool stores_whole;  // out can take 16 bytes at every multiple of 8 features
 };
 
 // kWarpgroups consumers of 64 weight rows each, kTileRows rows of x, a ring of kStages of kBoxes
 // times kTileK columns. A stage costs its barriers once, however many columns it has.
-template <int kTileRowsOf, int kWarpgroupsOf, int kBoxesOf, int kStagesOf, int kBlocksPerSmOf>
+// kAddsParts: one block sums all parts of k. Else the blocks of a cluster have one each.
+template <int kTileRowsOf, int kWarpgroupsOf, int kBoxesOf, int kStagesOf, int kBlocksPerSmOf,
+          bool kAddsPartsOf = false>
 struct Shape {
+  static constexpr bool kAddsParts = kAddsPartsOf;
   static constexpr int kTileRows = kTileRowsOf;
   static constexpr int kWarpgroups = kWarpgroupsOf;
   static constexpr int kBoxes = kBoxesOf;
@@ -95,13 +101,20 @@ template <typename S>
 struct TileWalk {
   const Problem& p;
   const int* tile_begin;
-  int index;
+  int index, stride;   // of tiles
+  int k_begin, k_end;  // what this block sums
   int group = 0;
   int feature = 0;  // of the tile, in tiles
   int begin = 0, first_row = 0, num_rows = 0;
 
-  __device__ TileWalk(const Problem& problem, const int* begins)
-      : p(problem), tile_begin(begins), index(static_cast<int>(blockIdx.x)) {}
+  __device__ TileWalk(const Problem& problem, const int* begins) : p(problem), tile_begin(begins) {
+    const int blocks = S::kAddsParts ? 1 : p.parts;  // of a tile
+    const int part = blocks > 1 ? cluster_rank() : 0;
+    index = static_cast<int>(blockIdx.x) / blocks;
+    stride = static_cast<int>(gridDim.x) / blocks;
+    k_begin = p.k / blocks * part;
+    k_end = p.k / blocks * (part + 1);
+  }
 
   __device__ bool next() {
     if (index >= tile_begin[p.groups]) return false;
@@ -115,7 +128,7 @@ struct TileWalk {
     const int in_group = index - tile_begin[group];
     feature = in_group / row_tiles;
     first_row = in_group % row_tiles * S::kTileRows;
-    index += static_cast<int>(gridDim.x);
+    index += stride;
     return true;
   }
   __device__ int id(int row) const { return p.ids == nullptr ? row : p.ids[begin + row]; }
@@ -159,7 +172,7 @@ struct Cursor {
 template <typename S, Weights kWeights>
 __device__ void request_weights(const TileWalk<S>& tile, int k, const CUtensorMap& map, char* stage,
                                 Barrier& full) {
-  const int boxes = min(S::kBoxes, (tile.p.k - k) / kTileK);
+  const int boxes = min(S::kBoxes, (tile.k_end - k) / kTileK);
   full.arrive_expecting(boxes * S::kWeightBytes);
   for (int box = 0; box < boxes; ++box, k += kTileK, stage += S::kWeightBytes) {
     if constexpr (kWeights == Weights::kTransposed) {
@@ -180,11 +193,12 @@ template <typename S, Weights kWeights>
 __device__ int request_early(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
   TileWalk<S> first(p, tail.tile_begin);
   if (!first.next()) return 0;
-  const int count = min(S::kStages, (p.k + S::kStageK - 1) / S::kStageK);
+  const int k = first.k_end - first.k_begin;
+  const int count = min(S::kStages, (k + S::kStageK - 1) / S::kStageK);
   if (threadIdx.x % kWarpgroup == 0) {
     for (int i = 0; i < count; ++i)
-      request_weights<S, kWeights>(first, i * S::kStageK, map, ring + i * S::kStageBytes,
-                                   tail.full[i]);
+      request_weights<S, kWeights>(first, first.k_begin + i * S::kStageK, map,
+                                   ring + i * S::kStageBytes, tail.full[i]);
   }
   return count;
 }
@@ -199,8 +213,7 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   Cursor<S::kStages> now;
   int early = request_early<S, kWeights>(p, map, ring, tail);
   wait_for_previous();
-  if (thread >= S::kCopyThreads) return;
-  for (TileWalk<S> tile(p, tail.tile_begin); tile.next();) {
+  for (TileWalk<S> tile(p, tail.tile_begin); thread < S::kCopyThreads && tile.next();) {
     const Bf16* from[kCopies];
 #pragma unroll
     for (int i = 0; i < kCopies; ++i) {
@@ -210,7 +223,7 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
                         : p.x + (tile.id(row) / p.in_divisor) * p.x_stride +
                               tile.group * p.x_group_columns + piece * 8;
     }
-    for (int k = 0; k < p.k; k += S::kStageK) {
+    for (int k = tile.k_begin; k < tile.k_end; k += S::kStageK) {
       char* stage = ring + now.stage * S::kStageBytes;
       tail.empty[now.stage].wait(now.parity ^ 1);
       if (early > 0)
@@ -221,7 +234,7 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
           shared_address(stage + S::kBoxes * S::kWeightBytes) + static_cast<uint32_t>(place);
 #pragma unroll
       for (int box = 0; box < S::kBoxes; ++box) {
-        if (k + box * kTileK >= p.k) break;
+        if (k + box * kTileK >= tile.k_end) break;
 #pragma unroll
         for (int i = 0; i < kCopies; ++i) {
           const void* source = from[i] == nullptr ? p.x : from[i] + k + box * kTileK;
@@ -237,10 +250,10 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   wait_copies<0>();
 }
 
-// d, as Wgmma lays it out, to out[row][feature], number by number.
+// d, as Wgmma lays it out, to out[row][feature], number by number: every blocks-th from `block` on.
 template <typename S, bool kSwiglu, typename Out>
 __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
-                      const float (&d)[S::kTileRows / 2]) {
+                      const float (&d)[S::kTileRows / 2], int blocks = 1, int block = 0) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp;
   constexpr int kFeatures = kSwiglu ? 8 : 16;  // of a warp
@@ -256,8 +269,9 @@ __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
     if constexpr (kSwiglu) {
       if (feature < p.n) to[feature] = from_f32<Out>(silu(a) * b);
     } else {
-      if (feature < p.n) to[feature] = from_f32<Out>(a);
-      if (feature + 8 < p.n) to[feature + 8] = from_f32<Out>(b);
+      const int at = i / 2 * 4 + i % 2;
+      if (feature < p.n && at % blocks == block) to[feature] = from_f32<Out>(a);
+      if (feature + 8 < p.n && (at + 2) % blocks == block) to[feature + 8] = from_f32<Out>(b);
     }
   }
 }
@@ -314,40 +328,89 @@ __device__ void multiply_box(float (&d)[S::kTileRows / 2], uint32_t weights, uin
                                                         !is_first || step > 0);
 }
 
+// d = the products of the columns [begin, end) of k, stage by stage from the ring.
+template <typename S, Weights kWeights>
+__device__ void multiply_part(float (&d)[S::kTileRows / 2], int begin, int end, int warpgroup,
+                              char* ring, Tail& tail, Cursor<S::kStages>& now,
+                              Cursor<S::kStages>& used) {
+  const bool speaks = threadIdx.x % kWarp == 0;  // one arrival a warp
+  for (int k = begin; k < end; k += S::kStageK) {
+    tail.full[now.stage].wait(now.parity);
+    fence_async_proxy();  // the copies of x were made by ordinary stores
+    const uint32_t weights = shared_address(ring + now.stage * S::kStageBytes) +
+                             static_cast<uint32_t>(warpgroup) * 64 * 128;
+    const uint32_t rows =
+        shared_address(ring + now.stage * S::kStageBytes + S::kBoxes * S::kWeightBytes);
+    wgmma_fence();
+#pragma unroll
+    for (int box = 0; box < S::kBoxes; ++box) {
+      if (k + box * kTileK >= end) break;
+      multiply_box<S, kWeights>(d, weights + box * S::kWeightBytes, rows + box * S::kRowBytes,
+                                k == begin && box == 0);
+    }
+    wgmma_commit();
+    if (k > begin) {
+      wgmma_wait<1>();
+      if (speaks) tail.empty[used.stage].arrive();
+      used.advance();
+    }
+    now.advance();
+  }
+  wgmma_wait<0>();
+  pin(d);
+  if (speaks) tail.empty[used.stage].arrive();
+  used.advance();
+}
+
+// One block: the parts of k one after another.
+template <typename S, Weights kWeights>
+__device__ void multiply_parts(float (&d)[S::kTileRows / 2], const TileWalk<S>& tile, int warpgroup,
+                               char* ring, Tail& tail, Cursor<S::kStages>& now,
+                               Cursor<S::kStages>& used) {
+  const int size = tile.p.k / tile.p.parts;
+  float part[S::kTileRows / 2];
+  for (int begin = 0; begin < tile.p.k; begin += size) {
+    multiply_part<S, kWeights>(part, begin, begin + size, warpgroup, ring, tail, now, used);
+#pragma unroll
+    for (int i = 0; i < S::kTileRows / 2; ++i) d[i] = begin == 0 ? part[i] : d[i] + part[i];
+  }
+}
+
+// The blocks of a cluster: each adds up every blocks-th number of all their parts. `mine` is the
+// block's own ring, which nobody needs any more.
+template <typename S>
+__device__ void add_parts(float (&d)[S::kTileRows / 2], float* mine, int blocks, int block) {
+  const int thread = static_cast<int>(threadIdx.x);
+#pragma unroll
+  for (int i = 0; i < S::kTileRows / 2; ++i) mine[i * kWarpgroup + thread] = d[i];
+  sync_cluster();
+#pragma unroll
+  for (int i = 0; i < S::kTileRows / 2; ++i) {
+    if (i % blocks != block) continue;
+    const uint32_t at = shared_address(mine + i * kWarpgroup + thread);
+    d[i] = load_from_block(at, 0);
+    for (int other = 1; other < blocks; ++other) d[i] += load_from_block(at, other);
+  }
+}
+
 template <typename S, Weights kWeights, typename Out>
 __device__ void consume(const Problem& p, char* ring, Tail& tail, char* staging) {
+  constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
   const int warpgroup = static_cast<int>(threadIdx.x) / kWarpgroup;
-  const bool speaks = threadIdx.x % kWarp == 0;  // one arrival a warp
   Cursor<S::kStages> now, used;
   for (TileWalk<S> tile(p, tail.tile_begin); tile.next();) {
     float d[S::kTileRows / 2];
-    for (int k = 0; k < p.k; k += S::kStageK) {
-      tail.full[now.stage].wait(now.parity);
-      fence_async_proxy();  // the copies of x were made by ordinary stores
-      const uint32_t weights = shared_address(ring + now.stage * S::kStageBytes) +
-                               static_cast<uint32_t>(warpgroup) * 64 * 128;
-      const uint32_t rows =
-          shared_address(ring + now.stage * S::kStageBytes + S::kBoxes * S::kWeightBytes);
-      wgmma_fence();
-#pragma unroll
-      for (int box = 0; box < S::kBoxes; ++box) {
-        if (k + box * kTileK >= p.k) break;
-        multiply_box<S, kWeights>(d, weights + box * S::kWeightBytes, rows + box * S::kRowBytes,
-                                  k + box == 0);
+    if constexpr (S::kAddsParts) {
+      multiply_parts<S, kWeights>(d, tile, warpgroup, ring, tail, now, used);
+    } else {
+      multiply_part<S, kWeights>(d, tile.k_begin, tile.k_end, warpgroup, ring, tail, now, used);
+      if (p.parts > 1) {  // the cluster has this tile alone
+        const int block = cluster_rank();
+        add_parts<S>(d, reinterpret_cast<float*>(ring), p.parts, block);
+        store<S, kSwiglu, Out>(p, tile, warpgroup, d, p.parts, block);
+        return;
       }
-      wgmma_commit();
-      if (k > 0) {
-        wgmma_wait<1>();
-        if (speaks) tail.empty[used.stage].arrive();
-        used.advance();
-      }
-      now.advance();
     }
-    wgmma_wait<0>();
-    pin(d);
-    if (speaks) tail.empty[used.stage].arrive();
-    used.advance();
-    constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
     if constexpr (kIsStaged<S>) {
       if (p.stores_whole) {
         store_staged<S, kSwiglu, Out>(p, tile, warpgroup, d,
@@ -379,19 +442,33 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   if (p.begin != nullptr) wait_for_previous();  // which rows a group has comes from there
   plan_tiles<S>(p, kFeatures, tail.tile_begin);
   __syncthreads();
+  const bool is_split = !S::kAddsParts && p.parts > 1;
   if (threadIdx.x >= S::kWarpgroups * kWarpgroup) {
     if constexpr (S::kTileRows > 128) give_registers<40>();
     produce<S, kWeights>(p, map, ring, tail);
+    if (is_split) sync_cluster();  // that of add_parts()
   } else {
     if constexpr (S::kTileRows > 128) take_registers<232>();
     consume<S, kWeights, Out>(p, ring, tail, ring + S::kStages * S::kStageBytes + tail_bytes<S>());
   }
+  if (is_split) sync_cluster();  // all have read what others sum
 }
 
 bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 
 bool stores_whole(const GemmArgs& args) {
   return is_aligned(args.out.data) && args.out.stride % 8 == 0 && args.out_group_columns % 8 == 0;
+}
+
+// Into how many parts k falls: as many as keep 132 multiprocessors busy with one tile each where
+// rows are few, in halves, and none shorter than 256. Decided by the weights alone: a row's bits
+// depend on it.
+int parts_of_k(const GemmArgs& args) {
+  if (args.w.count > 1 || args.is_swiglu || args.w_is_transposed) return 1;
+  const int tiles = (args.n() + 63) / 64;
+  int parts = 1;
+  while (parts < 8 && 2 * parts * tiles <= 132 && args.k() % (2 * parts * 256) == 0) parts *= 2;
+  return parts;
 }
 
 template <typename S>
@@ -409,10 +486,14 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
                         .n = args.n(),
                         .k = args.k(),
                         .groups = args.w.count,
+                        .parts = parts_of_k(args),
                         .stores_whole = stores_whole(args)};
   const int map_rows = args.w_is_transposed ? kTileK : S::kWeightRows;
   const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, map_rows);
-  const dim3 grid(static_cast<unsigned>(num_sms * S::kBlocksPerSm));
+  const int cluster = S::kAddsParts ? 1 : problem.parts;
+  const int tiles = (args.n() + S::kWeightRows - 1) / S::kWeightRows;
+  const dim3 grid(static_cast<unsigned>(cluster > 1 ? tiles * cluster : num_sms * S::kBlocksPerSm));
+  CHECK(cluster == 1 || args.max_rows <= S::kTileRows, "a cluster has one tile");
   if constexpr (S::kTileRows == 256) {
     if (args.w_is_transposed) {
       CHECK(args.out.type == NumberType::kBf16, "a product with transposed weights gives BF16");
@@ -423,7 +504,8 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
   with_type(args.out.type, [&]<typename Out>(Out) {
     auto* kernel = args.is_swiglu ? gemm_kernel<S, Weights::kSwiglu, Out>
                                   : gemm_kernel<S, Weights::kPlain, Out>;
-    launch_early(stream, grid, dim3(S::kThreads), shared_bytes<S>(), kernel, problem, map);
+    launch_clusters_early(stream, cluster, grid, dim3(S::kThreads), shared_bytes<S>(), kernel,
+                          problem, map);
   });
 }
 
@@ -459,6 +541,7 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   if (rows <= 32) return run<Shape<32, 1, 1, 8, 2>>(stream, num_sms, maps, args);
   if (rows <= 64) return run<Shape<64, 1, 1, 6, 2>>(stream, num_sms, maps, args);
   if (rows <= 128) return run<Shape<128, 1, 1, 4, 2>>(stream, num_sms, maps, args);
+  if (parts_of_k(args) > 1) return run<Shape<192, 2, 1, 5, 1, true>>(stream, num_sms, maps, args);
   if (computed_rows(mean, 192) < computed_rows(mean, 256))
     return run<Shape<192, 2, 1, 5, 1>>(stream, num_sms, maps, args);
   run<Shape<256, 2, 1, 4, 1>>(stream, num_sms, maps, args);

@@ -108,22 +108,31 @@ __device__ inline void let_next_start() {
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 }
 
+// In clusters of `cluster` blocks side by side.
 template <typename... Parameters, typename... Arguments>
-void launch_early(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
-                  void (*kernel)(Parameters...), Arguments... arguments) {
+void launch_clusters_early(cudaStream_t stream, int cluster, dim3 grid, dim3 block,
+                           size_t shared_bytes, void (*kernel)(Parameters...),
+                           Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   allow_shared_bytes(kernel, shared_bytes);
-  cudaLaunchAttribute early{};
-  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchAttribute attributes[2]{};
+  attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[0].val.programmaticStreamSerializationAllowed = 1;
+  attributes[1].id = cudaLaunchAttributeClusterDimension;
+  attributes[1].val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
-  config.attrs = &early;
-  config.numAttrs = 1;
+  config.attrs = attributes;
+  config.numAttrs = cluster > 1 ? 2 : 1;
   CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
+}
+template <typename... Parameters, typename... Arguments>
+void launch_early(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
+                  void (*kernel)(Parameters...), Arguments... arguments) {
+  launch_clusters_early(stream, 1, grid, block, shared_bytes, kernel, arguments...);
 }
 
 inline unsigned blocks_for(int64_t count, int per_block) {

@@ -68,9 +68,9 @@ __device__ inline void copy_16_bytes(uint32_t to_shared, const void* from, bool 
 }
 // An arrival at `barrier` once all of this thread's copies so far have come.
 __device__ inline void arrive_when_copied(Barrier& barrier) {
-  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(
-                   shared_address(&barrier.word))
-               : "memory");
+  asm volatile(
+      "cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(&barrier.word))
+      : "memory");
 }
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits until at most kPending of this thread's groups are under way.
@@ -114,6 +114,34 @@ __device__ inline uint64_t matrix_descriptor(uint32_t shared) {
 __device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group_bytes) {
   return uint64_t{(shared & 0x3ffff) >> 4} | uint64_t{group_bytes >> 4} << 16 |
          uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
+}
+
+// Blocks of a cluster: this one's place among them, and a barrier of all their threads, after which
+// each sees what the others wrote to their shared memory before.
+__device__ inline int cluster_rank() {
+  int rank;
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+__device__ inline void sync_cluster() {
+  asm volatile(
+      "barrier.cluster.arrive.release.aligned;\n"
+      "barrier.cluster.wait.acquire.aligned;" ::
+          : "memory");
+}
+// The float at `shared`, a shared_address() of this block, in the block of that rank.
+__device__ inline float load_from_block(uint32_t shared, int rank) {
+  float x;
+  asm volatile(
+      "{\n"
+      ".reg .b32 there;\n"
+      "mapa.shared::cluster.u32 there, %1, %2;\n"
+      "ld.shared::cluster.f32 %0, [there];\n"
+      "}\n"
+      : "=f"(x)
+      : "r"(shared), "r"(rank)
+      : "memory");
+  return x;
 }
 
 // Waits for the other warps of this warpgroup; barrier 0 is __syncthreads().

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/cuda/attention.cuh"
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/rows.cuh"
 
@@ -52,38 +53,83 @@ __device__ void rotate_pair(const AnyRows& from, int64_t from_row, int from_col,
   store_number(to, to_row, to_col + second, b * cosine + a * sine);
 }
 
-// One block a row, one thread a pair of a head.
-__global__ void rope_query_kernel(AnyRows q, int num_heads, int head_dim, Rows<float> cos_sin,
-                                  int half, bool interleave) {
+// How the kernels take a Rotation.
+struct Turn {
+  Rows<float> cos_sin;
+  int half;
+  bool interleave;
+};
+Turn turn_of(const Rotation& rotation) {
+  return {cuda::rows_of<float>(rotation.cos_sin), rotation.cos_sin.cols / 2, rotation.interleave};
+}
+
+// One block a listed row, one thread a pair of a head: the last numbers of each head of `from` to
+// the last of the same head of `to`, which may be the same.
+__global__ void rotate_heads_kernel(AnyRows from, int from_head_dim, AnyRows to, int to_head_dim,
+                                    const int32_t* rows, int num_heads, Turn turn) {
   cuda::let_next_start();
   cuda::wait_for_previous();
-  const int64_t t = blockIdx.x;
-  for (int at = static_cast<int>(threadIdx.x); at < num_heads * half;
+  const int64_t t = rows[blockIdx.x];
+  const int rope = 2 * turn.half;
+  for (int at = static_cast<int>(threadIdx.x); at < num_heads * turn.half;
        at += static_cast<int>(blockDim.x)) {
-    const int pe = (at / half + 1) * head_dim - 2 * half;
-    rotate_pair(q, t, pe, q, t, pe, at % half, cos_sin[t], half, interleave);
+    const int next = at / turn.half + 1;
+    rotate_pair(from, t, next * from_head_dim - rope, to, t, next * to_head_dim - rope,
+                at % turn.half, turn.cos_sin[t], turn.half, turn.interleave);
   }
 }
 
-// One block a row: the norm, then the rotation.
-__global__ void write_kv_kernel(StepView step, AnyRows kv_a, AnyRows kv_norm, int latent, float eps,
-                                Rows<float> cos_sin, int half, bool interleave, AnyRows kv,
-                                int page_size) {
-  cuda::let_next_start();
-  cuda::wait_for_previous();
-  const int64_t t = blockIdx.x;
-  if (step.token_sequence[t] < 0) return;
+// Where a token's KV row lies; negative for a row that is no sequence's.
+__device__ int64_t kv_row_of(const StepView& step, int64_t t, int page_size) {
+  if (step.token_sequence[t] < 0) return -1;
   const int position = step.positions[t];
   const int32_t* pages = step.pages + step.page_begin[step.token_sequence[t]];
-  const int64_t row = int64_t{pages[position / page_size]} * page_size + position % page_size;
+  return int64_t{pages[position / page_size]} * page_size + position % page_size;
+}
+
+// Two blocks a row: blockIdx.y is 0 for the query's norm, 1 for the KV row.
+__global__ void split_qkv_a_kernel(StepView step, AnyRows q_a, AnyRows q_norm, int q_rank,
+                                   AnyRows c_q, AnyRows kv_a, AnyRows kv_norm, int latent,
+                                   float eps, Turn turn, AnyRows kv, int page_size) {
+  cuda::let_next_start();
+  const int64_t t = blockIdx.x;
+  if (blockIdx.y == 0) {
+    cuda::norm_row(
+        q_rank, eps, q_norm, [&](int col) { return load_chunk(q_a, t, col, q_rank); },
+        [&](int col, const Chunk& chunk) { store_chunk(c_q, t, col, q_rank, chunk); });
+    return;
+  }
+  int64_t row = -1;
   cuda::norm_row(
       latent, eps, kv_norm, [&](int col) { return load_chunk(kv_a, t, col, latent); },
-      [&](int col, const Chunk& chunk) { store_chunk(kv, row, col, latent, chunk); });
-  for (int i = static_cast<int>(threadIdx.x); i < half; i += static_cast<int>(blockDim.x))
-    rotate_pair(kv_a, t, latent, kv, row, latent, i, cos_sin[t], half, interleave);
+      [&](int col, const Chunk& chunk) {
+        if (row < 0) row = kv_row_of(step, t, page_size);
+        if (row >= 0) store_chunk(kv, row, col, latent, chunk);
+      });
+  const int pair = static_cast<int>(threadIdx.x);
+  if (row < 0) row = kv_row_of(step, t, page_size);
+  for (int i = pair; row >= 0 && i < turn.half; i += static_cast<int>(blockDim.x))
+    rotate_pair(kv_a, t, latent, kv, row, latent, i, turn.cos_sin[t], turn.half, turn.interleave);
+}
+
+// Threads for the pairs of all heads of a row.
+unsigned pair_threads(int pairs) {
+  return cuda::blocks_for(std::clamp(pairs, 1, 1024), cuda::kWarp) * cuda::kWarp;
 }
 
 }  // namespace
+
+namespace cuda {
+
+void rotate_heads(cudaStream_t stream, const Matrix& from, const Matrix& to, int num_heads,
+                  const Rotation& rotation, RowList rows) {
+  launch_early(stream, static_cast<unsigned>(rows.size),
+               pair_threads(num_heads * rotation.cos_sin.cols / 2), 0, rotate_heads_kernel,
+               any_rows(from), from.cols / num_heads, any_rows(to), to.cols / num_heads, rows.data,
+               num_heads, turn_of(rotation));
+}
+
+}  // namespace cuda
 
 void CudaBackend::rope_table(const StepView& step, double theta, Matrix cos_sin) {
   CHECK(cos_sin.type == NumberType::kF32 && cos_sin.rows == step.num_tokens, "cos_sin [",
@@ -97,32 +143,32 @@ void CudaBackend::rope_table(const StepView& step, double theta, Matrix cos_sin)
       frequencies.of[i] = std::pow(theta, -2.0 * (first + i) / cos_sin.cols);
     const int64_t count = int64_t{step.num_tokens} * frequencies.count;
     cuda::launch_early(stream_, cuda::blocks_for(count, kTableThreads), kTableThreads, 0,
-                 rope_table_kernel, step.positions, step.num_tokens, frequencies, half,
-                 cuda::rows_of<float>(cos_sin));
+                       rope_table_kernel, step.positions, step.num_tokens, frequencies, half,
+                       cuda::rows_of<float>(cos_sin));
   }
 }
 
-void CudaBackend::rope_query(Matrix q, int num_heads, Matrix cos_sin, bool interleave) {
-  CHECK(cos_sin.rows == q.rows && q.cols % num_heads == 0, "q [", q.rows, ", ", q.cols, "]");
-  const int half = cos_sin.cols / 2, pairs = num_heads * half;
-  const unsigned threads = cuda::blocks_for(std::clamp(pairs, 1, 1024), cuda::kWarp) * cuda::kWarp;
-  cuda::launch_early(stream_, static_cast<unsigned>(q.rows), threads, 0, rope_query_kernel,
-               cuda::any_rows(q), num_heads, q.cols / num_heads, cuda::rows_of<float>(cos_sin),
-               half, interleave);
+void CudaBackend::rope_query(Matrix q, int num_heads, const Rotation& rotation, RowList rows) {
+  CHECK(rotation.cos_sin.rows == q.rows && q.cols % num_heads == 0, "q [", q.rows, ", ", q.cols,
+        "]");
+  cuda::rotate_heads(stream_, q, q, num_heads, rotation, rows);
 }
 
-void CudaBackend::write_kv(const StepView& step, Matrix kv_a, Matrix kv_norm, float eps,
-                           Matrix cos_sin, bool interleave, KvPages kv) {
-  CHECK(kv_a.rows == step.num_tokens && kv_a.cols == kv.row_size, "kv_a [", kv_a.rows, ", ",
-        kv_a.cols, "]");
-  CHECK(kv_norm.cols + cos_sin.cols == kv.row_size, "a row of ", kv.row_size);
-  CHECK(cos_sin.type == NumberType::kF32 && cos_sin.rows == kv_a.rows, "cos_sin [", cos_sin.rows,
-        ", ", cos_sin.cols, "]");
-  const int latent = kv_norm.cols;
-  cuda::launch_early(stream_, static_cast<unsigned>(kv_a.rows), cuda::row_threads(latent), 0,
-               write_kv_kernel, step, cuda::any_rows(kv_a), cuda::any_rows(kv_norm), latent, eps,
-               cuda::rows_of<float>(cos_sin), cos_sin.cols / 2, interleave,
-               cuda::any_rows(kv.data, kv.type, kv.row_size), kv.page_size);
+void CudaBackend::split_qkv_a(const StepView& step, Matrix qkv_a, const QkvNorms& norms,
+                              const Rotation& rotation, Matrix c_q, KvPages kv) {
+  const int q_rank = norms.q.cols, latent = norms.kv.cols;
+  CHECK(qkv_a.rows == step.num_tokens && qkv_a.cols == q_rank + kv.row_size, "qkv_a [", qkv_a.rows,
+        ", ", qkv_a.cols, "]");
+  CHECK(latent + rotation.cos_sin.cols == kv.row_size, "a row of ", kv.row_size);
+  CHECK(rotation.cos_sin.type == NumberType::kF32 && rotation.cos_sin.rows == qkv_a.rows &&
+            c_q.cols == q_rank && c_q.rows == qkv_a.rows,
+        "cos_sin [", rotation.cos_sin.rows, ", ", rotation.cos_sin.cols, "]");
+  cuda::launch_early(stream_, dim3(static_cast<unsigned>(qkv_a.rows), 2),
+                     cuda::row_threads(std::max(q_rank, latent)), 0, split_qkv_a_kernel, step,
+                     cuda::any_rows(qkv_a.columns(0, q_rank)), cuda::any_rows(norms.q), q_rank,
+                     cuda::any_rows(c_q), cuda::any_rows(qkv_a.columns(q_rank, kv.row_size)),
+                     cuda::any_rows(norms.kv), latent, norms.eps, turn_of(rotation),
+                     cuda::any_rows(kv.data, kv.type, kv.row_size), kv.page_size);
 }
 
 }  // namespace glint

@@ -24,7 +24,6 @@ __global__ void copy_rows_kernel(AnyRows from, const int32_t* indices, AnyRows o
 
 __global__ void rms_norm_kernel(AnyRows x, AnyRows weight, float eps, AnyRows out, int n) {
   cuda::let_next_start();
-  cuda::wait_for_previous();
   const int64_t row = blockIdx.x;
   cuda::norm_row(
       n, eps, weight, [&](int col) { return load_chunk(x, row, col, n); },
@@ -34,7 +33,6 @@ __global__ void rms_norm_kernel(AnyRows x, AnyRows weight, float eps, AnyRows ou
 __global__ void add_rms_norm_kernel(AnyRows delta, AnyRows residual, AnyRows weight, float eps,
                                     AnyRows out, int n) {
   cuda::let_next_start();
-  cuda::wait_for_previous();
   const int64_t row = blockIdx.x;
   const auto sum = [&](int col) {
     Chunk chunk = load_chunk(residual, row, col, n);
@@ -53,14 +51,13 @@ __global__ void embed_norm_concat_kernel(const int32_t* token_ids, AnyRows table
                                          AnyRows hidden, AnyRows hnorm, float eps,
                                          AnyRows out_embedded, AnyRows out_hidden, int n) {
   cuda::let_next_start();
-  cuda::wait_for_previous();
   const int64_t row = blockIdx.x;
   const bool is_hidden = blockIdx.y == 1;
   const AnyRows from = is_hidden ? hidden : table;
   const AnyRows out = is_hidden ? out_hidden : out_embedded;
-  const int64_t source = is_hidden ? row : token_ids[row];
   cuda::norm_row(
-      n, eps, is_hidden ? hnorm : enorm, [&](int col) { return load_chunk(from, source, col, n); },
+      n, eps, is_hidden ? hnorm : enorm,
+      [&](int col) { return load_chunk(from, is_hidden ? row : token_ids[row], col, n); },
       [&](int col, const Chunk& chunk) { store_chunk(out, row, col, n, chunk); });
 }
 

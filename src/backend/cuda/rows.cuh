@@ -106,22 +106,27 @@ inline unsigned row_threads(int n) {
 }
 
 // store(col, x / sqrt(mean(x^2) + eps) * weight) for the chunks x = load(col) of a row of n
-// numbers, by a whole block. load is called twice for each chunk, both times before store is.
+// numbers, by a whole block, once the kernel before is done. load is called once or twice for each
+// chunk, before store is.
 template <typename Load, typename Store>
 __device__ void norm_row(int n, float eps, const AnyRows& weight, Load&& load, Store&& store) {
   __shared__ float sums[kWarp];
   const int first = static_cast<int>(threadIdx.x) * kChunk;
   const int step = static_cast<int>(blockDim.x) * kChunk;
+  Chunk first_chunk{}, first_weights{};  // mostly all there is
+  if (first < n) first_weights = load_chunk(weight, 0, first, n);
+  wait_for_previous();
+  if (first < n) first_chunk = load(first);
   float squares = 0;
   for (int col = first; col < n; col += step) {
-    const Chunk chunk = load(col);
+    const Chunk chunk = col == first ? first_chunk : load(col);
     for (int i = 0; i < kChunk; ++i) squares = fmaf(chunk.x[i], chunk.x[i], squares);
   }
   const float mean = block_sum(squares, sums) / static_cast<float>(n);
   const float scale = 1.0f / sqrtf(mean + eps);
   for (int col = first; col < n; col += step) {
-    Chunk chunk = load(col);
-    const Chunk weights = load_chunk(weight, 0, col, n);
+    Chunk chunk = col == first ? first_chunk : load(col);
+    const Chunk weights = col == first ? first_weights : load_chunk(weight, 0, col, n);
     for (int i = 0; i < kChunk; ++i) chunk.x[i] = chunk.x[i] * scale * weights.x[i];
     store(col, chunk);
   }

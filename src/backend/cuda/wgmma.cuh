@@ -68,8 +68,8 @@ struct Wgmma;
   GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32 \
                ", " GLINT_REGS_40 ", " GLINT_REGS_48 ", " GLINT_REGS_56
 #define GLINT_OUTS_OF_128 GLINT_OUT32(0), GLINT_OUT32(32)
-#define GLINT_REGS_OF_192                                                                 \
-  GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32 \
+#define GLINT_REGS_OF_192                                                                  \
+  GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24 ", " GLINT_REGS_32  \
                ", " GLINT_REGS_40 ", " GLINT_REGS_48 ", " GLINT_REGS_56 ", " GLINT_REGS_64 \
                ", " GLINT_REGS_72 ", " GLINT_REGS_80 ", " GLINT_REGS_88
 #define GLINT_OUTS_OF_192 GLINT_OUT32(0), GLINT_OUT32(32), GLINT_OUT32(64)
