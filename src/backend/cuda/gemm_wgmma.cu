@@ -29,6 +29,7 @@ using Bf16 = __nv_bfloat16;
 constexpr int kTileK = 64;  // columns of a stage: 128 bytes
 constexpr int kWarpgroup = 128;
 constexpr int kMaxGroups = 256;
+constexpr int kMostParts = 8;  // of k: the blocks that a cluster may have anywhere
 
 // How a group's weights lie in memory (GemmArgs).
 enum class Weights { kPlain, kSwiglu, kTransposed };
@@ -250,10 +251,10 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   wait_copies<0>();
 }
 
-// d, as Wgmma lays it out, to out[row][feature], number by number: every blocks-th from `block` on.
+// d, as Wgmma lays it out, to out[row][feature], number by number.
 template <typename S, bool kSwiglu, typename Out>
 __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
-                      const float (&d)[S::kTileRows / 2], int blocks = 1, int block = 0) {
+                      const float (&d)[S::kTileRows / 2]) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp;
   constexpr int kFeatures = kSwiglu ? 8 : 16;  // of a warp
@@ -269,14 +270,66 @@ __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
     if constexpr (kSwiglu) {
       if (feature < p.n) to[feature] = from_f32<Out>(silu(a) * b);
     } else {
-      const int at = i / 2 * 4 + i % 2;
-      if (feature < p.n && at % blocks == block) to[feature] = from_f32<Out>(a);
-      if (feature + 8 < p.n && (at + 2) % blocks == block) to[feature + 8] = from_f32<Out>(b);
+      if (feature < p.n) to[feature] = from_f32<Out>(a);
+      if (feature + 8 < p.n) to[feature + 8] = from_f32<Out>(b);
     }
   }
 }
 
-// The same by way of `buffers`, this warpgroup's two.
+// Four 8 x 8 matrices of BF16, transposed, to shared memory: lane l gives where row l % 8 of matrix
+// l / 8 goes, and has two numbers side by side in a column of each, which becomes a row.
+__device__ void store_matrices_transposed(uint32_t to, const uint32_t (&x)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to),
+               "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3])
+               : "memory");
+}
+
+__device__ uint32_t packed(float a, float b) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(a, b);
+  return reinterpret_cast<const uint32_t&>(pair);
+}
+
+// Rows [32 chunk, 32 chunk + 32) of d to `buffer`: 64 features of each, or 32 of gates and ups.
+template <typename S, bool kSwiglu>
+__device__ void stage_bf16(const float (&d)[S::kTileRows / 2], int chunk, char* buffer, int warp,
+                           int lane) {
+  constexpr int kStride = kStagedStride<Bf16>, kFeatures = kSwiglu ? 8 : 16;  // of the warp
+  const int matrix = lane / 8, in_matrix = lane % 8;
+  const uint32_t to = shared_address(buffer) + static_cast<uint32_t>(warp * kFeatures) * 2;
+  constexpr int kRowsAtOnce = kSwiglu ? 32 : 16;
+#pragma unroll
+  for (int first = 0; first < kStagedRows<Bf16>; first += kRowsAtOnce) {
+    const float* x = d + chunk * kStagedRows<Bf16> / 2 + first / 2;
+    uint32_t pairs[4];
+    if constexpr (kSwiglu) {  // a matrix for each 8 rows
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        pairs[i] = packed(silu(x[4 * i]) * x[4 * i + 2], silu(x[4 * i + 1]) * x[4 * i + 3]);
+      const int row = first + matrix * 8 + in_matrix;
+      store_matrices_transposed(to + static_cast<uint32_t>(row * kStride), pairs);
+    } else {  // two for each 8 rows: features 0 ... 7 and 8 ... 15
+#pragma unroll
+      for (int i = 0; i < 4; ++i) pairs[i] = packed(x[2 * i], x[2 * i + 1]);
+      const int row = first + matrix / 2 * 8 + in_matrix;
+      store_matrices_transposed(to + static_cast<uint32_t>(row * kStride + matrix % 2 * 16), pairs);
+    }
+  }
+}
+
+template <typename S>
+__device__ void stage_f32(const float (&d)[S::kTileRows / 2], int chunk, char* buffer, int warp,
+                          int lane) {
+  constexpr int kRows = kStagedRows<float>, kStride = kStagedStride<float>;
+#pragma unroll
+  for (int i = 0; i < kRows / 4; ++i) {
+    const int row = i / 2 * 8 + lane % 4 * 2 + i % 2, at = chunk * kRows / 2 + i / 2 * 4 + i % 2;
+    float* to = reinterpret_cast<float*>(buffer + row * kStride) + warp * 16 + lane / 4;
+    to[0] = d[at];
+    to[8] = d[at + 2];
+  }
+}
+
+// The same as store() by way of `buffers`, this warpgroup's two.
 template <typename S, bool kSwiglu, typename Out>
 __device__ void store_staged(const Problem& p, const TileWalk<S>& tile, int warpgroup,
                              const float (&d)[S::kTileRows / 2], char* buffers) {
@@ -285,23 +338,15 @@ __device__ void store_staged(const Problem& p, const TileWalk<S>& tile, int warp
   constexpr int kPiece = 16 / sizeof(Out), kPieces = kFeatures / kPiece;  // of a row
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
   const int lane = thread % kWarp, warp = thread / kWarp;
-  const int feature = warp * (kFeatures / 4) + lane / 4;
   const int first_feature = (tile.feature * S::kWarpgroups + warpgroup) * kFeatures;
   Out* out = static_cast<Out*>(p.out) + tile.group * p.out_group_columns + first_feature;
 #pragma unroll  // d stays in registers
   for (int chunk = 0; chunk < S::kTileRows / kRows; ++chunk) {
     char* buffer = buffers + chunk % 2 * kStagedBytes;
-#pragma unroll
-    for (int i = 0; i < kRows / 4; ++i) {
-      const int row = i / 2 * 8 + lane % 4 * 2 + i % 2, at = chunk * kRows / 2 + i / 2 * 4 + i % 2;
-      Out* to = reinterpret_cast<Out*>(buffer + row * kStride) + feature;
-      if constexpr (kSwiglu) {
-        to[0] = from_f32<Out>(silu(d[at]) * d[at + 2]);
-      } else {
-        to[0] = from_f32<Out>(d[at]);
-        to[8] = from_f32<Out>(d[at + 2]);
-      }
-    }
+    if constexpr (sizeof(Out) == 2)
+      stage_bf16<S, kSwiglu>(d, chunk, buffer, warp, lane);
+    else
+      stage_f32<S>(d, chunk, buffer, warp, lane);
     // The buffer before the last is free: all have stored it when they come here.
     sync_warpgroup(warpgroup);
     for (int i = thread; i < kRows * kPieces; i += kWarpgroup) {
@@ -376,20 +421,31 @@ __device__ void multiply_parts(float (&d)[S::kTileRows / 2], const TileWalk<S>& 
   }
 }
 
-// The blocks of a cluster: each adds up every blocks-th number of all their parts. `mine` is the
-// block's own ring, which nobody needs any more.
-template <typename S>
-__device__ void add_parts(float (&d)[S::kTileRows / 2], float* mine, int blocks, int block) {
-  const int thread = static_cast<int>(threadIdx.x);
+// The blocks of a cluster: each adds up every blocks-th number of all their parts and stores it.
+// `mine` is the block's own ring, which nobody needs any more.
+template <typename S, typename Out>
+__device__ void store_sums(const Problem& p, const TileWalk<S>& tile,
+                           const float (&d)[S::kTileRows / 2], float* mine) {
+  const int thread = static_cast<int>(threadIdx.x), block = cluster_rank();
 #pragma unroll
   for (int i = 0; i < S::kTileRows / 2; ++i) mine[i * kWarpgroup + thread] = d[i];
   sync_cluster();
-#pragma unroll
-  for (int i = 0; i < S::kTileRows / 2; ++i) {
-    if (i % blocks != block) continue;
+#pragma unroll 4  // a load from another block takes long: many are under way
+  for (int i = block; i < S::kTileRows / 2; i += p.parts) {
     const uint32_t at = shared_address(mine + i * kWarpgroup + thread);
-    d[i] = load_from_block(at, 0);
-    for (int other = 1; other < blocks; ++other) d[i] += load_from_block(at, other);
+    float part[kMostParts];
+#pragma unroll
+    for (int other = 0; other < kMostParts; ++other)
+      part[other] = other < p.parts ? load_from_block(at, other) : 0.0f;
+    float sum = part[0];
+#pragma unroll
+    for (int other = 1; other < kMostParts; ++other)
+      if (other < p.parts) sum += part[other];
+    const int row = tile.first_row + i / 4 * 8 + thread % 4 * 2 + i % 2;
+    const int feature =
+        tile.feature * 64 + thread / kWarp * 16 + thread % kWarp / 4 + i / 2 % 2 * 8;
+    if (row < tile.num_rows && feature < p.n)
+      static_cast<Out*>(p.out)[tile.id(row) * p.out_stride + feature] = from_f32<Out>(sum);
   }
 }
 
@@ -405,13 +461,11 @@ __device__ void consume(const Problem& p, char* ring, Tail& tail, char* staging)
     } else {
       multiply_part<S, kWeights>(d, tile.k_begin, tile.k_end, warpgroup, ring, tail, now, used);
       if (p.parts > 1) {  // the cluster has this tile alone
-        const int block = cluster_rank();
-        add_parts<S>(d, reinterpret_cast<float*>(ring), p.parts, block);
-        store<S, kSwiglu, Out>(p, tile, warpgroup, d, p.parts, block);
+        store_sums<S, Out>(p, tile, d, reinterpret_cast<float*>(ring));
         return;
       }
     }
-    if constexpr (kIsStaged<S>) {
+    if constexpr (kIsStaged<S> && !(kSwiglu && sizeof(Out) == 4)) {
       if (p.stores_whole) {
         store_staged<S, kSwiglu, Out>(p, tile, warpgroup, d,
                                       staging + warpgroup * 2 * kStagedBytes);
@@ -446,7 +500,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   if (threadIdx.x >= S::kWarpgroups * kWarpgroup) {
     if constexpr (S::kTileRows > 128) give_registers<40>();
     produce<S, kWeights>(p, map, ring, tail);
-    if (is_split) sync_cluster();  // that of add_parts()
+    if (is_split) sync_cluster();  // that of store_sums()
   } else {
     if constexpr (S::kTileRows > 128) take_registers<232>();
     consume<S, kWeights, Out>(p, ring, tail, ring + S::kStages * S::kStageBytes + tail_bytes<S>());
@@ -467,7 +521,8 @@ int parts_of_k(const GemmArgs& args) {
   if (args.w.count > 1 || args.is_swiglu || args.w_is_transposed) return 1;
   const int tiles = (args.n() + 63) / 64;
   int parts = 1;
-  while (parts < 8 && 2 * parts * tiles <= 132 && args.k() % (2 * parts * 256) == 0) parts *= 2;
+  while (parts < kMostParts && 2 * parts * tiles <= 132 && args.k() % (2 * parts * 256) == 0)
+    parts *= 2;
   return parts;
 }
 

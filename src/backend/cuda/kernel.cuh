@@ -42,7 +42,9 @@ __device__ float rounded(float x) {
   return to_f32(from_f32<T>(x));
 }
 
-__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
+// To about four units of the last place, in few instructions: it stands at the end of every tile of
+// a product.
+__device__ inline float silu(float x) { return __fdividef(x, 1.0f + __expf(-x)); }
 
 // A matrix of a known type, as a kernel takes it.
 template <typename T>

@@ -96,13 +96,15 @@ __global__ void split_qkv_a_kernel(StepView step, AnyRows q_a, AnyRows q_norm, i
   if (blockIdx.y == 0) {
     cuda::norm_row(
         q_rank, eps, q_norm, [&](int col) { return load_chunk(q_a, t, col, q_rank); },
-        [&](int col, const Chunk& chunk) { store_chunk(c_q, t, col, q_rank, chunk); });
+        [&](int col, const Chunk& chunk, const Chunk&) {
+          store_chunk(c_q, t, col, q_rank, chunk);
+        });
     return;
   }
   int64_t row = -1;
   cuda::norm_row(
       latent, eps, kv_norm, [&](int col) { return load_chunk(kv_a, t, col, latent); },
-      [&](int col, const Chunk& chunk) {
+      [&](int col, const Chunk& chunk, const Chunk&) {
         if (row < 0) row = kv_row_of(step, t, page_size);
         if (row >= 0) store_chunk(kv, row, col, latent, chunk);
       });

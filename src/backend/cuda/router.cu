@@ -61,17 +61,17 @@ __device__ unsigned order_key(float x) {
   return (bits >> 31) != 0 ? ~bits : bits | 0x80000000u;
 }
 
-constexpr int kMostPerLane = cuda::kMostExperts / kWarp;
-
-// One warp: the experts of row t. Lane l looks at experts l, l + 32, ...; ids_out too gets the ids.
+// One warp: the experts of row t. Lane l looks at experts l, l + 32, ..., kPerLane at most; ids_out
+// too gets the ids.
+template <int kPerLane>
 __device__ void choose_row(const float* logits, const float* bias, int num_experts,
                            const RouterParams& params, int t, const Routing& routing,
                            int32_t* ids_out) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, count = params.num_experts_per_tok;
-  float score[kMostPerLane];
-  unsigned key[kMostPerLane];  // 0 for an expert that is taken, or none
+  float score[kPerLane];
+  unsigned key[kPerLane];  // 0 for an expert that is taken, or none
 #pragma unroll
-  for (int i = 0; i < kMostPerLane; ++i) {
+  for (int i = 0; i < kPerLane; ++i) {
     const int e = lane + i * kWarp;
     if (e < num_experts) score[i] = sigmoid(logits[e]);
     key[i] = e < num_experts ? order_key(score[i] + bias[e]) : 0;
@@ -81,16 +81,16 @@ __device__ void choose_row(const float* logits, const float* bias, int num_exper
   for (int j = 0; j < count; ++j) {
     unsigned best = 0;
 #pragma unroll
-    for (int i = 0; i < kMostPerLane; ++i) best = max(best, key[i]);
+    for (int i = 0; i < kPerLane; ++i) best = max(best, key[i]);
     best = __reduce_max_sync(~0u, best);
     unsigned id = ~0u;
 #pragma unroll
-    for (int i = kMostPerLane - 1; i >= 0; --i)
+    for (int i = kPerLane - 1; i >= 0; --i)
       if (key[i] == best) id = static_cast<unsigned>(lane + i * kWarp);
     id = __reduce_min_sync(~0u, id);
     float chosen = 0;
 #pragma unroll
-    for (int i = 0; i < kMostPerLane; ++i)
+    for (int i = 0; i < kPerLane; ++i)
       if (static_cast<unsigned>(lane + i * kWarp) == id) chosen = score[i], key[i] = 0;
     chosen = __shfl_sync(~0u, chosen, static_cast<int>(id % kWarp));
     total += chosen;
@@ -105,16 +105,19 @@ __device__ void choose_row(const float* logits, const float* bias, int num_exper
 }
 
 // One warp a row.
+template <int kPerLane>
 __global__ void choose_kernel(const float* logits, const float* bias, int num_experts,
                               RouterParams params, Routing routing) {
   cuda::let_next_start();
   cuda::wait_for_previous();
   const int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / kWarp;
   if (t >= routing.num_tokens) return;
-  choose_row(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing, nullptr);
+  choose_row<kPerLane>(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing,
+                       nullptr);
 }
 
 // Few rows in one block, which groups them too.
+template <int kPerLane>
 __global__ void __launch_bounds__(cuda::kGroupThreads)
     choose_and_group_kernel(const float* logits, const float* bias, int num_experts,
                             RouterParams params, Routing routing) {
@@ -125,8 +128,8 @@ __global__ void __launch_bounds__(cuda::kGroupThreads)
   const int per_row = routing.experts_per_row, all = num_experts + routing.n_shared_experts;
   for (int t = static_cast<int>(threadIdx.x) / kWarp; t < routing.num_tokens;
        t += cuda::kGroupWarps)
-    choose_row(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing,
-               ids + t * per_row);
+    choose_row<kPerLane>(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing,
+                         ids + t * per_row);
   __syncthreads();
   cuda::PairGroups groups(shared, all);
   groups.count(ids, routing.num_tokens * per_row);
@@ -161,13 +164,17 @@ void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& par
   auto* logits =
       moe_scratch_.at_least<float>(num_logits + cuda::group_counts_size(pairs, all), sealed_);
   route_logits(x, w, logits);
+  constexpr int kFew = 2, kMost = cuda::kMostExperts / kWarp;  // experts of a lane
+  const bool few = w.rows <= kFew * kWarp;
   if (x.rows <= kRowsOfABlock && pairs <= cuda::kGroupPairs) {
-    cuda::launch_early(stream_, 1, cuda::kGroupThreads, 0, choose_and_group_kernel, logits,
+    auto* kernel = few ? choose_and_group_kernel<kFew> : choose_and_group_kernel<kMost>;
+    cuda::launch_early(stream_, 1, cuda::kGroupThreads, 0, kernel, logits,
                        static_cast<const float*>(bias.data), w.rows, params, routing);
     return;
   }
-  cuda::launch_early(stream_, cuda::blocks_for(x.rows, kWarps), kWarps * kWarp, 0, choose_kernel,
-                     logits, static_cast<const float*>(bias.data), w.rows, params, routing);
+  auto* kernel = few ? choose_kernel<kFew> : choose_kernel<kMost>;
+  cuda::launch_early(stream_, cuda::blocks_for(x.rows, kWarps), kWarps * kWarp, 0, kernel, logits,
+                     static_cast<const float*>(bias.data), w.rows, params, routing);
   cuda::group_by_expert(stream_, routing, all, reinterpret_cast<int*>(logits + num_logits));
 }
 

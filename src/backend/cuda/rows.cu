@@ -27,7 +27,7 @@ __global__ void rms_norm_kernel(AnyRows x, AnyRows weight, float eps, AnyRows ou
   const int64_t row = blockIdx.x;
   cuda::norm_row(
       n, eps, weight, [&](int col) { return load_chunk(x, row, col, n); },
-      [&](int col, const Chunk& chunk) { store_chunk(out, row, col, n, chunk); });
+      [&](int col, const Chunk& chunk, const Chunk&) { store_chunk(out, row, col, n, chunk); });
 }
 
 __global__ void add_rms_norm_kernel(AnyRows delta, AnyRows residual, AnyRows weight, float eps,
@@ -40,8 +40,8 @@ __global__ void add_rms_norm_kernel(AnyRows delta, AnyRows residual, AnyRows wei
     for (int i = 0; i < kChunk; ++i) chunk.x[i] += more.x[i];
     return chunk;
   };
-  cuda::norm_row(n, eps, weight, sum, [&](int col, const Chunk& chunk) {
-    store_chunk(residual, row, col, n, sum(col));  // not before: the sum reads it
+  cuda::norm_row(n, eps, weight, sum, [&](int col, const Chunk& chunk, const Chunk& added) {
+    store_chunk(residual, row, col, n, added);
     store_chunk(out, row, col, n, chunk);
   });
 }
@@ -58,7 +58,7 @@ __global__ void embed_norm_concat_kernel(const int32_t* token_ids, AnyRows table
   cuda::norm_row(
       n, eps, is_hidden ? hnorm : enorm,
       [&](int col) { return load_chunk(from, is_hidden ? row : token_ids[row], col, n); },
-      [&](int col, const Chunk& chunk) { store_chunk(out, row, col, n, chunk); });
+      [&](int col, const Chunk& chunk, const Chunk&) { store_chunk(out, row, col, n, chunk); });
 }
 
 unsigned rows_grid(int rows) { return static_cast<unsigned>(rows); }

@@ -105,7 +105,7 @@ inline unsigned row_threads(int n) {
   return threads < kWarp ? kWarp : threads < kMost ? threads : kMost;
 }
 
-// store(col, x / sqrt(mean(x^2) + eps) * weight) for the chunks x = load(col) of a row of n
+// store(col, x / sqrt(mean(x^2) + eps) * weight, x) for the chunks x = load(col) of a row of n
 // numbers, by a whole block, once the kernel before is done. load is called once or twice for each
 // chunk, before store is.
 template <typename Load, typename Store>
@@ -125,10 +125,11 @@ __device__ void norm_row(int n, float eps, const AnyRows& weight, Load&& load, S
   const float mean = block_sum(squares, sums) / static_cast<float>(n);
   const float scale = 1.0f / sqrtf(mean + eps);
   for (int col = first; col < n; col += step) {
-    Chunk chunk = col == first ? first_chunk : load(col);
+    const Chunk chunk = col == first ? first_chunk : load(col);
     const Chunk weights = col == first ? first_weights : load_chunk(weight, 0, col, n);
-    for (int i = 0; i < kChunk; ++i) chunk.x[i] = chunk.x[i] * scale * weights.x[i];
-    store(col, chunk);
+    Chunk normed;
+    for (int i = 0; i < kChunk; ++i) normed.x[i] = chunk.x[i] * scale * weights.x[i];
+    store(col, normed, chunk);
   }
 }
 
