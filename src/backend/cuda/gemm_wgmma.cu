@@ -97,7 +97,8 @@ constexpr size_t shared_bytes() {
 }
 
 // Walks over this block's tiles: group after group, a group's rows fastest, so that blocks side by
-// side read the same weights.
+// side read the same weights; kRowChunk tiles of rows at a time, so that they read few rows too.
+constexpr int kRowChunk = 8;
 template <typename S>
 struct TileWalk {
   const Problem& p;
@@ -126,9 +127,13 @@ struct TileWalk {
     begin = p.begin == nullptr ? 0 : p.begin[group];
     num_rows = p.begin == nullptr ? p.max_rows : p.begin[group + 1] - begin;
     const int row_tiles = (num_rows + S::kTileRows - 1) / S::kTileRows;
+    const int feature_tiles = (tile_begin[group + 1] - tile_begin[group]) / row_tiles;
     const int in_group = index - tile_begin[group];
-    feature = in_group / row_tiles;
-    first_row = in_group % row_tiles * S::kTileRows;
+    const int first = in_group / (kRowChunk * feature_tiles) * kRowChunk;
+    const int in_chunk = in_group - first * feature_tiles;
+    const int chunk = min(kRowChunk, row_tiles - first);
+    feature = in_chunk / chunk;
+    first_row = (first + in_chunk % chunk) * S::kTileRows;
     index += stride;
     return true;
   }
@@ -238,9 +243,11 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
         if (k + box * kTileK >= tile.k_end) break;
 #pragma unroll
         for (int i = 0; i < kCopies; ++i) {
-          const void* source = from[i] == nullptr ? p.x : from[i] + k + box * kTileK;
-          copy_16_bytes(rows + static_cast<uint32_t>(box * S::kRowBytes + i * 16 * 128), source,
-                        from[i] != nullptr);
+          // A row that is not there keeps what was there: it is summed, if at all, to a number that
+          // is not stored.
+          if (from[i] != nullptr)
+            copy_16_bytes(rows + static_cast<uint32_t>(box * S::kRowBytes + i * 16 * 128),
+                          from[i] + k + box * kTileK, true);
         }
       }
       arrive_when_copied(tail.full[now.stage]);
@@ -252,9 +259,9 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
 }
 
 // d, as Wgmma lays it out, to out[row][feature], number by number.
-template <typename S, bool kSwiglu, typename Out>
+template <typename S, int kRows, bool kSwiglu, typename Out>
 __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
-                      const float (&d)[S::kTileRows / 2]) {
+                      const float (&d)[kRows / 2]) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp;
   constexpr int kFeatures = kSwiglu ? 8 : 16;  // of a warp
@@ -262,7 +269,7 @@ __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
       (tile.feature * S::kWarpgroups + warpgroup) * 4 * kFeatures + warp * kFeatures + lane / 4;
   Out* out = static_cast<Out*>(p.out) + tile.group * p.out_group_columns;
 #pragma unroll  // d stays in registers
-  for (int i = 0; i < S::kTileRows / 4; ++i) {
+  for (int i = 0; i < kRows / 4; ++i) {
     const int row = tile.first_row + i / 2 * 8 + lane % 4 * 2 + i % 2;
     if (row >= tile.num_rows) continue;
     Out* to = out + tile.id(row) * p.out_stride;
@@ -290,8 +297,8 @@ __device__ uint32_t packed(float a, float b) {
 }
 
 // Rows [32 chunk, 32 chunk + 32) of d to `buffer`: 64 features of each, or 32 of gates and ups.
-template <typename S, bool kSwiglu>
-__device__ void stage_bf16(const float (&d)[S::kTileRows / 2], int chunk, char* buffer, int warp,
+template <int kRows, bool kSwiglu>
+__device__ void stage_bf16(const float (&d)[kRows / 2], int chunk, char* buffer, int warp,
                            int lane) {
   constexpr int kStride = kStagedStride<Bf16>, kFeatures = kSwiglu ? 8 : 16;  // of the warp
   const int matrix = lane / 8, in_matrix = lane % 8;
@@ -316,13 +323,13 @@ __device__ void stage_bf16(const float (&d)[S::kTileRows / 2], int chunk, char* 
   }
 }
 
-template <typename S>
-__device__ void stage_f32(const float (&d)[S::kTileRows / 2], int chunk, char* buffer, int warp,
+template <int kRows>
+__device__ void stage_f32(const float (&d)[kRows / 2], int chunk, char* buffer, int warp,
                           int lane) {
-  constexpr int kRows = kStagedRows<float>, kStride = kStagedStride<float>;
+  constexpr int kAtOnce = kStagedRows<float>, kStride = kStagedStride<float>;
 #pragma unroll
-  for (int i = 0; i < kRows / 4; ++i) {
-    const int row = i / 2 * 8 + lane % 4 * 2 + i % 2, at = chunk * kRows / 2 + i / 2 * 4 + i % 2;
+  for (int i = 0; i < kAtOnce / 4; ++i) {
+    const int row = i / 2 * 8 + lane % 4 * 2 + i % 2, at = chunk * kAtOnce / 2 + i / 2 * 4 + i % 2;
     float* to = reinterpret_cast<float*>(buffer + row * kStride) + warp * 16 + lane / 4;
     to[0] = d[at];
     to[8] = d[at + 2];
@@ -330,28 +337,28 @@ __device__ void stage_f32(const float (&d)[S::kTileRows / 2], int chunk, char* b
 }
 
 // The same as store() by way of `buffers`, this warpgroup's two.
-template <typename S, bool kSwiglu, typename Out>
+template <typename S, int kRows, bool kSwiglu, typename Out>
 __device__ void store_staged(const Problem& p, const TileWalk<S>& tile, int warpgroup,
-                             const float (&d)[S::kTileRows / 2], char* buffers) {
+                             const float (&d)[kRows / 2], char* buffers) {
   constexpr int kFeatures = kSwiglu ? 32 : 64;  // of the warpgroup
-  constexpr int kRows = kStagedRows<Out>, kStride = kStagedStride<Out>;
+  constexpr int kAtOnce = kStagedRows<Out>, kStride = kStagedStride<Out>;
   constexpr int kPiece = 16 / sizeof(Out), kPieces = kFeatures / kPiece;  // of a row
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
   const int lane = thread % kWarp, warp = thread / kWarp;
   const int first_feature = (tile.feature * S::kWarpgroups + warpgroup) * kFeatures;
   Out* out = static_cast<Out*>(p.out) + tile.group * p.out_group_columns + first_feature;
 #pragma unroll  // d stays in registers
-  for (int chunk = 0; chunk < S::kTileRows / kRows; ++chunk) {
+  for (int chunk = 0; chunk < kRows / kAtOnce; ++chunk) {
     char* buffer = buffers + chunk % 2 * kStagedBytes;
     if constexpr (sizeof(Out) == 2)
-      stage_bf16<S, kSwiglu>(d, chunk, buffer, warp, lane);
+      stage_bf16<kRows, kSwiglu>(d, chunk, buffer, warp, lane);
     else
-      stage_f32<S>(d, chunk, buffer, warp, lane);
+      stage_f32<kRows>(d, chunk, buffer, warp, lane);
     // The buffer before the last is free: all have stored it when they come here.
     sync_warpgroup(warpgroup);
-    for (int i = thread; i < kRows * kPieces; i += kWarpgroup) {
+    for (int i = thread; i < kAtOnce * kPieces; i += kWarpgroup) {
       const int row = i / kPieces, column = i % kPieces * kPiece;
-      const int tile_row = tile.first_row + chunk * kRows + row;
+      const int tile_row = tile.first_row + chunk * kAtOnce + row;
       if (tile_row >= tile.num_rows || first_feature + column >= p.n) continue;
       *reinterpret_cast<uint4*>(out + tile.id(tile_row) * p.out_stride + column) =
           *reinterpret_cast<const uint4*>(buffer + row * kStride + column * sizeof(Out));
@@ -360,8 +367,8 @@ __device__ void store_staged(const Problem& p, const TileWalk<S>& tile, int warp
 }
 
 // The products of a box.
-template <typename S, Weights kWeights>
-__device__ void multiply_box(float (&d)[S::kTileRows / 2], uint32_t weights, uint32_t rows,
+template <int kRows, Weights kWeights>
+__device__ void multiply_box(float (&d)[kRows / 2], uint32_t weights, uint32_t rows,
                              bool is_first) {
   constexpr bool kTransposed = kWeights == Weights::kTransposed;
   const uint64_t a = kTransposed ? transposed_descriptor(weights, 0) : matrix_descriptor(weights);
@@ -369,69 +376,75 @@ __device__ void multiply_box(float (&d)[S::kTileRows / 2], uint32_t weights, uin
   constexpr int kNext = (kTransposed ? 16 * 128 : 32) / 16;  // 16 columns of k further
 #pragma unroll
   for (int step = 0; step < kTileK / 16; ++step)
-    Wgmma<S::kTileRows>::template multiply<kTransposed>(d, a + kNext * step, b + 2 * step,
-                                                        !is_first || step > 0);
+    Wgmma<kRows>::template multiply<kTransposed>(d, a + kNext * step, b + 2 * step,
+                                                 !is_first || step > 0);
 }
 
+// Where a consumer of a block is in the ring.
+template <typename S>
+struct Consumer {
+  char* ring;
+  Tail& tail;
+  char* staging;
+  int warpgroup;
+  Cursor<S::kStages> now = {}, used = {};
+};
+
 // d = the products of the columns [begin, end) of k, stage by stage from the ring.
-template <typename S, Weights kWeights>
-__device__ void multiply_part(float (&d)[S::kTileRows / 2], int begin, int end, int warpgroup,
-                              char* ring, Tail& tail, Cursor<S::kStages>& now,
-                              Cursor<S::kStages>& used) {
+template <typename S, int kRows, Weights kWeights>
+__device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consumer<S>& c) {
   const bool speaks = threadIdx.x % kWarp == 0;  // one arrival a warp
   for (int k = begin; k < end; k += S::kStageK) {
-    tail.full[now.stage].wait(now.parity);
+    c.tail.full[c.now.stage].wait(c.now.parity);
     fence_async_proxy();  // the copies of x were made by ordinary stores
-    const uint32_t weights = shared_address(ring + now.stage * S::kStageBytes) +
-                             static_cast<uint32_t>(warpgroup) * 64 * 128;
+    const uint32_t weights = shared_address(c.ring + c.now.stage * S::kStageBytes) +
+                             static_cast<uint32_t>(c.warpgroup) * 64 * 128;
     const uint32_t rows =
-        shared_address(ring + now.stage * S::kStageBytes + S::kBoxes * S::kWeightBytes);
+        shared_address(c.ring + c.now.stage * S::kStageBytes + S::kBoxes * S::kWeightBytes);
     wgmma_fence();
 #pragma unroll
     for (int box = 0; box < S::kBoxes; ++box) {
       if (k + box * kTileK >= end) break;
-      multiply_box<S, kWeights>(d, weights + box * S::kWeightBytes, rows + box * S::kRowBytes,
-                                k == begin && box == 0);
+      multiply_box<kRows, kWeights>(d, weights + box * S::kWeightBytes, rows + box * S::kRowBytes,
+                                    k == begin && box == 0);
     }
     wgmma_commit();
     if (k > begin) {
       wgmma_wait<1>();
-      if (speaks) tail.empty[used.stage].arrive();
-      used.advance();
+      if (speaks) c.tail.empty[c.used.stage].arrive();
+      c.used.advance();
     }
-    now.advance();
+    c.now.advance();
   }
   wgmma_wait<0>();
   pin(d);
-  if (speaks) tail.empty[used.stage].arrive();
-  used.advance();
+  if (speaks) c.tail.empty[c.used.stage].arrive();
+  c.used.advance();
 }
 
 // One block: the parts of k one after another.
-template <typename S, Weights kWeights>
-__device__ void multiply_parts(float (&d)[S::kTileRows / 2], const TileWalk<S>& tile, int warpgroup,
-                               char* ring, Tail& tail, Cursor<S::kStages>& now,
-                               Cursor<S::kStages>& used) {
+template <typename S, int kRows, Weights kWeights>
+__device__ void multiply_parts(float (&d)[kRows / 2], const TileWalk<S>& tile, Consumer<S>& c) {
   const int size = tile.p.k / tile.p.parts;
-  float part[S::kTileRows / 2];
+  float part[kRows / 2];
   for (int begin = 0; begin < tile.p.k; begin += size) {
-    multiply_part<S, kWeights>(part, begin, begin + size, warpgroup, ring, tail, now, used);
+    multiply_part<S, kRows, kWeights>(part, begin, begin + size, c);
 #pragma unroll
-    for (int i = 0; i < S::kTileRows / 2; ++i) d[i] = begin == 0 ? part[i] : d[i] + part[i];
+    for (int i = 0; i < kRows / 2; ++i) d[i] = begin == 0 ? part[i] : d[i] + part[i];
   }
 }
 
 // The blocks of a cluster: each adds up every blocks-th number of all their parts and stores it.
 // `mine` is the block's own ring, which nobody needs any more.
-template <typename S, typename Out>
-__device__ void store_sums(const Problem& p, const TileWalk<S>& tile,
-                           const float (&d)[S::kTileRows / 2], float* mine) {
+template <typename S, int kRows, typename Out>
+__device__ void store_sums(const Problem& p, const TileWalk<S>& tile, const float (&d)[kRows / 2],
+                           float* mine) {
   const int thread = static_cast<int>(threadIdx.x), block = cluster_rank();
 #pragma unroll
-  for (int i = 0; i < S::kTileRows / 2; ++i) mine[i * kWarpgroup + thread] = d[i];
+  for (int i = 0; i < kRows / 2; ++i) mine[i * kWarpgroup + thread] = d[i];
   sync_cluster();
 #pragma unroll 4  // a load from another block takes long: many are under way
-  for (int i = block; i < S::kTileRows / 2; i += p.parts) {
+  for (int i = block; i < kRows / 2; i += p.parts) {
     const uint32_t at = shared_address(mine + i * kWarpgroup + thread);
     float part[kMostParts];
 #pragma unroll
@@ -449,30 +462,49 @@ __device__ void store_sums(const Problem& p, const TileWalk<S>& tile,
   }
 }
 
+// A tile of at most kRows rows.
+template <typename S, int kRows, Weights kWeights, typename Out>
+__device__ void consume_tile(const Problem& p, const TileWalk<S>& tile, Consumer<S>& consumer) {
+  constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
+  float d[kRows / 2];
+  if constexpr (S::kAddsParts) {
+    multiply_parts<S, kRows, kWeights>(d, tile, consumer);
+  } else {
+    multiply_part<S, kRows, kWeights>(d, tile.k_begin, tile.k_end, consumer);
+    if (p.parts > 1)  // the cluster has this tile alone
+      return store_sums<S, kRows, Out>(p, tile, d, reinterpret_cast<float*>(consumer.ring));
+  }
+  if constexpr (kIsStaged<S> && kRows == S::kTileRows && !(kSwiglu && sizeof(Out) == 4)) {
+    if (p.stores_whole) {
+      return store_staged<S, kRows, kSwiglu, Out>(
+          p, tile, consumer.warpgroup, d, consumer.staging + consumer.warpgroup * 2 * kStagedBytes);
+    }
+  }
+  store<S, kRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d);
+}
+
+// A tile takes the smallest product that holds its rows: experts have a few rows each, and some
+// many. A large tile's is always the largest.
 template <typename S, Weights kWeights, typename Out>
 __device__ void consume(const Problem& p, char* ring, Tail& tail, char* staging) {
-  constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
-  const int warpgroup = static_cast<int>(threadIdx.x) / kWarpgroup;
-  Cursor<S::kStages> now, used;
+  Consumer<S> consumer{ring, tail, staging, static_cast<int>(threadIdx.x) / kWarpgroup};
   for (TileWalk<S> tile(p, tail.tile_begin); tile.next();) {
-    float d[S::kTileRows / 2];
-    if constexpr (S::kAddsParts) {
-      multiply_parts<S, kWeights>(d, tile, warpgroup, ring, tail, now, used);
+    const int rows = tile.num_rows - tile.first_row;
+    if constexpr (S::kTileRows == 64 || S::kTileRows == 128) {
+      if (rows <= 8) {
+        consume_tile<S, 8, kWeights, Out>(p, tile, consumer);
+      } else if (rows <= 16) {
+        consume_tile<S, 16, kWeights, Out>(p, tile, consumer);
+      } else if (rows <= 32) {
+        consume_tile<S, 32, kWeights, Out>(p, tile, consumer);
+      } else if (S::kTileRows == 64 || rows > 64) {
+        consume_tile<S, S::kTileRows, kWeights, Out>(p, tile, consumer);
+      } else {
+        consume_tile<S, 64, kWeights, Out>(p, tile, consumer);
+      }
     } else {
-      multiply_part<S, kWeights>(d, tile.k_begin, tile.k_end, warpgroup, ring, tail, now, used);
-      if (p.parts > 1) {  // the cluster has this tile alone
-        store_sums<S, Out>(p, tile, d, reinterpret_cast<float*>(ring));
-        return;
-      }
+      consume_tile<S, S::kTileRows, kWeights, Out>(p, tile, consumer);
     }
-    if constexpr (kIsStaged<S> && !(kSwiglu && sizeof(Out) == 4)) {
-      if (p.stores_whole) {
-        store_staged<S, kSwiglu, Out>(p, tile, warpgroup, d,
-                                      staging + warpgroup * 2 * kStagedBytes);
-        continue;
-      }
-    }
-    store<S, kSwiglu, Out>(p, tile, warpgroup, d);
   }
 }
 
@@ -502,7 +534,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     produce<S, kWeights>(p, map, ring, tail);
     if (is_split) sync_cluster();  // that of store_sums()
   } else {
-    if constexpr (S::kTileRows > 128) take_registers<232>();
+    if constexpr (S::kTileRows > 128) take_registers<S::kWarpgroups == 3 ? 152 : 232>();
     consume<S, kWeights, Out>(p, ring, tail, ring + S::kStages * S::kStageBytes + tail_bytes<S>());
   }
   if (is_split) sync_cluster();  // all have read what others sum
@@ -546,9 +578,9 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
   const int map_rows = args.w_is_transposed ? kTileK : S::kWeightRows;
   const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, map_rows);
   const int cluster = S::kAddsParts ? 1 : problem.parts;
-  const int tiles = (args.n() + S::kWeightRows - 1) / S::kWeightRows;
+  const int row_tiles = (args.max_rows + S::kTileRows - 1) / S::kTileRows;
+  const int tiles = (args.n() + S::kWeightRows - 1) / S::kWeightRows * row_tiles;
   const dim3 grid(static_cast<unsigned>(cluster > 1 ? tiles * cluster : num_sms * S::kBlocksPerSm));
-  CHECK(cluster == 1 || args.max_rows <= S::kTileRows, "a cluster has one tile");
   if constexpr (S::kTileRows == 256) {
     if (args.w_is_transposed) {
       CHECK(args.out.type == NumberType::kBf16, "a product with transposed weights gives BF16");
@@ -575,6 +607,12 @@ bool is_for_wgmma(const GemmArgs& args) {
 
 namespace {
 
+// Whether clusters that have a tile each are at most as many blocks as can run at once.
+bool is_for_clusters(const GemmArgs& args) {
+  const int parts = parts_of_k(args);
+  return parts > 1 && (args.max_rows + 127) / 128 * ((args.n() + 63) / 64) * parts <= 2 * 132;
+}
+
 // What `rows` rows of a group take with tiles of `tile` rows, in rows that are computed. A group
 // has a few more or less than the mean.
 int computed_rows(int rows, int tile) {
@@ -586,16 +624,15 @@ int computed_rows(int rows, int tile) {
 
 }  // namespace
 
+// Small tiles are chosen by how much of the ring weights get, large ones by their rows.
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
   if (args.w_is_transposed) return run<Shape<256, 2, 1, 4, 1>>(stream, num_sms, maps, args);
-  // Of groups, twice the mean: so a busy one rarely takes a second tile.
   const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
-  const int rows = std::min(args.max_rows, args.mean_rows > 0 ? 2 * mean : mean);
-  if (rows <= 8) return run<Shape<8, 1, 2, 6, 2>>(stream, num_sms, maps, args);
-  if (rows <= 16) return run<Shape<16, 1, 2, 5, 2>>(stream, num_sms, maps, args);
-  if (rows <= 32) return run<Shape<32, 1, 1, 8, 2>>(stream, num_sms, maps, args);
-  if (rows <= 64) return run<Shape<64, 1, 1, 6, 2>>(stream, num_sms, maps, args);
-  if (rows <= 128) return run<Shape<128, 1, 1, 4, 2>>(stream, num_sms, maps, args);
+  if (args.max_rows <= 8) return run<Shape<8, 1, 2, 6, 2>>(stream, num_sms, maps, args);
+  if (args.max_rows <= 64 || mean <= 32)
+    return run<Shape<64, 1, 1, 6, 2>>(stream, num_sms, maps, args);
+  if (args.max_rows <= 128 || mean <= 96 || is_for_clusters(args))
+    return run<Shape<128, 1, 1, 4, 2>>(stream, num_sms, maps, args);
   if (parts_of_k(args) > 1) return run<Shape<192, 2, 1, 5, 1, true>>(stream, num_sms, maps, args);
   if (computed_rows(mean, 192) < computed_rows(mean, 256))
     return run<Shape<192, 2, 1, 5, 1>>(stream, num_sms, maps, args);
