@@ -35,6 +35,7 @@ from safetensors import safe_open
 
 sys.path.insert(0, str(Path(__file__).parent))
 import random_checkpoint  # noqa: E402
+import shapes  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 from record_golden import hf, set_latent_epsilon  # noqa: E402
@@ -210,7 +211,7 @@ def main():
     )
     parser.add_argument("bin_dir", type=Path)
     parser.add_argument("--device", choices=["cpu", "cuda"], default=TORCH_DEVICE)
-    parser.add_argument("--shape", choices=random_checkpoint.SHAPES, default="flash")
+    parser.add_argument("--shape", choices=shapes.SHAPES, default="flash")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--sequences", type=int, default=16)
@@ -218,7 +219,7 @@ def main():
     parser.add_argument("--work", type=Path, default=Path("/dev/shm"))
     args = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = False
-    config = random_checkpoint.config_of(args.shape, args.layers)
+    config = shapes.config_of(args.shape, args.layers)
     print(f"{args.shape}, {args.layers} layers, {args.sequences} x {args.length} tokens a seed, RMS")
     print("  seed  transformers   glint prompt    glint decode  | median position: the same")
     errors = [measure(args, config, int(seed)) for seed in args.seeds.split(",")]

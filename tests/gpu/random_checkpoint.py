@@ -18,26 +18,13 @@ from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-from record_golden import Weights, complete_config  # noqa: E402
-
-FLASH = dict(
-    hidden_size=2048, intermediate_size=10240, moe_intermediate_size=1536, num_attention_heads=20,
-    q_lora_rank=768, kv_lora_rank=512, qk_nope_head_dim=192, qk_rope_head_dim=64, v_head_dim=256,
-    n_routed_experts=64, num_experts_per_tok=4, vocab_size=154880,
-    max_position_embeddings=202752, num_nextn_predict_layers=0, dtype="bfloat16")  # fmt: skip
-# The released model's attention widths, all else small: for machines without a GPU.
-SMALL = FLASH | dict(
-    hidden_size=256, intermediate_size=512, moe_intermediate_size=128, num_attention_heads=4,
-    q_lora_rank=128, n_routed_experts=16, vocab_size=2048)  # fmt: skip
-SHAPES = {"flash": FLASH, "small": SMALL}
+import shapes  # noqa: E402
+from record_golden import Weights  # noqa: E402
 
 WRITERS = 8
 SAFETENSORS_TYPES = {torch.bfloat16: "BF16", torch.float32: "F32"}
-
-
-def config_of(shape, num_layers):
-    return complete_config(SHAPES[shape] | {"num_hidden_layers": num_layers})
 
 
 def shard_tensors(config, seed, shard, device):
@@ -89,7 +76,7 @@ def check_room(folder, config):
 
 
 def write_checkpoint(folder, config, seed):
-    folder.mkdir(parents=True, exist_ok=True)
+    shapes.write_config(folder, config)
     check_room(folder, config)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     num_shards = config["num_hidden_layers"] + 1
@@ -105,7 +92,6 @@ def write_checkpoint(folder, config, seed):
         list(pool.map(write, range(num_shards)))
     if device == "cuda":
         torch.cuda.empty_cache()
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     text = json.dumps({"metadata": {}, "weight_map": dict(sorted(index.items()))}, indent=2)
     (folder / "model.safetensors.index.json").write_text(text + "\n")
 
@@ -115,9 +101,9 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--shape", choices=SHAPES, default="flash")
+    parser.add_argument("--shape", choices=shapes.SHAPES, default="flash")
     args = parser.parse_args()
-    write_checkpoint(args.folder, config_of(args.shape, args.layers), args.seed)
+    write_checkpoint(args.folder, shapes.config_of(args.shape, args.layers), args.seed)
 
 
 if __name__ == "__main__":

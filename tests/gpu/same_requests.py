@@ -187,7 +187,9 @@ def run_servers(args, report):
     config = json.loads((Path(args.model) / "config.json").read_text())
     args.vocab_size = config["vocab_size"]
     flags = [args.model, "--device", args.device, "--load-format", args.load_format]
-    flags += ["--skip-tokenizer-init", "--max-running-requests", 64, *args.serve_flag]
+    # The seed is of dummy weights, too: all servers must have the same.
+    flags += ["--random-seed", 0, "--skip-tokenizer-init", "--max-running-requests", 128]
+    flags += args.serve_flag
 
     def serve(*more):
         return Server(args.bin_dir, *flags, *more)
