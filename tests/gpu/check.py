@@ -9,6 +9,8 @@ status is 1 if a part failed. `--device cpu` runs all parts small on the CPU, to
 """
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ from shapes import config_of, write_config  # noqa: E402
 MODEL = HERE.parents[1] / "models/glint-small"
 PYTHON = sys.executable
 NUM_LAYERS = 47
+CLEAN_UP_S = 15
 
 
 @dataclass
@@ -79,12 +82,30 @@ def run_logged(command, log, limit_s):
     """The exit status as a word."""
     command = [str(part) for part in command]
     try:
-        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, timeout=limit_s)
-    except subprocess.TimeoutExpired:
-        return f"STOPPED after {limit_s} s"
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
     except OSError as error:
         return f"FAILED: {error}"
-    return "ok" if done.returncode == 0 else "FAILED"
+    try:
+        return "ok" if process.wait(limit_s) == 0 else "FAILED"
+    except subprocess.TimeoutExpired:
+        stop_group(process)
+        return f"STOPPED after {limit_s} s"
+
+
+def stop_group(process):
+    """With the servers that it started; first so that scripts remove what they wrote."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(CLEAN_UP_S)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
 
 
 def run_part(part, args):

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import subprocess
@@ -46,7 +47,7 @@ class Server(Client):
     """`glint serve` with these flags on a free port, until the with statement ends."""
 
     def __init__(self, bin_dir, *flags):
-        self.log = tempfile.TemporaryFile("w+")
+        self.log = tempfile.TemporaryFile()
         command = [bin_dir / "glint", "serve", *flags, "--port", "0"]
         self.process = subprocess.Popen([str(part) for part in command], stderr=self.log)
         super().__init__(f"http://127.0.0.1:{self.wait_for_port()}")
@@ -64,8 +65,8 @@ class Server(Client):
         raise RuntimeError(f"glint serve does not listen after {START_S} s:\n{self.stderr()}")
 
     def stderr(self):
-        self.log.seek(0)
-        return self.log.read()
+        # Not read(), which would move the place that the server writes at.
+        return os.pread(self.log.fileno(), 1 << 20, 0).decode(errors="replace")
 
     def __enter__(self):
         return self

@@ -21,6 +21,18 @@ std::vector<int> edge_lengths(int max_context) {
   return lengths;
 }
 
+// Of the contexts. Beyond the edges, as many short ones as long ones on a logarithmic scale.
+std::vector<int> context_lengths(const RowRuleOptions& options) {
+  std::mt19937_64 random(options.seed);
+  std::vector<int> lengths = edge_lengths(options.max_context);
+  std::uniform_real_distribution<double> exponent(0, std::log(options.max_context));
+  while (std::ssize(lengths) < options.num_sequences)
+    lengths.push_back(static_cast<int>(std::exp(exponent(random))));
+  lengths.resize(static_cast<size_t>(options.num_sequences));
+  std::ranges::shuffle(lengths, random);
+  return lengths;
+}
+
 int spare_pages(const RowRuleOptions& options) {
   return pages_for(options.max_context + options.max_prompt_rows, kPageSize);
 }
@@ -45,9 +57,10 @@ void compare(const HostLogits& expected, int expected_row, const HostLogits& log
 }  // namespace
 
 ModelOptions row_rule_model_options(const RowRuleOptions& options) {
+  int num_pages = spare_pages(options);
+  for (const int length : context_lengths(options)) num_pages += pages_for(length, kPageSize);
   return {.page_size = kPageSize,
-          .num_pages = options.num_sequences * pages_for(options.max_context, kPageSize) +
-                       spare_pages(options),
+          .num_pages = num_pages,
           .max_batch_tokens = options.num_sequences + options.max_prompt_rows,
           .max_batch_sequences = options.num_sequences + 1,
           .max_logit_rows = options.num_sequences + 1};
@@ -66,15 +79,8 @@ int64_t RowRule::num_tokens() const {
       [](int64_t sum, const Context& context) { return sum + std::ssize(context.ids); });
 }
 
-// Beyond the edges, as many short contexts as long ones on a logarithmic scale.
 void RowRule::make_contexts() {
-  std::vector<int> lengths = edge_lengths(options_.max_context);
-  std::uniform_real_distribution<double> exponent(0, std::log(options_.max_context));
-  while (std::ssize(lengths) < options_.num_sequences)
-    lengths.push_back(static_cast<int>(std::exp(exponent(random_))));
-  lengths.resize(static_cast<size_t>(options_.num_sequences));
-  std::ranges::shuffle(lengths, random_);
-  for (const int length : lengths) {
+  for (const int length : context_lengths(options_)) {
     contexts_.push_back({random_ids(length), spare_page_});
     spare_page_ += pages_for(length, kPageSize);
   }
