@@ -120,6 +120,9 @@ Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfi
                        "; the model was made for at most ", config.max_position_embeddings,
                        " tokens (max_position_embeddings)."));
   }
+  // Where both forms are one arithmetic, as on the CPU, sharing all rows changes no bits.
+  limits.share_prompt_rows_only =
+      options.deterministic && device.backend->prompt_form() != MlaForm::kAbsorbed;
   if (device.is_gpu()) {
     const StepCost cost = gpu_step_cost(config);
     limits.cost = {cost.base_us, cost.per_token_us, cost.per_context_token_us};

@@ -33,6 +33,7 @@ struct LoadOptions {
   bool skip_tokenizer_init = false;           // no text, only ids
   int num_threads = 0;                        // of the CPU backend; 0: all cores
   uint64_t random_seed = 0;                   // of dummy weights
+  bool deterministic = false;                 // the request rule on every device
   std::optional<int> context_length;          // tokens of one request, at most the model's own
   std::optional<int64_t> max_total_tokens;    // KV rows in the pool, at most what fits
   std::optional<double> mem_fraction_static;  // of a GPU's memory, for weights and KV rows

@@ -57,7 +57,7 @@ constexpr const char* kIgnoredFlags[] = {
     "--disable-overlap-schedule", "--enable-dp-attention",
     "--enable-mixed-chunk",       "--enable-metrics",
     "--enable-cache-report",      "--enable-priority-scheduling",
-    "--skip-server-warmup",       "--enable-deterministic-inference,--deterministic"};
+    "--skip-server-warmup"};
 
 void add_model_flags(CLI::App& app, ServeOptions& o) {
   add_model_argument(app, o.load.model, "model,--model-path,--model");
@@ -116,6 +116,8 @@ void add_scheduler_flags(CLI::App& app, ServeOptions& o) {
   app.add_option("--page-size", limits.page_size, "tokens in a KV page")
       ->capture_default_str()
       ->check(between(1, 1024));
+  app.add_flag("--deterministic,--enable-deterministic-inference", o.load.deterministic,
+               "a request gets the same tokens whatever runs or is cached beside it");
   app.add_flag("--disable-radix-cache", o.disable_radix_cache, "share no prefixes");
 }
 
@@ -131,7 +133,7 @@ void add_api_flags(CLI::App& app, ServeOptions& o) {
   app.add_flag("--stream-output,--incremental-streaming-output", o.api.incremental_output,
                "/generate streams what is new instead of all so far");
   app.add_option("--random-seed", o.random_seed,
-                 "of requests without a seed; default: a random one");
+                 "of requests without a seed; default: a random one, or 0 with --deterministic");
 }
 
 void add_compatible_flags(CLI::App& app) {
@@ -188,7 +190,9 @@ void finish_serve_options(const CLI::App& app, ServeOptions& options) {
   ApiOptions& api = options.api;
   api.parse_reasoning = options.reasoning_parser != "none";
   api.parse_tool_calls = options.tool_call_parser != "none";
-  api.random_seed = options.random_seed ? *options.random_seed : std::random_device{}();
+  api.deterministic = options.load.deterministic;
+  const uint64_t unset_seed = api.deterministic ? 0 : std::random_device{}();
+  api.random_seed = options.random_seed.value_or(unset_seed);
   options.load.random_seed = api.random_seed;
   api.load_format = options.load.load_format;
   api.version = GLINT_VERSION;

@@ -29,6 +29,8 @@ import torch
 from transformers.models.glm4_moe_lite import modeling_glm4_moe_lite as hf
 from transformers.utils import logging
 
+from complete_config import complete_config
+
 NUM_TOKENS = 96
 NUM_PROMPT = 16
 NUM_GREEDY = 64
@@ -62,48 +64,29 @@ SHAPES = {
 }  # fmt: skip
 
 
-def complete_config(shape):
-    """The keys of the released config.json, in its order."""
-    config = dict(
-        architectures=["Glm4MoeLiteForCausalLM"], attention_bias=False, attention_dropout=0.0,
-        pad_token_id=1, eos_token_id=[1, 2], hidden_act="silu", hidden_size=None,
-        intermediate_size=None, max_position_embeddings=4096, model_type="glm4_moe_lite",
-        moe_intermediate_size=None, norm_topk_prob=True, num_attention_heads=None, n_group=1,
-        topk_group=1, n_routed_experts=None, n_shared_experts=1, routed_scaling_factor=1.8,
-        num_experts_per_tok=None, first_k_dense_replace=1, num_hidden_layers=None,
-        num_key_value_heads=shape["num_attention_heads"], num_nextn_predict_layers=1,
-        partial_rotary_factor=1.0, rms_norm_eps=1e-5, rope_scaling=None, rope_theta=1000000,
-        tie_word_embeddings=False, dtype=None, transformers_version="5.17.0", q_lora_rank=None,
-        kv_lora_rank=None, qk_nope_head_dim=None, qk_rope_head_dim=None, v_head_dim=None,
-        vocab_size=None)  # fmt: skip
-    config |= shape
-    num_dense = config["first_k_dense_replace"]
-    num_sparse = config["num_hidden_layers"] - num_dense
-    config["mlp_layer_types"] = ["dense"] * num_dense + ["sparse"] * num_sparse
-    return config
-
-
 class Weights:
     """Random tensors by name, scaled so that attention and routing have something to choose from."""
 
-    def __init__(self, config, seed):
+    def __init__(self, config, seed, device="cpu", branch_gain=1.0):
         self.config = config
-        self.random = torch.Generator().manual_seed(seed)
+        self.branch_gain = branch_gain  # of what a layer adds to the residual stream
+        self.random = torch.Generator(device).manual_seed(seed)
         self.tensors = {}
-        self.fill()
+
+    def randn(self, *size):
+        return torch.randn(*size, generator=self.random, device=self.random.device)
 
     def matrix(self, name, rows, cols, gain=1.0):
-        values = torch.randn(rows, cols, generator=self.random) * gain / cols**0.5
-        self.tensors[name + ".weight"] = values
+        self.tensors[name + ".weight"] = self.randn(rows, cols) * gain / cols**0.5
 
     def norm(self, name, size):
-        self.tensors[name + ".weight"] = 1 + 0.2 * torch.randn(size, generator=self.random)
+        self.tensors[name + ".weight"] = 1 + 0.2 * self.randn(size)
 
     def mlp(self, prefix, width):
         hidden = self.config["hidden_size"]
         self.matrix(prefix + "gate_proj", width, hidden, gain=2.0)
         self.matrix(prefix + "up_proj", width, hidden)
-        self.matrix(prefix + "down_proj", hidden, width)
+        self.matrix(prefix + "down_proj", hidden, width, self.branch_gain)
 
     def attention(self, prefix):
         c = self.config
@@ -114,14 +97,14 @@ class Weights:
         self.matrix(prefix + "kv_a_proj_with_mqa", c["kv_lora_rank"] + rope, c["hidden_size"])
         self.norm(prefix + "kv_a_layernorm", c["kv_lora_rank"])
         self.matrix(prefix + "kv_b_proj", heads * (nope + c["v_head_dim"]), c["kv_lora_rank"])
-        self.matrix(prefix + "o_proj", c["hidden_size"], heads * c["v_head_dim"])
+        gain = self.branch_gain
+        self.matrix(prefix + "o_proj", c["hidden_size"], heads * c["v_head_dim"], gain)
 
     def experts(self, prefix):
         c = self.config
         num_experts, width = c["n_routed_experts"], c["moe_intermediate_size"]
         self.matrix(prefix + "gate", num_experts, c["hidden_size"])
-        bias = 0.2 * torch.randn(num_experts, generator=self.random)
-        self.tensors[prefix + "gate.e_score_correction_bias"] = bias
+        self.tensors[prefix + "gate.e_score_correction_bias"] = 0.2 * self.randn(num_experts)
         for expert in range(num_experts):
             self.mlp(f"{prefix}experts.{expert}.", width)
         self.mlp(prefix + "shared_experts.", width * c["n_shared_experts"])
@@ -137,16 +120,21 @@ class Weights:
         else:
             self.experts(prefix + "mlp.")
 
-    def fill(self):
+    def embedding(self):
         c = self.config
-        hidden, vocab, mtp = c["hidden_size"], c["vocab_size"], c["num_hidden_layers"]
-        self.tensors["model.embed_tokens.weight"] = torch.randn(
-            vocab, hidden, generator=self.random
-        )
+        self.tensors["model.embed_tokens.weight"] = self.randn(c["vocab_size"], c["hidden_size"])
+
+    def head(self):
+        c = self.config
+        self.norm("model.norm", c["hidden_size"])
+        self.matrix("lm_head", c["vocab_size"], c["hidden_size"], gain=3.0)
+
+    def fill(self):
+        hidden, mtp = self.config["hidden_size"], self.config["num_hidden_layers"]
+        self.embedding()
         for index in range(mtp + 1):
             self.layer(index)
-        self.norm("model.norm", hidden)
-        self.matrix("lm_head", vocab, hidden, gain=3.0)
+        self.head()
         prefix = f"model.layers.{mtp}."
         self.norm(prefix + "enorm", hidden)
         self.norm(prefix + "hnorm", hidden)
@@ -156,6 +144,7 @@ class Weights:
         embedding, head = self.tensors["model.embed_tokens.weight"], self.tensors["lm_head.weight"]
         self.tensors[prefix + "embed_tokens.weight"] = embedding.clone()
         self.tensors[prefix + "shared_head.head.weight"] = head.clone()
+        return self
 
     def stored(self):
         """As a checkpoint has them: the correction bias FP32, all else in the config's type."""
@@ -295,7 +284,7 @@ def record(folder, shape, seed):
     folder.mkdir(parents=True, exist_ok=True)
     config = complete_config(shape)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    weights = Weights(config, seed).stored()
+    weights = Weights(config, seed).fill().stored()
     safetensors.torch.save_file(weights, folder / "model.safetensors", {"format": "pt"})
     sequences = record_fp32(folder, config, seed)
     return bf16_error(folder, config, sequences)

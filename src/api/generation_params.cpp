@@ -112,9 +112,10 @@ Result<void> read_lengths(const RequestFields& fields, const Names& names,
 
 // A seed is a name for a stream of random numbers: any 64 bits will do.
 Result<uint64_t> read_seed(const RequestFields& fields, std::string_view name,
-                           RandomSource& seeds) {
+                           ServerContext& context) {
   const Json* value = fields.find(name);
-  if (value == nullptr) return seeds.next();
+  if (value == nullptr)
+    return context.options.deterministic ? context.options.random_seed : context.seeds.next();
   if (value->is_number_unsigned()) return value->get<uint64_t>();
   if (value->is_number_integer()) return static_cast<uint64_t>(value->get<int64_t>());
   return fields.refuse(name, "a whole number of at most 64 bits");
@@ -174,7 +175,7 @@ Result<GenerationParams> parse_generation_params(const RequestFields& fields, Di
   TRY(read_stops(fields, context, params));
   params.text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
   params.text.no_stop_trim = TRY(fields.boolean("no_stop_trim")).value_or(false);
-  params.sampling.seed = TRY(read_seed(fields, names.seed, context.seeds));
+  params.sampling.seed = TRY(read_seed(fields, names.seed, context));
   TRY(refuse_unavailable(fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex",
                                   "structured_outputs", "guided_json", "guided_regex",
                                   "guided_choice", "guided_grammar", "custom_logit_processor"}));

@@ -29,7 +29,8 @@ struct ApiOptions {
   bool parse_tool_calls = true;     // --tool-call-parser glm47
   bool incremental_output = false;  // --stream-output: /generate streams deltas
   bool log_requests = false;
-  uint64_t random_seed = 0;
+  uint64_t random_seed = 0;    // where the seeds of requests without one come from
+  bool deterministic = false;  // or what all of them get
 };
 
 // Numbers from a seed, from any thread.

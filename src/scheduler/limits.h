@@ -28,6 +28,9 @@ struct SchedulerLimits {
   int chunked_prefill_size = 8192;  // prompt tokens in one step; -1: whole prompts
   int context_length = 0;           // prompt + output tokens of one request
   bool prefix_cache = true;
+  // Only rows that were computed in prompt form are shared, and only as rows of a prompt: where the
+  // two forms differ in bits, a request then has the same ones whatever is cached.
+  bool share_prompt_rows_only = false;
   bool mixed_chunks = true;  // decode and prefill in one step
   SchedulePolicy policy = SchedulePolicy::kFcfs;
   // Beside decodes, prompt chunks are cut so that the step stays within this time by `cost`; 0: no

@@ -194,9 +194,11 @@ bool Scheduler::try_start(Sequence& sequence, const Budget& budget) {
   CHECK(sequence.num_in_flight == 0, "sequence ", sequence.id, " starts with a token in flight");
   PrefixTree::Match match;
   // The last token is always computed, even if it is cached: its logits are needed.
-  if (sequence.use_prefix_cache)
+  if (sequence.use_prefix_cache) {
+    const int most = shared_rows(sequence, static_cast<int>(sequence.known().size()) - 1);
     match =
-        tree_.match(sequence.cache_namespace, sequence.known().first(sequence.known().size() - 1));
+        tree_.match(sequence.cache_namespace, sequence.known().first(static_cast<size_t>(most)));
+  }
   const int cached_len = static_cast<int>(match.pages.size()) * limits_.page_size;
   const bool in_time = chunk_cost_us(limits_.cost, cached_len, 1) <= budget.time_us;
   if (!in_time && !budget.untouched) return false;
@@ -287,11 +289,17 @@ PrefixTree::Match Scheduler::insert_prefix(const Sequence& sequence, int num_row
                       std::span(sequence.pages).first(static_cast<size_t>(num_pages)));
 }
 
+// How many of its first `num_rows` rows others may have from it, and it from others.
+int Scheduler::shared_rows(const Sequence& sequence, int num_rows) const {
+  return limits_.share_prompt_rows_only ? std::min(num_rows, sequence.num_prompt) : num_rows;
+}
+
 // Only rows whose logits were seen to be finite; the pages stay the sequence's too, until it
 // leaves.
 void Scheduler::share_verified(Sequence& sequence) {
   if (sequence.use_prefix_cache)
-    insert_prefix(sequence, std::min(sequence.num_verified(), sequence.cached_len));
+    insert_prefix(sequence,
+                  shared_rows(sequence, std::min(sequence.num_verified(), sequence.cached_len)));
 }
 
 // After the first token: others with this prompt need not wait for the sequence's end. Where the

@@ -128,6 +128,7 @@ class Scheduler {
   std::optional<PageId> acquire_page();
   void retract(Plan& plan, Sequence& sequence);
   void leave_pool(Sequence& sequence);
+  int shared_rows(const Sequence& sequence, int num_rows) const;
   void share_verified(Sequence& sequence);
   void share_prompt(Sequence& sequence);
   PrefixTree::Match insert_prefix(const Sequence& sequence, int num_rows);

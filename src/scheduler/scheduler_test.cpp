@@ -67,6 +67,36 @@ TEST(SchedulerTest, PromptIsSharedAfterItsFirstToken) {
   EXPECT_EQ(h.step(), "prefill b[8,10) | decode a");
 }
 
+// What was generated is computed again where it is part of a prompt: its rows are of another form.
+TEST(SchedulerTest, GeneratedRowsAreNotSharedWherePromptRowsOnlyAre) {
+  for (const bool prompt_rows_only : {false, true}) {
+    SchedulerLimits limits = roomy();
+    limits.share_prompt_rows_only = prompt_rows_only;
+    SchedulerHarness h(limits);
+    h.submit('a', "prompt", {.max_tokens = 7});
+    while (h.here('a')) h.step();
+    h.submit('b', "prompt....... and", {});
+    EXPECT_EQ(h.step(), prompt_rows_only ? "prefill b[4,12)" : "prefill b[12,17)");
+  }
+}
+
+// Nor are rows of another's prompt taken for generated ones after a retraction.
+TEST(SchedulerTest, PromptRowsDoNotStandForGeneratedOnes) {
+  for (const bool prompt_rows_only : {false, true}) {
+    SchedulerLimits limits = with_pages(6);
+    limits.share_prompt_rows_only = prompt_rows_only;
+    SchedulerHarness h(limits);
+    h.submit('c', "cc......", {.max_tokens = 1});  // the tokens of b, as a prompt
+    EXPECT_EQ(h.step(), "prefill c[0,8)");
+    h.submit('a', "aa", {.max_tokens = 15});
+    h.submit('b', "cc", {.max_tokens = 14});
+    std::string step;
+    while (step.find("retract b") == std::string::npos) step = h.step();
+    while (h.here('a')) step = h.step();
+    EXPECT_EQ(h.step(), prompt_rows_only ? "prefill b[0,2)" : "recompute b[8,13)");
+  }
+}
+
 TEST(SchedulerTest, NamespacesAndOptOutsDoNotShare) {
   SchedulerHarness h(roomy());
   h.submit('a', "SYSTEM: ", {.cache_namespace = 1});

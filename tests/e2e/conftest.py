@@ -96,9 +96,9 @@ class Stream:
             pass
 
     def events(self):
-        """The data of each event; ends with the stream."""
+        """The data of each event; ends with the stream, which may be cut within a line."""
         for line in self.file:
-            if line.startswith(b"data: "):
+            if line.startswith(b"data: ") and line.endswith(b"\n"):
                 yield line[len(b"data: "):].decode().strip()
 
     def leave(self):

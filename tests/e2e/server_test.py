@@ -173,6 +173,15 @@ def test_launch_lines_made_for_sglang_start(start):
     assert server.stderr().count("flags without effect here") == 1
 
 
+def test_deterministic_servers_agree_without_a_seed(start):
+    body = {"text": "Hello", "sampling_params": {"temperature": 1, "max_new_tokens": 20}}
+    answers = []
+    for _ in range(2):
+        one = start("--deterministic")
+        answers += [one.post("/generate", body)["output_ids"] for _ in range(2)]
+    assert answers[1:] == answers[:1] * 3
+
+
 def test_raw_text_without_parsers(start):
     server = start("--reasoning-parser", "none", "--tool-call-parser", "none")
     message = server.post("/v1/chat/completions", {

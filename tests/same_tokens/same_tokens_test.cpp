@@ -99,10 +99,12 @@ class SameTokensTest : public testing::TestWithParam<NumberType> {
   std::unique_ptr<Engine> make_engine(const SchedulerLimits& limits) {
     return make_engine(limits, *backend_);
   }
-  std::unique_ptr<Engine> make_engine(const SchedulerLimits& limits, Backend& backend) {
+  std::unique_ptr<Engine> make_engine(const SchedulerLimits& limits, Backend& backend,
+                                      MlaForm prompt_form = MlaForm::kAbsorbed) {
     auto checkpoint = Checkpoint::open(folder_);
-    auto model =
-        Model::load(backend, tiny_config(), *checkpoint, model_options(limits, GetParam()));
+    ModelOptions options = model_options(limits, GetParam());
+    options.prompt_form = prompt_form;
+    auto model = Model::load(backend, tiny_config(), *checkpoint, options);
     CHECK(model.has_value(), model.error().message);
     return std::make_unique<Engine>(
         limits, std::make_unique<LocalModelRunner>(backend, *std::move(model), tiny_num_tokens()),
@@ -131,8 +133,9 @@ class SameTokensTest : public testing::TestWithParam<NumberType> {
     return answers;
   }
 
-  std::vector<Answer> run_alone(const std::vector<GenerateRequest>& requests) {
-    const auto engine = make_engine(roomy());
+  std::vector<Answer> run_alone(const std::vector<GenerateRequest>& requests,
+                                MlaForm prompt_form = MlaForm::kAbsorbed) {
+    const auto engine = make_engine(roomy(), *backend_, prompt_form);
     std::vector<Answer> answers;
     for (const GenerateRequest& request : requests)
       answers.push_back(run(*engine, {request}, 0).front());
@@ -191,6 +194,48 @@ TEST_P(SameTokensTest, AfterGivingWay) {
     const auto engine = make_engine(limits);
     EXPECT_EQ(run(*engine, requests_, 6), alone_);
     EXPECT_GE(engine->stats().retractions_total, 3);
+  }
+}
+
+// What was asked and answered, and asked on: prompts that hold generated tokens.
+std::vector<GenerateRequest> second_turns(const std::vector<GenerateRequest>& requests,
+                                          const std::vector<Answer>& answers) {
+  std::vector<GenerateRequest> turns = requests;
+  for (size_t i = 0; i < turns.size(); ++i) {
+    const std::span<const TokenId> first = turns[i].prompt;
+    std::vector<TokenId> prompt(first.begin(), first.end());
+    for (const TokenBits& token : answers[i]) prompt.push_back(token.id);
+    for (TokenId id = 5; id < 11; ++id) prompt.push_back(id);
+    turns[i].prompt = std::move(prompt);
+  }
+  return turns;
+}
+
+// Where prompts have an arithmetic of their own, as on a GPU, rows of one form must not stand for
+// rows of the other. The second turns go first, so that a first turn that gave way could find its
+// generated tokens as rows of a prompt; then again, and find them as generated rows.
+TEST_P(SameTokensTest, WherePromptsHaveAFormOfTheirOwn) {
+  std::vector<GenerateRequest> requests = requests_;
+  std::vector<Answer> alone = run_alone(requests, MlaForm::kExpanded);
+  const std::vector<GenerateRequest> turns = second_turns(requests, alone);
+  const std::vector<Answer> turns_alone = run_alone(turns, MlaForm::kExpanded);
+  requests.insert(requests.begin(), turns.begin(), turns.end());
+  alone.insert(alone.begin(), turns_alone.begin(), turns_alone.end());
+  for (const bool prompt_rows_only : {true, false}) {
+    SCOPED_TRACE(prompt_rows_only);
+    SchedulerLimits limits = roomy();
+    limits.page_size = 4;
+    limits.num_pages = 70;
+    limits.chunked_prefill_size = 16;
+    limits.prefix_cache = true;
+    limits.share_prompt_rows_only = prompt_rows_only;
+    const auto engine = make_engine(limits, *backend_, MlaForm::kExpanded);
+    bool all_equal = true;
+    for (uint64_t seed = 8; seed < 10; ++seed)
+      all_equal = run(*engine, requests, seed) == alone && all_equal;
+    EXPECT_EQ(all_equal, prompt_rows_only);
+    EXPECT_GE(engine->stats().retractions_total, 1);
+    EXPECT_GT(engine->stats().cached_tokens_total, 500);
   }
 }
 
