@@ -380,22 +380,31 @@ __device__ void multiply_box(float (&d)[kRows / 2], uint32_t weights, uint32_t r
                                                  !is_first || step > 0);
 }
 
-// Where a consumer of a block is in the ring.
+// Where a consumer of a block is in the ring. Few members: a large tile leaves few registers.
 template <typename S>
 struct Consumer {
   char* ring;
-  Tail& tail;
-  char* staging;
   int warpgroup;
-  Cursor<S::kStages> now = {}, used = {};
+  Cursor<S::kStages> now = {};
+
+  __device__ Tail& tail() const {
+    return *reinterpret_cast<Tail*>(ring + S::kStages * S::kStageBytes);
+  }
+  __device__ char* staging() const {
+    return ring + S::kStages * S::kStageBytes + tail_bytes<S>() + warpgroup * 2 * kStagedBytes;
+  }
+  // The stage before the current one has been used.
+  __device__ void release_last() const {
+    const int last = (now.stage == 0 ? S::kStages : now.stage) - 1;
+    if (threadIdx.x % kWarp == 0) tail().empty[last].arrive();  // one arrival a warp
+  }
 };
 
 // d = the products of the columns [begin, end) of k, stage by stage from the ring.
 template <typename S, int kRows, Weights kWeights>
 __device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consumer<S>& c) {
-  const bool speaks = threadIdx.x % kWarp == 0;  // one arrival a warp
   for (int k = begin; k < end; k += S::kStageK) {
-    c.tail.full[c.now.stage].wait(c.now.parity);
+    c.tail().full[c.now.stage].wait(c.now.parity);
     fence_async_proxy();  // the copies of x were made by ordinary stores
     const uint32_t weights = shared_address(c.ring + c.now.stage * S::kStageBytes) +
                              static_cast<uint32_t>(c.warpgroup) * 64 * 128;
@@ -411,15 +420,13 @@ __device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consume
     wgmma_commit();
     if (k > begin) {
       wgmma_wait<1>();
-      if (speaks) c.tail.empty[c.used.stage].arrive();
-      c.used.advance();
+      c.release_last();
     }
     c.now.advance();
   }
   wgmma_wait<0>();
   pin(d);
-  if (speaks) c.tail.empty[c.used.stage].arrive();
-  c.used.advance();
+  c.release_last();
 }
 
 // One block: the parts of k one after another.
@@ -476,32 +483,29 @@ __device__ void consume_tile(const Problem& p, const TileWalk<S>& tile, Consumer
   }
   if constexpr (kIsStaged<S> && kRows == S::kTileRows && !(kSwiglu && sizeof(Out) == 4)) {
     if (p.stores_whole) {
-      return store_staged<S, kRows, kSwiglu, Out>(
-          p, tile, consumer.warpgroup, d, consumer.staging + consumer.warpgroup * 2 * kStagedBytes);
+      return store_staged<S, kRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d,
+                                                  consumer.staging());
     }
   }
   store<S, kRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d);
 }
 
 // A tile takes the smallest product that holds its rows: experts have a few rows each, and some
-// many. A large tile's is always the largest.
+// many. A larger tile is for many.
 template <typename S, Weights kWeights, typename Out>
-__device__ void consume(const Problem& p, char* ring, Tail& tail, char* staging) {
-  Consumer<S> consumer{ring, tail, staging, static_cast<int>(threadIdx.x) / kWarpgroup};
+__device__ void consume(const Problem& p, char* ring, const Tail& tail) {
+  Consumer<S> consumer{ring, static_cast<int>(threadIdx.x) / kWarpgroup};
   for (TileWalk<S> tile(p, tail.tile_begin); tile.next();) {
     const int rows = tile.num_rows - tile.first_row;
-    if constexpr (S::kTileRows == 64 || S::kTileRows == 128) {
-      if (rows <= 8) {
+    if constexpr (S::kTileRows == 64) {
+      if (rows <= 8)
         consume_tile<S, 8, kWeights, Out>(p, tile, consumer);
-      } else if (rows <= 16) {
+      else if (rows <= 16)
         consume_tile<S, 16, kWeights, Out>(p, tile, consumer);
-      } else if (rows <= 32) {
+      else if (rows <= 32)
         consume_tile<S, 32, kWeights, Out>(p, tile, consumer);
-      } else if (S::kTileRows == 64 || rows > 64) {
-        consume_tile<S, S::kTileRows, kWeights, Out>(p, tile, consumer);
-      } else {
+      else
         consume_tile<S, 64, kWeights, Out>(p, tile, consumer);
-      }
     } else {
       consume_tile<S, S::kTileRows, kWeights, Out>(p, tile, consumer);
     }
@@ -530,12 +534,12 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   __syncthreads();
   const bool is_split = !S::kAddsParts && p.parts > 1;
   if (threadIdx.x >= S::kWarpgroups * kWarpgroup) {
-    if constexpr (S::kTileRows > 128) give_registers<40>();
+    if constexpr (S::kTileRows > 128) give_registers<56>();
     produce<S, kWeights>(p, map, ring, tail);
     if (is_split) sync_cluster();  // that of store_sums()
   } else {
-    if constexpr (S::kTileRows > 128) take_registers<S::kWarpgroups == 3 ? 152 : 232>();
-    consume<S, kWeights, Out>(p, ring, tail, ring + S::kStages * S::kStageBytes + tail_bytes<S>());
+    if constexpr (S::kTileRows > 128) take_registers<224>();
+    consume<S, kWeights, Out>(p, ring, tail);
   }
   if (is_split) sync_cluster();  // all have read what others sum
 }
@@ -631,9 +635,9 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   if (args.max_rows <= 8) return run<Shape<8, 1, 2, 6, 2>>(stream, num_sms, maps, args);
   if (args.max_rows <= 64 || mean <= 32)
     return run<Shape<64, 1, 1, 6, 2>>(stream, num_sms, maps, args);
-  if (args.max_rows <= 128 || mean <= 96 || is_for_clusters(args))
+  if (args.max_rows <= 128 || mean <= 64 || is_for_clusters(args))
     return run<Shape<128, 1, 1, 4, 2>>(stream, num_sms, maps, args);
-  if (parts_of_k(args) > 1) return run<Shape<192, 2, 1, 5, 1, true>>(stream, num_sms, maps, args);
+  if (parts_of_k(args) > 1) return run<Shape<128, 2, 1, 5, 1, true>>(stream, num_sms, maps, args);
   if (computed_rows(mean, 192) < computed_rows(mean, 256))
     return run<Shape<192, 2, 1, 5, 1>>(stream, num_sms, maps, args);
   run<Shape<256, 2, 1, 4, 1>>(stream, num_sms, maps, args);
