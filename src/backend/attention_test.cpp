@@ -253,6 +253,8 @@ TEST_P(MlaTest, AttendSeesTheSequencesRowsUpToItself) {
   }
 }
 
+constexpr int kAlignedGap = 8;  // rows begin at multiples of 16 bytes, as the model's do
+
 // Rows that fill a recorded step, after two of a sequence: general sizes, then the model's.
 TEST_P(MlaTest, RowsOfNoSequenceAttendToNothingAndWriteNothing) {
   for (const int latent : {24, 512}) {
@@ -280,7 +282,8 @@ TEST_P(MlaTest, RowsOfNoSequenceAttendToNothingAndWriteNothing) {
       const bool is_written = row == step.kv_row(0, 3) || row == step.kv_row(0, 4);
       EXPECT_EQ(cache.same_row(row, before, row), !is_written) << "cache row " << row;
     }
-    const Numbers q_row = filled(4, mla.heads * mla.kv_row());
+    Numbers q_row(*backend_, type(), 4, mla.heads * mla.kv_row(), kAlignedGap);
+    q_row.fill(random_);
     Numbers out = numbers(4, mla.heads * latent), alone = numbers(4, mla.heads * latent);
     const Integers rows(*backend_, {0, 1, 2, 3}), first(*backend_, {0, 1});
     const KvPages kv = step.cache(cache);
@@ -370,12 +373,17 @@ struct LargeCase {
   std::vector<TestSequence> sequences;
 };
 
+// Also as many rows as a backend may deal with otherwise: several of a sequence at about one
+// length.
 TEST_P(MlaTest, AttendAtTheModelsSizes) {
   const std::vector<LargeCase> cases{
-      {20, {{0, 1}, {62, 1}, {63, 1}, {64, 1}, {126, 3}, {999, 1}, {1023, 2}}},
+      {20, {{0, 1}, {62, 1}, {63, 1}, {64, 1}, {126, 3}, {510, 3}, {999, 1}, {1023, 2}}},
       {20, {{1500, 1}}},
       {2, {{5, 1}, {300, 1}}},
-      {32, {{130, 1}}},
+      {10, {{700, 1}}},
+      {32, {{130, 1}, {600, 2}}},
+      {1, {{990, 64}, {3, 2}}},
+      {1, {{1000, 130}, {0, 3}}},
   };
   for (const LargeCase& large : cases) {
     const Mla mla{.heads = large.heads,
@@ -387,7 +395,8 @@ TEST_P(MlaTest, AttendAtTheModelsSizes) {
                   .scale = 1.0f / 16};
     const TestStep step(*backend_, random_, large.sequences, mla.page_size, 5);
     const Numbers cache = filled_cache(step, mla);
-    const Numbers q_row = filled(step.num_tokens(), mla.heads * mla.kv_row());
+    Numbers q_row(*backend_, type(), step.num_tokens(), mla.heads * mla.kv_row(), kAlignedGap);
+    q_row.fill(random_);
     Numbers out = numbers(step.num_tokens(), mla.heads * mla.latent);
     const std::vector<int> rows = all_rows(step.num_tokens());
     const auto run = [&](const StepView& view, const std::vector<int>& listed, Matrix q, Matrix o) {
@@ -428,7 +437,6 @@ class PromptTest : public MlaTest {
                             .v = 256,
                             .page_size = 64,
                             .scale = 1.0f / 16};
-  static constexpr int kGap = 8;  // rows begin at multiples of 16 bytes, as the model's do
 
   double stored(double x) const {
     const auto value = static_cast<float>(x);
@@ -486,11 +494,11 @@ void PromptTest::check(int heads, const std::vector<TestSequence>& sequences) {
   mla.heads = heads;
   const TestStep step(*backend_, random_, sequences, mla.page_size, 5);
   const Numbers cache = filled_cache(step, mla);
-  Numbers q(*backend_, type(), step.num_tokens(), heads * mla.head_dim(), kGap);
+  Numbers q(*backend_, type(), step.num_tokens(), heads * mla.head_dim(), kAlignedGap);
   q.fill(random_);
   const Numbers w_uk = filled_stack(heads, mla.latent, mla.nope, weight_scale(mla.latent));
   const Numbers w_uv = filled_stack(heads, mla.v, mla.latent, weight_scale(mla.latent));
-  Numbers out(*backend_, type(), step.num_tokens(), heads * mla.v, kGap);
+  Numbers out(*backend_, type(), step.num_tokens(), heads * mla.v, kAlignedGap);
   const auto run = [&](const StepView& view, Matrix of, Matrix o) {
     const Integers list(*backend_, all_rows(view.num_tokens));
     backend_->mla_attend_expanded(view, of, w_uk.stack(heads), w_uv.stack(heads), step.cache(cache),

@@ -1,6 +1,12 @@
 // Split-KV flash decoding of the absorbed form. A block keeps one token's heads and streams pages
-// of 64 KV rows through shared memory. Cached rows are the M of both products and heads their N, so
-// that 20 heads fill 20 of 24 columns: S^T = K Q^T, O^T = V^T P^T.
+// of 64 KV rows through shared memory:
+//
+//   producer warpgroup    pages and queries by the copy engine
+//   consumer warpgroups   S^T = K Q^T, softmax in registers, O^T += V^T P^T
+//
+// Cached rows are the M of both products and heads their N, so that 20 heads fill 20 of 24 columns.
+// Both warpgroups compute all of S^T, and each half of the columns of O^T: the second product costs
+// as much, and they need nothing of each other.
 
 #include <algorithm>
 #include <cmath>
@@ -8,309 +14,450 @@
 
 #include "backend/cuda/attention_decode.cuh"
 #include "backend/cuda/attention_decode_plan.cuh"
-#include "backend/cuda/ptx.cuh"
-#include "backend/cuda/ptx_mma.cuh"
+#include "backend/cuda/gemm.h"
+#include "backend/cuda/wgmma.cuh"
 
 namespace glint::cuda {
 namespace {
 
 constexpr int kLatent = kDecodeLatent, kRow = 576;
 constexpr int kTile = kDecodeTile;
-constexpr int kThreads = 256, kWarps = kThreads / kWarp;
+constexpr int kWarpgroup = 128, kConsumers = 2;
+constexpr int kConsumerWarps = kConsumers * kWarpgroup / kWarp;
+constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
+constexpr int kStages = 2;
+constexpr int kBoxes = kRow / 64, kBoxBytes = kTile * 128;  // of 64 columns
+constexpr int kChunks = 3, kChunkBoxes = kBoxes / kChunks;  // what a barrier waits for
+constexpr int kOutBoxes = kLatent / 64 / kConsumers;        // of a warpgroup
 constexpr int kMaxFullItems = 3072;
 constexpr int kManyRowHeads = 4 * 132;  // a warp for a group is a waste from here on
-// Row strides in shared memory: 4 banks from row to row, so that ldmatrix meets no conflict.
-constexpr int kRowStride = kRow + 8, kWeightStride = kTile + 8;
-constexpr int kScoreStride = kTile + 4;
-constexpr int kKHalf = kRow / 2;                   // S^T: 4 tiles of 16 rows x 2 halves of k
-constexpr int kColumnsPerWarp = kLatent / kWarps;  // O^T
-constexpr int kColumnTiles = kColumnsPerWarp / 16;
 
 using Bf16 = __nv_bfloat16;
 
 struct DecodeArgs {
   DecodeWork work;
-  const Bf16* q;
-  int64_t q_stride;
-  bool q_is_aligned;  // to 16 bytes, every head
   int num_heads;
-  const Bf16* kv;
   float scale_log2;  // scores in powers of two
   float* sums;       // [item, num_heads, kLatent]
   PartStats* stats;  // [item, num_heads]
+  Rows<Bf16> out;    // of rows with one item
 };
+
+enum Level { kOfGroup, kOfRow, kLevels };  // what parts become
 
 template <int kHeadTiles>
 struct Shared {
   static constexpr int kHeads = 8 * kHeadTiles;
-  Bf16 kv[2][kTile][kRowStride];
-  Bf16 query[kHeads][kRowStride];
-  float scores[2][kHeads][kScoreStride];  // of each half of k
-  Bf16 weights[kHeads][kWeightStride];
-  PartStats split[kHeads], group[kHeads], row[kHeads];
-  float rescale[kHeads];
-  MergeScales scales[kHeads];
+  static constexpr int kHeadBoxBytes = kHeads * 128;
+  char kv[kStages][kBoxes][kBoxBytes];
+  char query[kBoxes][kHeadBoxBytes];
+  char weights[kConsumers][kHeadBoxBytes];   // of a tile's 64 rows
+  float exchange[kConsumers][2][4][kHeads];  // between the warps of a warpgroup
+  // Of what waits for parts to come, of each warp, so that registers are left to the sums.
+  PartStats stats[kConsumerWarps][kLevels][kHeads];
+  DecodeItem items[2];  // one is read while the next is written
+  Barrier kv_full[kStages][kChunks], kv_empty[kStages];
+  Barrier query_full, query_empty;  // with its item
+};
+template <int kHeadTiles>
+constexpr size_t shared_bytes() {
+  return sizeof(Shared<kHeadTiles>) + 1024;
+}
+static_assert(shared_bytes<4>() <= 227 * 1024);
+
+// A stage and the parity of its phase.
+struct Ring {
+  int stage = 0;
+  uint32_t parity = 0;
+  __device__ void advance() {
+    if (++stage == kStages) stage = 0, parity ^= 1;
+  }
 };
 
-// Rows past the item's last become zeros and are not read.
-__device__ void load_kv(const DecodeArgs& args, const DecodeCursor& at, Bf16 (*tile)[kRowStride]) {
-  constexpr int kPieces = kRow / 8;
-  const int64_t page = at.pages[at.position / kTile];
-  const Bf16* from = args.kv + page * kTile * kRow;
-  const int num_rows = at.num_rows();
-  const uint32_t to = shared_address(tile);
-  for (int i = static_cast<int>(threadIdx.x); i < kTile * kPieces; i += kThreads) {
-    const int row = i / kPieces, column = i % kPieces * 8;
-    copy_16_bytes(to + static_cast<uint32_t>(row * kRowStride + column) * sizeof(Bf16),
-                  from + row * kRow + column, row < num_rows);
-  }
-}
-
-__device__ void load_query(const DecodeArgs& args, int token, Bf16 (*query)[kRowStride]) {
-  const Bf16* from = args.q + token * args.q_stride;
-  const int thread = static_cast<int>(threadIdx.x), count = args.num_heads * kRow;
-  if (args.q_is_aligned) {
-    for (int i = 8 * thread; i < count; i += 8 * kThreads)
-      copy_16_bytes(shared_address(&query[i / kRow][i % kRow]), from + i, true);
-  } else {
-    for (int i = thread; i < count; i += kThreads) query[i / kRow][i % kRow] = from[i];
-  }
-}
-
-// scores[half][head][cached row]: this warp's 16 cached rows and half of the 576 products.
 template <int kHeadTiles>
-__device__ void score_tile(Shared<kHeadTiles>& shared, const Bf16 (*tile)[kRowStride]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp,
-            warp = static_cast<int>(threadIdx.x) / kWarp;
-  const int first_row = warp % 4 * 16, half = warp / 4;
-  const uint32_t a = shared_address(&tile[first_row + lane % 16][half * kKHalf + lane / 16 * 8]);
-  const uint32_t b = shared_address(&shared.query[lane % 8][half * kKHalf + lane / 8 * 8]);
-  float sums[kHeadTiles][4] = {};
-  for (int k = 0; k < kKHalf; k += 32) {
-    const uint32_t offset = static_cast<uint32_t>(k) * sizeof(Bf16);
-    uint32_t a0[4], a1[4];
-    load_matrices(a0, a + offset);
-    load_matrices(a1, a + offset + 16 * sizeof(Bf16));
+__device__ void load_page(Shared<kHeadTiles>& shared, const CUtensorMap& map, const Ring& ring,
+                          int page) {
+  shared.kv_empty[ring.stage].wait(ring.parity ^ 1);
 #pragma unroll
-    for (int n = 0; n < kHeadTiles; ++n) {
-      uint32_t q[4];
-      load_matrices(q, b + offset + static_cast<uint32_t>(n * 8 * kRowStride) * sizeof(Bf16));
-      multiply_add(sums[n], a0, q[0], q[1]);
-      multiply_add(sums[n], a1, q[2], q[3]);
-    }
-  }
+  for (int chunk = 0; chunk < kChunks; ++chunk) {
+    Barrier& full = shared.kv_full[ring.stage][chunk];
+    full.arrive_expecting(kChunkBoxes * kBoxBytes);
 #pragma unroll
-  for (int n = 0; n < kHeadTiles; ++n)
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int head = 8 * n + 2 * (lane % 4) + i % 2;
-      shared.scores[half][head][first_row + lane / 4 + i / 2 * 8] = sums[n][i];
-    }
-}
-
-// Scores to weights, and each head's running maximum and total; a warp has every eighth head.
-template <int kHeadTiles>
-__device__ void softmax_tile(Shared<kHeadTiles>& shared, int num_rows, float scale_log2) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp,
-            warp = static_cast<int>(threadIdx.x) / kWarp;
-  for (int head = warp; head < Shared<kHeadTiles>::kHeads; head += kWarps) {
-    float score[2];
-    for (int i = 0; i < 2; ++i) {
-      const int row = lane + i * kWarp;
-      const float sum = shared.scores[0][head][row] + shared.scores[1][head][row];
-      score[i] = row < num_rows ? sum * scale_log2 : -INFINITY;
-    }
-    const PartStats old = shared.split[head];
-    const float max = fmaxf(old.max, warp_max(fmaxf(score[0], score[1])));
-    const float rescale = exp2f(old.max - max);
-    for (float& x : score) x = exp2f(x - max);
-    const float total = warp_sum(score[0] + score[1]);
-    shared.weights[head][lane] = from_f32<Bf16>(score[0]);
-    shared.weights[head][lane + kWarp] = from_f32<Bf16>(score[1]);
-    __syncwarp();  // all have read `old`
-    if (lane == 0) {
-      shared.split[head] = {max, fmaf(old.total, rescale, total)};
-      shared.rescale[head] = rescale;
-    }
+    for (int box = chunk * kChunkBoxes; box < (chunk + 1) * kChunkBoxes; ++box)
+      load_tile(shared.kv[ring.stage][box], map, full, 64 * box, page * kTile, 0);
   }
 }
 
-// O^T: of this warp's 64 columns of the latents, per head.
+// The item, too, for the consumers.
 template <int kHeadTiles>
-struct Accumulator {
-  float x[kColumnTiles][kHeadTiles][4] = {};
+__device__ void load_query(Shared<kHeadTiles>& shared, const CUtensorMap& map,
+                           const DecodeItem& item, int count) {
+  shared.query_empty.wait(count % 2 ^ 1);
+  shared.items[count % 2] = item;
+  shared.query_full.arrive_expecting(sizeof shared.query);
+#pragma unroll
+  for (int box = 0; box < kBoxes; ++box)
+    load_tile(shared.query[box], map, shared.query_full, 64 * box, 0, item.token);
+}
 
-  // f(number, head, column)
+// One thread. The pages of an item's first tile go before its query, whose place is free later.
+template <int kHeadTiles>
+__device__ void produce(const DecodeWork& work, Shared<kHeadTiles>& shared,
+                        const CUtensorMap& kv_map, const CUtensorMap& query_map) {
+  const int stride = static_cast<int>(gridDim.x);
+  int index = static_cast<int>(blockIdx.x);
+  DecodeItem next = work.items[index];  // there is one, if with no meaning
+  const int num_items = work.plan->num_items;
+  Ring ring;
+  for (int count = 0; index < num_items; ++count) {
+    const DecodeItem item = next;
+    index += stride;
+    if (index < num_items) next = work.items[index];
+    const int32_t* pages = work.pages + item.page_begin + item.begin / kTile;
+    const int num_tiles = item.num_tiles();
+    int page = item.first_page;
+    for (int tile = 0; tile < num_tiles; ++tile) {
+      const int now = page;
+      if (tile + 1 < num_tiles) page = pages[tile + 1];
+      load_page(shared, kv_map, ring, now);
+      ring.advance();
+      if (tile == 0) load_query(shared, query_map, item, count);
+    }
+    if (num_tiles == 0) load_query(shared, query_map, item, count);
+  }
+}
+
+// Of some of a row's cached rows: the sums of this warp's 64 latents in 4 boxes of 64, laid out as
+// wgmma.cuh says, columns being heads.
+template <int kHeadTiles>
+struct Sums {
+  float of_box[kOutBoxes][4 * kHeadTiles];
+};
+// And of this thread's heads, 8 j + 2 (lane % 4) + c at 2 j + c.
+template <int kHeadTiles>
+struct Stats {
+  PartStats of_head[2 * kHeadTiles];
+};
+// One of the two warpgroups that attend.
+template <int kHeadTiles>
+struct Consumer {
+  static constexpr int kHeads = 8 * kHeadTiles;
+  static constexpr int kSums = 4 * kHeadTiles, kStats = 2 * kHeadTiles;
+  using Heads = float[kStats];  // a number for each of this thread's heads
+  using Sums = cuda::Sums<kHeadTiles>;
+  using Stats = cuda::Stats<kHeadTiles>;
+
+  Shared<kHeadTiles>& shared;
+  int warpgroup, warp, lane;  // in the block; in the warpgroup; in the warp
+  float scale_log2;
+  Ring ring;
+
+  __device__ Consumer(Shared<kHeadTiles>& memory, float scale)
+      // One value for the warp, for the compiler too: descriptors are made in uniform registers.
+      : shared(memory),
+        warpgroup(__shfl_sync(~0u, static_cast<int>(threadIdx.x) / kWarpgroup, 0)),
+        warp(static_cast<int>(threadIdx.x) % kWarpgroup / kWarp),
+        lane(static_cast<int>(threadIdx.x) % kWarp),
+        scale_log2(scale) {}
+
+  // scores = K Q^T of the stage, whose boxes are used as they come.
+  __device__ void multiply_keys(float (&scores)[kSums]) {
+    const uint64_t a = matrix_descriptor(shared_address(shared.kv[ring.stage]));
+    const uint64_t b = matrix_descriptor(shared_address(shared.query));
+#pragma unroll
+    for (int chunk = 0; chunk < kChunks; ++chunk) {
+      shared.kv_full[ring.stage][chunk].wait(ring.parity);
+      wgmma_fence();
+#pragma unroll
+      for (int k = 0; k < 4 * kChunkBoxes; ++k) {
+        const int box = chunk * kChunkBoxes + k / 4;
+        Wgmma<kHeads>::multiply(scores, a + box * (kBoxBytes / 16) + k % 4 * 2,
+                                b + box * (Shared<kHeadTiles>::kHeadBoxBytes / 16) + k % 4 * 2,
+                                chunk + k > 0);
+      }
+    }
+    wgmma_commit();
+    wgmma_wait<0>();
+    pin(scores);
+  }
+
+  // Each head's numbers of all rows of the warpgroup's warps become one by f, in a fixed order.
+  // `buffer` is another one than the call before had.
   template <typename F>
-  __device__ void for_each(F&& f) {
-    const int lane = static_cast<int>(threadIdx.x) % kWarp;
-    const int first = static_cast<int>(threadIdx.x) / kWarp * kColumnsPerWarp + lane / 4;
+  __device__ void reduce(Heads& x, int buffer, F&& f) {
+    auto& by_warp = shared.exchange[warpgroup][buffer];
 #pragma unroll
-    for (int m = 0; m < kColumnTiles; ++m)
+    for (int offset = 4; offset < kWarp; offset *= 2)
 #pragma unroll
-      for (int n = 0; n < kHeadTiles; ++n)
+      for (float& number : x) number = f(number, __shfl_xor_sync(~0u, number, offset));
+    if (lane < 4) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          f(x[m][n][i], 8 * n + 2 * (lane % 4) + i % 2, first + 16 * m + i / 2 * 8);
+      for (int j = 0; j < kHeadTiles; ++j)
+        *reinterpret_cast<float2*>(&by_warp[warp][8 * j + 2 * lane]) = {x[2 * j], x[2 * j + 1]};
+    }
+    sync_warpgroup(warpgroup);
+#pragma unroll
+    for (int j = 0; j < kHeadTiles; ++j) {
+      float2 of_warp[4];
+#pragma unroll
+      for (int w = 0; w < 4; ++w)
+        of_warp[w] = *reinterpret_cast<const float2*>(&by_warp[w][8 * j + lane % 4 * 2]);
+      x[2 * j] = f(f(of_warp[0].x, of_warp[1].x), f(of_warp[2].x, of_warp[3].x));
+      x[2 * j + 1] = f(f(of_warp[0].y, of_warp[1].y), f(of_warp[2].y, of_warp[3].y));
+    }
   }
-  // Merges `part` into this and empties it.
-  __device__ void take(Accumulator& part, const MergeScales* scales) {
-    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+
+  // Scores to weights. `stats` get the new maximum, and of the totals what this thread's rows add;
+  // rescale is for what was summed before.
+  __device__ void softmax(float (&scores)[kSums], int num_rows, Stats& stats, Heads& rescale) {
+    Heads max;
 #pragma unroll
-    for (int m = 0; m < kColumnTiles; ++m)
+    for (int i = 0; i < kSums; ++i) {
+      const int row = 16 * warp + lane / 4 + i / 2 % 2 * 8;
+      scores[i] = row < num_rows ? scores[i] * scale_log2 : -INFINITY;
+    }
 #pragma unroll
-      for (int n = 0; n < kHeadTiles; ++n)
+    for (int h = 0; h < kStats; ++h)
+      max[h] = fmaxf(scores[h / 2 * 4 + h % 2], scores[h / 2 * 4 + h % 2 + 2]);
+    reduce(max, 0, [](float a, float b) { return fmaxf(a, b); });
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          float& other = part.x[m][n][i];
-          x[m][n][i] = merged(x[m][n][i], other, scales[8 * n + 2 * (lane % 4) + i % 2]);
-          other = 0;
-        }
+    for (int h = 0; h < kStats; ++h) {
+      PartStats& of_head = stats.of_head[h];
+      max[h] = fmaxf(of_head.max, max[h]);
+      rescale[h] = fast_exp2(of_head.max - max[h]);
+      float& first = scores[h / 2 * 4 + h % 2];
+      float& second = scores[h / 2 * 4 + h % 2 + 2];
+      first = fast_exp2(first - max[h]);
+      second = fast_exp2(second - max[h]);
+      of_head = {max[h], fmaf(of_head.total, rescale[h], first + second)};
+    }
+  }
+
+  // To shared memory as the operand P^T: a head's 64 weights side by side, in pieces of eight that
+  // are exchanged as the copy engine's swizzle does.
+  __device__ void store_weights(const float (&scores)[kSums]) {
+    const int piece = 2 * warp + lane / 8 % 2;
+    const uint32_t to = shared_address(shared.weights[warpgroup]) +
+                        static_cast<uint32_t>(lane % 8 * 128 + (piece ^ lane % 8) * 16);
+#pragma unroll
+    for (int j = 0; j < kHeadTiles; ++j) {
+      const uint32_t pairs[2] = {packed(scores[4 * j], scores[4 * j + 1]),
+                                 packed(scores[4 * j + 2], scores[4 * j + 3])};
+      store_matrices_transposed(to + j * 8 * 128, pairs);
+    }
+  }
+
+  // Rows from `begin` on may hold anything, and a weight of zero does not make a NaN nothing. In
+  // this warpgroup's columns: scores of such rows are not looked at.
+  __device__ void clear_rows(int begin) {
+    const int pieces = (kTile - begin) * 8;  // of a box
+    for (int i = warp * kWarp + lane; i < kOutBoxes * pieces; i += kWarpgroup) {
+      char* box = shared.kv[ring.stage][warpgroup * kOutBoxes + i / pieces];
+      *reinterpret_cast<uint4*>(box + begin * 128 + i % pieces * 16) = {0, 0, 0, 0};
+    }
+  }
+
+  // sums += V^T P^T
+  __device__ void multiply_values(Sums& sums, bool is_first) {
+    const uint64_t b = matrix_descriptor(shared_address(shared.weights[warpgroup]));
+    const uint64_t a =
+        transposed_descriptor(shared_address(shared.kv[ring.stage][warpgroup * kOutBoxes]), 0);
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < kTile / 16; ++k)
+#pragma unroll
+      for (int m = 0; m < kOutBoxes; ++m)
+        Wgmma<kHeads>::template multiply<true>(sums.of_box[m],
+                                               a + m * (kBoxBytes / 16) + k * (16 * 128 / 16),
+                                               b + 2 * k, !is_first || k > 0);
+    wgmma_commit();
+    wgmma_wait<0>();
+#pragma unroll
+    for (int m = 0; m < kOutBoxes; ++m) pin(sums.of_box[m]);
+  }
+
+  // The next tile, of which num_rows rows count. `is_last` of the item: the query is free.
+  __device__ void attend_tile(Sums& sums, Stats& stats, int num_rows, bool is_first, bool is_last) {
+    float scores[kSums];
+    multiply_keys(scores);
+    if (is_last && lane == 0) shared.query_empty.arrive();
+    Heads rescale;
+    softmax(scores, num_rows, stats, rescale);
+    store_weights(scores);
+    if (num_rows < kTile) clear_rows(num_rows);
+    fence_async_proxy();
+    if (!is_first) {
+#pragma unroll
+      for (int m = 0; m < kOutBoxes; ++m)
+#pragma unroll
+        for (int i = 0; i < kSums; ++i) sums.of_box[m][i] *= rescale[i / 4 * 2 + i % 2];
+    }
+    sync_warpgroup(warpgroup);
+    multiply_values(sums, is_first);
+    if (lane == 0) shared.kv_empty[ring.stage].arrive();
+    ring.advance();
+  }
+
+  // Cached rows [begin, end) of an item that ends at item_end.
+  __device__ void attend_split(Sums& sums, Stats& stats, int begin, int end, int item_end) {
+#pragma unroll
+    for (PartStats& of_head : stats.of_head) of_head = {-INFINITY, 0};
+#pragma unroll 1
+    for (int at = begin; at < end; at += kTile)
+      attend_tile(sums, stats, min(kTile, end - at), at == begin, at + kTile >= item_end);
+    Heads totals;
+#pragma unroll
+    for (int h = 0; h < kStats; ++h) totals[h] = stats.of_head[h].total;
+    reduce(totals, 1, [](float a, float b) { return a + b; });
+#pragma unroll
+    for (int h = 0; h < kStats; ++h) stats.of_head[h].total = totals[h];
+  }
+
+  __device__ void keep(Level level, const Stats& stats) {
+    __syncwarp();  // all have read what was there
+    if (lane < 4) {
+#pragma unroll
+      for (int h = 0; h < kStats; ++h) kept(level)[h / 2 * 8 + lane * 2 + h % 2] = stats.of_head[h];
+    }
+    __syncwarp();
+  }
+  __device__ Stats stats_of(Level level) {
+    Stats stats;
+#pragma unroll
+    for (int h = 0; h < kStats; ++h)
+      stats.of_head[h] = kept(level)[h / 2 * 8 + lane % 4 * 2 + h % 2];
+    return stats;
+  }
+  __device__ PartStats* kept(Level level) { return shared.stats[warpgroup * 4 + warp][level]; }
+
+  // A part joins what came before it; the first is taken as it is.
+  __device__ void take(Level level, Sums& whole, const Sums& part, const Stats& part_stats,
+                       bool is_first) {
+    if (is_first) {
+      whole = part;
+      return keep(level, part_stats);
+    }
+    Stats stats = stats_of(level);
+    MergeScales scales[kStats];
+#pragma unroll
+    for (int h = 0; h < kStats; ++h) scales[h] = merge(stats.of_head[h], part_stats.of_head[h]);
+    keep(level, stats);
+#pragma unroll
+    for (int m = 0; m < kOutBoxes; ++m)
+#pragma unroll
+      for (int i = 0; i < kSums; ++i) {
+        float& sum = whole.of_box[m][i];
+        sum = merged(sum, part.of_box[m][i], scales[i / 4 * 2 + i % 2]);
+      }
+  }
+
+  // What an item's groups come to: its sums, and its stats as those of kOfRow.
+  __device__ void attend_item(Sums& row, const DecodeItem& item) {
+    Sums group, split;
+    Stats stats;
+#pragma unroll 1
+    for (int begin = item.begin, end; begin < item.end; begin = end) {
+      end = min(item.end, begin / kGroup * kGroup + kGroup);
+#pragma unroll 1
+      for (int at = begin; at < end; at += kSplit) {
+        attend_split(split, stats, at, min(at + kSplit, end), item.end);
+        take(kOfGroup, group, split, stats, at == begin);
+      }
+      take(kOfRow, row, group, stats_of(kOfGroup), begin == item.begin);
+    }
+  }
+
+  // f(sum, index of its head's stats, head, column) for this thread's numbers.
+  template <typename F>
+  __device__ void for_each(const Sums& sums, F&& f) {
+    const int first = warpgroup * kOutBoxes * 64 + warp * 16 + lane / 4;
+#pragma unroll
+    for (int i = 0; i < kSums; ++i)
+#pragma unroll
+      for (int m = 0; m < kOutBoxes; ++m)
+        f(sums.of_box[m][i], i / 4 * 2 + i % 2, i / 4 * 8 + lane % 4 * 2 + i % 2,
+          first + 64 * m + i / 2 % 2 * 8);
+  }
+
+  __device__ void store_part(const DecodeArgs& args, const Sums& sums, int item) {
+    const int64_t first = static_cast<int64_t>(item) * args.num_heads;
+    for_each(sums, [&](float sum, int, int head, int column) {
+      if (head < args.num_heads) args.sums[(first + head) * kLatent + column] = sum;
+    });
+    const auto head = static_cast<int>(threadIdx.x);  // of the first warp
+    if (head < min(kWarp, args.num_heads)) args.stats[first + head] = kept(kOfRow)[head];
+  }
+
+  __device__ void store_row(const DecodeArgs& args, const Sums& sums, const DecodeItem& item) {
+    Bf16* to = args.out[item.token];
+    const bool is_empty = item.end == 0;
+    const Stats stats = stats_of(kOfRow);
+    for_each(sums, [&](float sum, int h, int head, int column) {
+      if (head >= args.num_heads) return;
+      const float share = is_empty ? 0.0f : sum / stats.of_head[h].total;
+      to[head * kLatent + column] = from_f32<Bf16>(share);
+    });
   }
 };
 
 template <int kHeadTiles>
-__device__ void add_values(Shared<kHeadTiles>& shared, const Bf16 (*tile)[kRowStride],
-                           Accumulator<kHeadTiles>& out) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp,
-            warp = static_cast<int>(threadIdx.x) / kWarp;
-  out.for_each([&](float& sum, int head, int) { sum *= shared.rescale[head]; });
-  const uint32_t a =
-      shared_address(&tile[lane % 8 + lane / 16 * 8][warp * kColumnsPerWarp + lane / 8 % 2 * 8]);
-  const uint32_t b = shared_address(&shared.weights[lane % 8][lane / 8 * 8]);
-#pragma unroll
-  for (int row = 0; row < kTile; row += 32) {
-    uint32_t p[kHeadTiles][4];
-#pragma unroll
-    for (int n = 0; n < kHeadTiles; ++n)
-      load_matrices(p[n], b + static_cast<uint32_t>(n * 8 * kWeightStride + row) * sizeof(Bf16));
-#pragma unroll
-    for (int m = 0; m < kColumnTiles; ++m) {
-      uint32_t v0[4], v1[4];
-      const uint32_t at = a + static_cast<uint32_t>(row * kRowStride + 16 * m) * sizeof(Bf16);
-      load_matrices_transposed(v0, at);
-      load_matrices_transposed(v1, at + 16 * kRowStride * sizeof(Bf16));
-#pragma unroll
-      for (int n = 0; n < kHeadTiles; ++n) {
-        multiply_add(out.x[m][n], v0, p[n][0], p[n][1]);
-        multiply_add(out.x[m][n], v1, p[n][2], p[n][3]);
-      }
-    }
-  }
-}
-
-// The stats of a part are merged into those of what it belongs to, and become empty;
-// shared.scales say how their sums are.
-template <int kHeadTiles>
-__device__ void merge_into(Shared<kHeadTiles>& shared, PartStats* whole_stats, PartStats* stats) {
-  const int head = static_cast<int>(threadIdx.x);
-  if (head < Shared<kHeadTiles>::kHeads) {
-    shared.scales[head] = merge(whole_stats[head], stats[head]);
-    stats[head] = {-INFINITY, 0};
-  }
-  __syncthreads();
-}
-
-// Stores an item's result, and empties it.
-template <int kHeadTiles>
-__device__ void store(const DecodeArgs& args, int item, Accumulator<kHeadTiles>& sums,
-                      PartStats* stats) {
-  const int64_t first = static_cast<int64_t>(item) * args.num_heads;
-  sums.for_each([&](float& sum, int head, int column) {
-    if (head < args.num_heads) args.sums[(first + head) * kLatent + column] = sum;
-    sum = 0;
-  });
-  const int head = static_cast<int>(threadIdx.x);
-  if (head < Shared<kHeadTiles>::kHeads) {
-    if (head < args.num_heads) args.stats[first + head] = stats[head];
-    stats[head] = {-INFINITY, 0};
-  }
-}
-
-// A group's result is merged into its row's, which waits in the item's place in device memory.
-template <int kHeadTiles>
-__device__ void merge_into_row(const DecodeArgs& args, const DecodeCursor& at,
-                               Shared<kHeadTiles>& shared, Accumulator<kHeadTiles>& group) {
-  merge_into(shared, shared.row, shared.group);
-  const int64_t first = static_cast<int64_t>(at.item) * args.num_heads;
-  const bool is_first = at.position < kGroup;
-  group.for_each([&](float& sum, int head, int column) {
-    if (head < args.num_heads) {
-      float& row_sum = args.sums[(first + head) * kLatent + column];
-      row_sum = merged(is_first ? 0.0f : row_sum, sum, shared.scales[head]);
-    }
-    sum = 0;
-  });
-  const int head = static_cast<int>(threadIdx.x);
-  if (at.ends_item() && head < Shared<kHeadTiles>::kHeads) {
-    if (head < args.num_heads) args.stats[first + head] = shared.row[head];
-    shared.row[head] = {-INFINITY, 0};
+__device__ void consume(const DecodeArgs& args, Shared<kHeadTiles>& shared) {
+  Consumer<kHeadTiles> consumer(shared, args.scale_log2);
+  const int num_items = args.work.plan->num_items;
+  int index = static_cast<int>(blockIdx.x);
+  for (uint32_t count = 0; index < num_items; ++count, index += static_cast<int>(gridDim.x)) {
+    shared.query_full.wait(count % 2);
+    const DecodeItem& item = shared.items[count % 2];
+    Sums<kHeadTiles> row;
+    if (item.end == 0 && consumer.lane == 0) shared.query_empty.arrive();
+    consumer.attend_item(row, item);
+    if (item.is_only)
+      consumer.store_row(args, row, item);
+    else
+      consumer.store_part(args, row, index);
   }
 }
 
 template <int kHeadTiles>
-__device__ void begin_block(Shared<kHeadTiles>& shared, int num_heads) {
-  const int thread = static_cast<int>(threadIdx.x);
-  if (thread < Shared<kHeadTiles>::kHeads)
-    shared.split[thread] = shared.group[thread] = shared.row[thread] = {-INFINITY, 0};
-  // Heads that are not there stay zeros.
-  for (int i = num_heads * kRow + thread; i < Shared<kHeadTiles>::kHeads * kRow; i += kThreads)
-    shared.query[i / kRow][i % kRow] = from_f32<Bf16>(0);
-  __syncthreads();
-}
-
-template <int kHeadTiles>
-__global__ void __launch_bounds__(kThreads, 1) attend_decode_kernel(DecodeArgs args) {
+__global__ void __launch_bounds__(kThreads, 1)
+    attend_decode_kernel(const DecodeArgs args, const __grid_constant__ CUtensorMap kv_map,
+                         const __grid_constant__ CUtensorMap query_map) {
   let_next_start();
-  wait_for_previous();
-  extern __shared__ __align__(16) unsigned char shared_memory[];
-  auto& shared = *reinterpret_cast<Shared<kHeadTiles>*>(shared_memory);
-  DecodeCursor now{.plan = *args.work.plan}, next{.plan = now.plan};
-  now.start(args.work, static_cast<int>(blockIdx.x));
-  if (now.done()) return;
-  begin_block(shared, args.num_heads);
-  load_kv(args, now, shared.kv[0]);
-  commit_copies();
-  next = now;
-  next.advance(args.work);
-
-  Accumulator<kHeadTiles> split, group;
-  for (int stage = 0; !now.done(); stage ^= 1) {
-    if (now.begins_item()) load_query(args, now.token, shared.query);
-    commit_copies();  // an empty group too: the wait counts groups
-    if (!next.done()) load_kv(args, next, shared.kv[stage ^ 1]);
-    commit_copies();
-    wait_copies<1>();
-    __syncthreads();
-    score_tile(shared, shared.kv[stage]);
-    __syncthreads();
-    softmax_tile(shared, now.num_rows(), args.scale_log2);
-    __syncthreads();
-    add_values(shared, shared.kv[stage], split);
-    if (now.ends(kSplit)) {
-      if (now.plan.unit == kSplit) {
-        store(args, now.item, split, shared.split);
-      } else {
-        merge_into(shared, shared.group, shared.split);
-        group.take(split, shared.scales);
-        if (now.plan.unit == kGroup && now.ends_item())
-          store(args, now.item, group, shared.group);
-        else if (now.plan.unit == kWholeRow && now.ends(kGroup)) {
-          __syncthreads();  // the splits' scales have been read
-          merge_into_row(args, now, shared, group);
-        }
-      }
+  extern __shared__ char memory[];
+  auto& shared = *reinterpret_cast<Shared<kHeadTiles>*>(
+      memory + (1024 - shared_address(memory) % 1024) % 1024);
+  if (threadIdx.x == 0) {
+    for (int s = 0; s < kStages; ++s) {
+      for (Barrier& full : shared.kv_full[s]) full.init(1);
+      shared.kv_empty[s].init(kConsumerWarps);
     }
-    __syncthreads();  // this stage, the query and the stats are free
-    now = next;
-    next.advance(args.work);
+    shared.query_full.init(1);
+    shared.query_empty.init(kConsumerWarps);
+    fence_barrier_init();
+  }
+  if (threadIdx.x == kConsumers * kWarpgroup) {
+    prefetch_map(kv_map);
+    prefetch_map(query_map);
+  }
+  __syncthreads();
+  wait_for_previous();
+  if (threadIdx.x >= kConsumers * kWarpgroup) {
+    give_registers<40>();
+    if (threadIdx.x == kConsumers * kWarpgroup) produce(args.work, shared, kv_map, query_map);
+  } else {
+    take_registers<232>();
+    consume(args, shared);
   }
 }
 
 template <int kHeadTiles>
-void launch_decode(cudaStream_t stream, int num_sms, const DecodeArgs& args) {
-  launch_early(stream, static_cast<unsigned>(num_sms), kThreads, sizeof(Shared<kHeadTiles>),
-               attend_decode_kernel<kHeadTiles>, args);
+void launch_decode(cudaStream_t stream, int num_sms, const DecodeInputs& inputs,
+                   const DecodeArgs& args) {
+  const KvPages& kv = inputs.kv;
+  const Matrix rows{kv.data, kv.type, kv.num_pages * kTile, kRow, kRow};
+  launch_early(stream, static_cast<unsigned>(num_sms), kThreads, shared_bytes<kHeadTiles>(),
+               attend_decode_kernel<kHeadTiles>, args, map_of_rows(rows, kTile),
+               map_of_heads(inputs.q_row, inputs.num_heads, 8 * kHeadTiles));
 }
 
 bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
@@ -322,7 +469,8 @@ bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
   const bool is_bf16 = q_row.type == NumberType::kBf16 && kv.type == NumberType::kBf16 &&
                        o_latent.type == NumberType::kBf16;
   return is_bf16 && kv.row_size == kRow && kv.page_size == kTile && num_heads <= 32 &&
-         o_latent.cols == num_heads * kLatent && is_aligned(kv.data);
+         o_latent.cols == num_heads * kLatent && is_aligned(kv.data) && is_aligned(q_row.data) &&
+         q_row.stride % 8 == 0;
 }
 
 namespace {
@@ -337,51 +485,49 @@ int most_full_items(int num_rows, const KvPages& kv) {
   return static_cast<int>(std::min<int64_t>(kMaxFullItems, num_rows * (longest / kSplit + 1)));
 }
 
-// The plan, then its rows.
-DecodePlan* plan_in(Scratch& scratch, bool sealed, int num_rows) {
-  const size_t bytes = sizeof(DecodePlan) + (static_cast<size_t>(num_rows) + 1) * sizeof(DecodeRow);
-  return reinterpret_cast<DecodePlan*>(scratch.at_least<char>(bytes, sealed));
+// The plan, its rows and its items.
+PlanMemory plan_in(Scratch& scratch, bool sealed, int num_rows, const KvPages& kv) {
+  const auto rows = static_cast<size_t>(num_rows) + 1;
+  const auto items = static_cast<size_t>(most_full_items(num_rows, kv) + num_rows);
+  const size_t bytes = sizeof(DecodePlan) + rows * sizeof(DecodeRow) + items * sizeof(DecodeItem);
+  auto* plan = reinterpret_cast<DecodePlan*>(scratch.at_least<char>(bytes, sealed));
+  auto* plan_rows = reinterpret_cast<DecodeRow*>(plan + 1);
+  return {plan, plan_rows, reinterpret_cast<DecodeItem*>(plan_rows + rows)};
 }
-DecodeRow* rows_in(DecodePlan* plan) { return reinterpret_cast<DecodeRow*>(plan + 1); }
 
 }  // namespace
 
 void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan_scratch, bool sealed,
                         const StepView& step, RowList rows, const KvPages& kv) {
   if (rows.size == 0) return;
-  DecodePlan* plan = plan_in(plan_scratch, sealed, rows.size);
   launch_early(stream, 1, kPlanThreads, 0, plan_decode, sequences_of(step, rows), num_sms,
-               most_full_items(rows.size, kv), plan, rows_in(plan));
+               most_full_items(rows.size, kv), plan_in(plan_scratch, sealed, rows.size, kv));
 }
 
 void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
                    const DecodeInputs& inputs, const Matrix& o_latent) {
   const int num_rows = inputs.rows.size, heads = inputs.num_heads;
   if (num_rows == 0) return;
-  DecodePlan* plan = plan_in(scratch.plan, /*sealed=*/true, num_rows);
+  const PlanMemory plan = plan_in(scratch.plan, /*sealed=*/true, num_rows, inputs.kv);
   const size_t item_heads = static_cast<size_t>(most_full_items(num_rows, inputs.kv) + num_rows) *
                             static_cast<size_t>(heads);
   float* sums = scratch.parts.at_least<float>(item_heads * (kLatent + 2), scratch.sealed);
   auto* stats = reinterpret_cast<PartStats*>(sums + item_heads * kLatent);
-  const DecodeArgs args{
-      .work = {num_rows, plan, rows_in(plan), inputs.step.pages},
-      .q = static_cast<const Bf16*>(inputs.q_row.data),
-      .q_stride = inputs.q_row.stride,
-      .q_is_aligned = is_aligned(inputs.q_row.data) && inputs.q_row.stride % 8 == 0,
-      .num_heads = heads,
-      .kv = static_cast<const Bf16*>(inputs.kv.data),
-      .scale_log2 = inputs.scale * std::numbers::log2e_v<float>,
-      .sums = sums,
-      .stats = stats};
+  const DecodeArgs args{.work = {plan.plan, plan.items, inputs.step.pages},
+                        .num_heads = heads,
+                        .scale_log2 = inputs.scale * std::numbers::log2e_v<float>,
+                        .sums = sums,
+                        .stats = stats,
+                        .out = rows_of<Bf16>(o_latent)};
   if (heads <= 8)
-    launch_decode<1>(stream, num_sms, args);
+    launch_decode<1>(stream, num_sms, inputs, args);
   else if (heads <= 16)
-    launch_decode<2>(stream, num_sms, args);
+    launch_decode<2>(stream, num_sms, inputs, args);
   else if (heads <= 24)
-    launch_decode<3>(stream, num_sms, args);
+    launch_decode<3>(stream, num_sms, inputs, args);
   else
-    launch_decode<4>(stream, num_sms, args);
-  const DecodeParts parts{plan, rows_in(plan), sums, stats};
+    launch_decode<4>(stream, num_sms, inputs, args);
+  const DecodeParts parts{plan.plan, plan.rows, sums, stats};
   const dim3 rows_heads(static_cast<unsigned>(num_rows), static_cast<unsigned>(heads));
   if (num_rows * heads >= kManyRowHeads) {
     launch_early(stream, rows_heads, dim3(kWarp, kLatent / kCombineColumns), 0, combine_many, parts,

@@ -29,17 +29,91 @@ __device__ BlockScan scan_block(int x, int* warp_totals) {
   return scan;
 }
 
-__device__ int total_units(const DecodeSequences& step, int unit, int* warp_totals) {
-  int units = 0;
+// What all rows come to in items of `unit` cached rows.
+struct UnitTotals {
+  int full;    // whole units
+  int stored;  // items of rows that have several
+};
+__device__ UnitTotals total_units(const DecodeSequences& step, int unit, int* warp_totals) {
+  int full = 0, stored = 0;
   for (int row = static_cast<int>(threadIdx.x); row < step.num_rows;
-       row += static_cast<int>(blockDim.x))
-    units += full_units(step.length(row), unit);
-  return scan_block(units, warp_totals).total;
+       row += static_cast<int>(blockDim.x)) {
+    const int of_row = full_units(step.length(row), unit);
+    full += of_row;
+    stored += of_row > 0 ? of_row + 1 : 0;
+  }
+  return {scan_block(full, warp_totals).total, scan_block(stored, warp_totals).total};
 }
 
-__device__ int64_t rounds_cost(int items, int num_blocks, int unit) {
+// Tiles of all rows, and of the longest.
+struct TileTotals {
+  int all, longest;
+};
+__device__ TileTotals total_tiles(const DecodeSequences& step, int* warp_totals) {
+  __shared__ int longest;
+  if (threadIdx.x == 0) longest = 0;
+  __syncthreads();
+  int all = 0, most = 0;
+  for (int row = static_cast<int>(threadIdx.x); row < step.num_rows;
+       row += static_cast<int>(blockDim.x)) {
+    const int tiles = (step.length(row) + kDecodeTile - 1) / kDecodeTile;
+    all += tiles;
+    most = max(most, tiles);
+  }
+  atomicMax(&longest, most);
+  return {scan_block(all, warp_totals).total, longest};  // the scan waits for all threads
+}
+
+// The longer of two times. Memory: tiles, and as much again for each item that is stored and
+// merged. A block's: its items, each a tile beside its own; alone it takes three quarters of the
+// time for a tile that it takes when all blocks share the memory's rate.
+__device__ int64_t cost(const TileTotals& tiles, int items, int stored, int unit_tiles,
+                        int num_blocks) {
   const int rounds = (items + num_blocks - 1) / num_blocks;
-  return static_cast<int64_t>(rounds) * (unit / kDecodeTile + 1);
+  const int64_t memory = tiles.all + stored;
+  const int64_t longest = int64_t{rounds} * (min(unit_tiles, tiles.longest) + 1) * num_blocks;
+  return max(4 * memory, 3 * longest);
+}
+
+// The same in every thread.
+__device__ int choose_unit(const DecodeSequences& step, int num_blocks, int max_full,
+                           int* warp_totals) {
+  const TileTotals tiles = total_tiles(step, warp_totals);
+  int best_unit = kWholeRow;
+  int64_t best_cost = cost(tiles, step.num_rows, 0, tiles.longest, num_blocks);
+  const int units[] = {kGroup, kSplit};
+  for (const int unit : units) {
+    const UnitTotals totals = total_units(step, unit, warp_totals);
+    const int64_t unit_cost =
+        cost(tiles, totals.full + step.num_rows, totals.stored, unit / kDecodeTile, num_blocks);
+    if (totals.full <= max_full && unit_cost < best_cost) best_unit = unit, best_cost = unit_cost;
+  }
+  return best_unit;
+}
+
+// The last row whose units begin at or before the item.
+__device__ int row_of(const DecodeRow* rows, int num_rows, int full_item) {
+  int low = 0, high = num_rows;  // begin of low <= item < begin of high
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    (rows[middle].begin <= full_item ? low : high) = middle;
+  }
+  return low;
+}
+
+__device__ DecodeItem make_item(const DecodeSequences& step, const DecodePlan& plan,
+                                const DecodeRow* rows, int item) {
+  const bool is_full = item < plan.num_full;
+  const int row = is_full ? row_of(rows, step.num_rows, item) : item - plan.num_full;
+  const int num_full = rows[row + 1].begin - rows[row].begin;
+  const int begin = (is_full ? item - rows[row].begin : num_full) * (num_full > 0 ? plan.unit : 0);
+  const int page_begin = step.page_begin[max(step.sequence(row), 0)];
+  return {.token = rows[row].token,
+          .begin = begin,
+          .end = is_full ? begin + plan.unit : rows[row].length,
+          .page_begin = page_begin,
+          .first_page = rows[row].length > 0 ? step.pages[page_begin + begin / kDecodeTile] : 0,
+          .is_only = num_full == 0};
 }
 
 // The result of a part for four columns.
@@ -101,56 +175,39 @@ struct RowItems {
     return merge_splits(parts, first_unit, min(per_group, num_full + 1 - first_unit), column,
                         [&](int unit) { return item(unit); });
   }
-  // Where the unit is the whole row, its groups are merged already.
-  __device__ void take(Part& whole, const Part& group) const {
-    if (plan.unit == kWholeRow)
-      whole = group;
-    else
-      whole.take(group);
-  }
 };
 
 __device__ void store_row(const DecodeRow& row, int column, const Part& whole,
                           const Rows<__nv_bfloat16>& out) {
   __nv_bfloat16* to = out[row.token] + static_cast<int>(blockIdx.y) * kDecodeLatent + column;
   const float sums[4] = {whole.sums.x, whole.sums.y, whole.sums.z, whole.sums.w};
-  const bool is_empty = row.length == 0;
-  for (int i = 0; i < 4; ++i)
-    to[i] = from_f32<__nv_bfloat16>(is_empty ? 0.0f : sums[i] / whole.stats.total);
+  for (int i = 0; i < 4; ++i) to[i] = from_f32<__nv_bfloat16>(sums[i] / whole.stats.total);
 }
 
 }  // namespace
 
-__global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, DecodePlan* plan,
-                            DecodeRow* rows) {
+__global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, PlanMemory memory) {
   let_next_start();
   wait_for_previous();
   __shared__ int warp_totals[kMaxWarps];
-  const int splits = total_units(step, kSplit, warp_totals);
-  const int groups = total_units(step, kGroup, warp_totals);
-  const int64_t split_cost = rounds_cost(splits + step.num_rows, num_blocks, kSplit);
-  const int64_t group_cost = rounds_cost(groups + step.num_rows, num_blocks, kGroup);
-  int unit = kWholeRow;
-  if (splits <= max_full && split_cost <= group_cost)
-    unit = kSplit;
-  else if (groups <= max_full)
-    unit = kGroup;
-
+  const int unit = choose_unit(step, num_blocks, max_full, warp_totals);
   int num_full = 0;
   for (int first = 0; first < step.num_rows; first += static_cast<int>(blockDim.x)) {
     const int row = first + static_cast<int>(threadIdx.x);
     const bool is_row = row < step.num_rows;
     const BlockScan scan = scan_block(is_row ? full_units(step.length(row), unit) : 0, warp_totals);
-    if (is_row) {
-      rows[row] = {num_full + scan.before, step.length(row),
-                   step.page_begin[max(step.sequence(row), 0)], step.rows[row]};
-    }
+    if (is_row) memory.rows[row] = {num_full + scan.before, step.length(row), step.rows[row]};
     num_full += scan.total;
   }
+  const DecodePlan plan{unit, num_full, num_full + step.num_rows};
   if (threadIdx.x == 0) {
-    rows[step.num_rows].begin = num_full;
-    *plan = {unit, num_full, num_full + step.num_rows};
+    memory.rows[step.num_rows].begin = num_full;
+    *memory.plan = plan;
   }
+  __syncthreads();
+  for (int item = static_cast<int>(threadIdx.x); item < plan.num_items;
+       item += static_cast<int>(blockDim.x))
+    memory.items[item] = make_item(step, plan, memory.rows, item);
 }
 
 __global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out) {
@@ -160,6 +217,7 @@ __global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out) {
   const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
   const int column = static_cast<int>(blockIdx.z) * kCombineColumns + 4 * lane;
   const RowItems items(parts, static_cast<int>(blockIdx.x));
+  if (items.num_full == 0) return;  // the item has been stored in its place
   const int num_groups = items.num_groups();
   Part whole = empty_part();
   for (int begin = 0; begin < num_groups; begin += kCombineWarps) {
@@ -167,8 +225,7 @@ __global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out) {
       groups[warp][lane] = items.load_group(parts, begin + warp, column);
     __syncthreads();
     if (warp == 0) {
-      for (int i = 0; i < min(kCombineWarps, num_groups - begin); ++i)
-        items.take(whole, groups[i][lane]);
+      for (int i = 0; i < min(kCombineWarps, num_groups - begin); ++i) whole.take(groups[i][lane]);
     }
     __syncthreads();
   }
@@ -181,9 +238,10 @@ __global__ void combine_many(DecodeParts parts, Rows<__nv_bfloat16> out) {
   const int column =
       static_cast<int>(threadIdx.y) * kCombineColumns + 4 * static_cast<int>(threadIdx.x);
   const RowItems items(parts, static_cast<int>(blockIdx.x));
+  if (items.num_full == 0) return;  // the item has been stored in its place
   Part whole = empty_part();
   for (int group = 0; group < items.num_groups(); ++group)
-    items.take(whole, items.load_group(parts, group, column));
+    whole.take(items.load_group(parts, group, column));
   store_row(items.of_row, column, whole, out);
 }
 

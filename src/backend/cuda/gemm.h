@@ -54,6 +54,9 @@ class TensorMaps {
 // The rows of an activation: tiles of `tile_rows` rows and 64 columns, swizzled over 128 bytes.
 // Rows that are not there read as zeros. Rows begin at multiples of 16 bytes.
 CUtensorMap map_of_rows(const Matrix& rows, int tile_rows);
+// The same of [rows, num_heads, columns of a head]: tiles of `tile_heads` heads of one row and 64
+// columns. Heads that are not there read as zeros.
+CUtensorMap map_of_heads(const Matrix& rows, int num_heads, int tile_heads);
 
 // Whether gemm_wgmma() takes it: decided by the weights and the layout of rows, not their number.
 bool is_for_wgmma(const GemmArgs& args);

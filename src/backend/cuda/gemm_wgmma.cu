@@ -283,19 +283,6 @@ __device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
   }
 }
 
-// Four 8 x 8 matrices of BF16, transposed, to shared memory: lane l gives where row l % 8 of matrix
-// l / 8 goes, and has two numbers side by side in a column of each, which becomes a row.
-__device__ void store_matrices_transposed(uint32_t to, const uint32_t (&x)[4]) {
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to),
-               "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3])
-               : "memory");
-}
-
-__device__ uint32_t packed(float a, float b) {
-  const __nv_bfloat162 pair = __floats2bfloat162_rn(a, b);
-  return reinterpret_cast<const uint32_t&>(pair);
-}
-
 // Rows [32 chunk, 32 chunk + 32) of d to `buffer`: 64 features of each, or 32 of gates and ups.
 template <int kRows, bool kSwiglu>
 __device__ void stage_bf16(const float (&d)[kRows / 2], int chunk, char* buffer, int warp,

@@ -36,6 +36,12 @@ __device__ inline __nv_bfloat16 from_f32<__nv_bfloat16>(float x) {
   return __float2bfloat16_rn(x);
 }
 
+// Two numbers in BF16 side by side, a first.
+__device__ inline uint32_t packed(float a, float b) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(a, b);
+  return reinterpret_cast<const uint32_t&>(pair);
+}
+
 // What `x` reads as once stored in T.
 template <typename T>
 __device__ float rounded(float x) {

@@ -116,6 +116,21 @@ __device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group
          uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
 }
 
+// Four 8 x 8 matrices of BF16, transposed, to shared memory: lane l gives where row l % 8 of matrix
+// l / 8 goes, and has two numbers side by side in a column of each, which becomes a row.
+__device__ inline void store_matrices_transposed(uint32_t to, const uint32_t (&x)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to),
+               "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3])
+               : "memory");
+}
+
+// The same of two matrices; addresses are those of lanes 0 ... 15.
+__device__ inline void store_matrices_transposed(uint32_t to, const uint32_t (&x)[2]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x2.trans.shared.b16 [%0], {%1, %2};" ::"r"(to),
+               "r"(x[0]), "r"(x[1])
+               : "memory");
+}
+
 // Blocks of a cluster: this one's place among them, and a barrier of all their threads, after which
 // each sees what the others wrote to their shared memory before.
 __device__ inline int cluster_rank() {

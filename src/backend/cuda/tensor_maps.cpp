@@ -79,4 +79,14 @@ CUtensorMap map_of_rows(const Matrix& rows, int tile_rows) {
                             .box = {64, static_cast<cuuint32_t>(tile_rows), 1}});
 }
 
+CUtensorMap map_of_heads(const Matrix& rows, int num_heads, int tile_heads) {
+  const auto head_size = static_cast<cuuint64_t>(rows.cols / num_heads);
+  return encode(
+      rows.data,
+      {.rank = 3,
+       .sizes = {head_size, static_cast<cuuint64_t>(num_heads), static_cast<cuuint64_t>(rows.rows)},
+       .stride_bytes = {2 * head_size, 2 * static_cast<cuuint64_t>(rows.stride)},
+       .box = {64, static_cast<cuuint32_t>(tile_heads), 1}});
+}
+
 }  // namespace glint::cuda

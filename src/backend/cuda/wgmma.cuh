@@ -57,6 +57,8 @@ struct Wgmma;
 #define GLINT_OUTS_OF_8 GLINT_OUT4(0)
 #define GLINT_REGS_OF_16 GLINT_REGS_0
 #define GLINT_OUTS_OF_16 GLINT_OUT8(0)
+#define GLINT_REGS_OF_24 GLINT_REGS_0 ", %8, %9, %10, %11"
+#define GLINT_OUTS_OF_24 GLINT_OUT8(0), GLINT_OUT4(8)
 #define GLINT_REGS_OF_32 GLINT_REGS_0 ", " GLINT_REGS_8
 #define GLINT_OUTS_OF_32 GLINT_OUT8(0), GLINT_OUT8(8)
 #define GLINT_REGS_OF_64 GLINT_REGS_0 ", " GLINT_REGS_8 ", " GLINT_REGS_16 ", " GLINT_REGS_24
@@ -82,6 +84,7 @@ struct Wgmma;
 
 GLINT_WGMMA(8, "%4", "%5", "%6", "%7", "%8")
 GLINT_WGMMA(16, "%8", "%9", "%10", "%11", "%12")
+GLINT_WGMMA(24, "%12", "%13", "%14", "%15", "%16")
 GLINT_WGMMA(32, "%16", "%17", "%18", "%19", "%20")
 GLINT_WGMMA(64, "%32", "%33", "%34", "%35", "%36")
 GLINT_WGMMA(80, "%40", "%41", "%42", "%43", "%44")
