@@ -5,6 +5,7 @@
 #include "api/openai_chat.h"
 #include "api/openai_completions.h"
 #include "api/status.h"
+#include "web/pages.h"
 
 namespace glint {
 namespace {
@@ -43,6 +44,7 @@ Router make_router(ServerContext& context) {
                  handle(context, std::move(exchange));
                });
   }
+  add_pages(router);
   router.set_error_body(
       [](int status, const std::string& message) { return error_response(status, message); });
   return router;

@@ -15,8 +15,9 @@ ARROWS = {
     "apps": ["api", "eval", "bench"],
     "eval": ["client"],
     "bench": ["model"],
-    "api": ["http", "chat", "tokenizer", "engine"],
+    "api": ["http", "web", "chat", "tokenizer", "engine"],
     "client": ["http"],
+    "web": ["http"],
     "engine": ["scheduler", "sampling", "model"],
     "scheduler": ["kv"],
     "sampling": ["backend"],
@@ -153,6 +154,13 @@ def test_every_source_is_built():
     lists = "\n".join(p.read_text() for p in tracked("CMakeLists.txt"))
     bad = [str(p.relative_to(ROOT)) for p in tracked(".cpp") if p.name not in lists]
     assert not bad, f"in no CMakeLists.txt: {bad}"
+
+
+def test_every_page_is_embedded():
+    pages = [p for p in tracked() if "src/web/pages/" in str(p)]
+    listed = (ROOT / "src/web/CMakeLists.txt").read_text()
+    bad = [str(p) for p in pages if f"={p.relative_to(ROOT / 'src/web/pages')}" not in listed]
+    assert pages and not bad, f"not in src/web/CMakeLists.txt: {bad}"
 
 
 def test_no_large_files_but_the_bundled_model():
