@@ -27,6 +27,8 @@ constexpr Command kCommands[] = {
     {"chat", "talk to a model on the terminal", run_chat},
     {"eval", "score a running server: GSM8K questions and tool calls", run_eval},
     {"bench", "time the ops of a model's forward pass", run_bench},
+    {"configure", "find the launch command for a GPU and a load, with its memory and speed",
+     run_configure},
     {"doctor", "check GPU, libraries, model files and memory before anything is loaded",
      run_doctor},
 };

@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include "api/configure.h"
 #include "api/errors.h"
 #include "api/generate.h"
 #include "api/openai_chat.h"
@@ -32,6 +33,8 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/metrics", handle_metrics},
     {"GET", "/flush_cache", handle_flush_cache},
     {"POST", "/flush_cache", handle_flush_cache},
+    {"GET", "/configure/questions", handle_configure_questions},
+    {"GET", "/configure/proposal", handle_configure_proposal},
 };
 
 }  // namespace

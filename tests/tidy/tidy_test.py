@@ -12,10 +12,11 @@ ROOT = Path(os.environ.get("GLINT_SOURCE_DIR", Path(__file__).parents[2]))
 # Which folder may include which: the picture in docs/architecture.md. Arrows only downwards; what is
 # reachable through a neighbour's neighbour may be included too.
 ARROWS = {
-    "apps": ["api", "eval", "bench"],
+    "apps": ["api", "eval", "bench", "configure"],
     "eval": ["client"],
     "bench": ["model"],
-    "api": ["http", "web", "chat", "tokenizer", "engine"],
+    "api": ["http", "web", "configure", "chat", "tokenizer", "engine"],
+    "configure": ["bench"],
     "client": ["http"],
     "web": ["http"],
     "engine": ["scheduler", "sampling", "model"],
