@@ -25,6 +25,14 @@ function changedAnswers(questions) {
   return changed;
 }
 
+// Once no key has been pressed for a moment: browsers count how often an address changes.
+let keeping = null;
+function keepInAddress(changed) {
+  clearTimeout(keeping);
+  const address = changed.size > 0 ? `#${changed}` : location.pathname;
+  keeping = setTimeout(() => history.replaceState(null, '', address), 200);
+}
+
 function showRefusal(param, message) {
   for (const node of form.querySelectorAll('.refusal')) {
     node.textContent = node.dataset.question === param ? message : '';
@@ -42,7 +50,7 @@ let asked = 0;
 async function propose(questions) {
   const turn = ++asked;
   const changed = changedAnswers(questions);
-  history.replaceState(null, '', changed.size > 0 ? `#${changed}` : location.pathname);
+  keepInAddress(changed);
   try {
     const proposal = await getJson(`configure/proposal?${changed}`);
     if (turn !== asked) return;

@@ -24,8 +24,13 @@ async function copy(code, button) {
   setTimeout(() => { button.textContent = 'Copy'; }, 1500);
 }
 
+// Lines break between the words, not at the dashes within one.
+function words(command) {
+  return command.split(' ').flatMap((word) => [' ', node('span', {}, word)]).slice(1);
+}
+
 function commandBox(command) {
-  const code = node('code', { id: 'command' }, command);
+  const code = node('code', { id: 'command' }, ...words(command));
   const button = node('button', { type: 'button', id: 'copy' }, 'Copy');
   button.addEventListener('click', () => copy(code, button));
   return node('div', { className: 'command' }, code, button);
