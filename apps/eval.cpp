@@ -13,6 +13,7 @@
 #include "apps/commands.h"
 #include "eval/answers_file.h"
 #include "eval/compare.h"
+#include "eval/perplexity.h"
 
 namespace glint {
 namespace {
@@ -25,6 +26,7 @@ struct Options {
   bool direct = false;
   bool held_out = false;
   bool json = false;
+  PerplexityOptions perplexity;
   std::string output;
   std::vector<std::string> compared;  // two files
 };
@@ -52,14 +54,21 @@ void add_request_flags(CLI::App& app, Options& o) {
 }
 
 void add_flags(CLI::App& app, Options& o) {
-  app.add_option("task", o.task, "gsm8k: word problems; tools: tool calls")
-      ->check(CLI::IsMember({"gsm8k", "tools"}));
+  app.add_option(
+         "task", o.task,
+         "gsm8k: word problems; tools: tool calls; perplexity: how well a text is predicted")
+      ->check(CLI::IsMember({"gsm8k", "tools", "perplexity"}));
   app.add_option("--data-path", o.eval.data_path,
                  "JSON Lines: {question, answer}, or {messages, tools, calls}; default: the "
                  "bundled model's own");
   app.add_option("--url", o.base_url, "of the server; or --host and --port");
   app.add_option("--host", o.host)->capture_default_str();
   app.add_option("--port", o.port)->capture_default_str();
+  app.add_option("--text", o.perplexity.text_path, "perplexity: the file that is predicted, UTF-8");
+  app.add_option("--window", o.perplexity.window_bytes,
+                 "perplexity: bytes of text in one request at most")
+      ->capture_default_str()
+      ->check(above_zero());
   add_request_flags(app, o);
   app.add_flag("--json", o.json, "the report as JSON, with every answer");
   app.add_option("--output", o.output, "writes every answer to this file, one JSON object a line");
@@ -92,6 +101,13 @@ Result<std::string> result_text(Options& options) {
     const Comparison comparison = TRY(compare_answers(a, b));
     return options.json ? comparison_json(comparison) + "\n" : comparison_text(comparison, a, b);
   }
+  if (options.task == "perplexity") {
+    PerplexityOptions& perplexity = options.perplexity;
+    perplexity.url = options.eval.url;
+    perplexity.parallel = options.eval.parallel;
+    const PerplexityReport report = TRY(eval_perplexity(perplexity));
+    return options.json ? perplexity_json(report) + "\n" : perplexity_text(report);
+  }
   const EvalReport report = TRY(evaluate(options));
   return options.json ? report_json(report) + "\n" : report_text(report);
 }
@@ -104,7 +120,7 @@ int run_eval(int argc, char** argv) {
   add_flags(app, options);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
   if (options.task.empty() && options.compared.empty()) {
-    std::fputs("error: what is to be scored? glint eval gsm8k or glint eval tools\n", stderr);
+    std::fputs("error: what is to be scored? glint eval gsm8k, tools or perplexity\n", stderr);
     return 2;
   }
   EvalOptions& eval = options.eval;

@@ -70,9 +70,49 @@ def test_held_out_questions_follow_the_examples(bundled):
     assert asked[0][2] == asked[1][0] and not set(asked[0][:2]) & set(asked[1])
 
 
+def test_the_prompts_logprobs_are_those_of_the_same_text_as_an_answer(server):
+    """Every bit: on the CPU a token's numbers do not depend on how it came there."""
+    prompt = list(range(40, 140))
+    params = {"temperature": 1, "sampling_seed": 3, "max_new_tokens": 80, "ignore_eos": True}
+    answer = server.post("/generate", {"input_ids": prompt, "sampling_params": params, "return_logprob": True})
+    said = answer["meta_info"]["output_token_logprobs"]
+    scored = server.post("/generate", {
+        "input_ids": prompt + answer["output_ids"], "return_logprob": True, "logprob_start_len": len(prompt) - 1,
+        "sampling_params": {"max_new_tokens": 0}})
+    first, *rest = scored["meta_info"]["input_token_logprobs"]
+    assert first == [None, prompt[-1], None] and len(said) == 80
+    assert rest == said
+    assert scored["text"] == "" and scored["meta_info"]["prompt_tokens"] == 180
+
+
+def test_perplexity_of_a_text_is_the_mean_of_its_logprobs(bundled, tmp_path):
+    text = tmp_path / "text.txt"
+    known, unknown = "What is 15% of 240? I need 15% of 240. That is 240 * 15 / 100.", "qj xzw vvk 9q ,,; kzj"
+    reports = []
+    for content in (known, unknown):
+        text.write_text(content)
+        done = glint("eval", "perplexity", "--url", bundled.url, "--text", text, "--json")
+        assert done.returncode == 0, done.stderr
+        reports.append(json.loads(done.stdout))
+    assert 1 < reports[0]["perplexity"] < reports[1]["perplexity"]
+    entries = bundled.post("/generate", {"text": known, "return_logprob": True, "logprob_start_len": 0,
+                                         "sampling_params": {"max_new_tokens": 0}})["meta_info"]["input_token_logprobs"]
+    assert reports[0]["tokens"] == len(entries) - 1
+    assert reports[0]["nll"] == pytest.approx(-sum(entry[0] for entry in entries[1:]))
+
+
+def test_windows_cover_a_long_text(bundled):
+    readme = pathlib.Path(os.environ["GLINT_SOURCE_DIR"]) / "README.md"
+    done = glint("eval", "perplexity", "--url", bundled.url, "--text", readme, "--window", 500)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"Perplexity: \d+\.\d{4}\nBits per byte: \d+\.\d{4}\nTokens: \d+ in \d\d windows\n", done.stdout)
+    too_long = glint("eval", "perplexity", "--url", bundled.url, "--text", readme, "--window", 100000)
+    assert too_long.returncode == 1 and "at most 2048" in too_long.stderr
+
+
 @pytest.mark.parametrize("flags, status, said", [
     ([], 2, "glint eval gsm8k"), (["spelling"], 2, "spelling"), (["--compare", "one.jsonl"], 2, "--compare"),
-    (["--compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"), (["gsm8k", "--data-path", "no.jsonl"], 1, "no.jsonl")])
+    (["perplexity"], 1, "--text"), (["--compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"), (["gsm8k", "--data-path", "no.jsonl"], 1, "no.jsonl")])
 def test_what_is_wrong_is_said(flags, status, said, tmp_path):
     done = glint("eval", *flags, cwd=tmp_path)
     assert done.returncode == status and said in done.stderr and not done.stdout
