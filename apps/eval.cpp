@@ -79,6 +79,15 @@ void add_flags(CLI::App& app, Options& o) {
       ->type_name("A.jsonl B.jsonl");
 }
 
+// What CLI11 cannot say of arguments that need each other; null if nothing is missing.
+const char* missing_argument(const Options& o) {
+  if (o.task.empty() && o.compared.empty())
+    return "what is to be scored? glint eval gsm8k, tools or perplexity";
+  if (o.task == "perplexity" && o.perplexity.text_path.empty())
+    return "perplexity of which text? glint eval perplexity --text FILE";
+  return nullptr;
+}
+
 // The questions that the bundled model was not trained on.
 Result<std::string> bundled_questions(const std::string& task) {
   const std::filesystem::path folder = TRY(bundled_model());
@@ -119,8 +128,8 @@ int run_eval(int argc, char** argv) {
   CLI::App app("Measures a running server's accuracy.", "glint eval");
   add_flags(app, options);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
-  if (options.task.empty() && options.compared.empty()) {
-    std::fputs("error: what is to be scored? glint eval gsm8k, tools or perplexity\n", stderr);
+  if (const char* missing = missing_argument(options)) {
+    std::fprintf(stderr, "error: %s\n", missing);
     return 2;
   }
   EvalOptions& eval = options.eval;

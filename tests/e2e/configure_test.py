@@ -1,5 +1,6 @@
 """glint configure: the same table by flags, on a terminal, and from the server."""
 
+import http.client
 import json
 import shlex
 
@@ -83,6 +84,22 @@ def test_the_server_refuses_what_is_no_answer(server, query, param):
     assert status == 400 and json.loads(text)["error"]["param"] == param
 
 
-def test_the_page_is_served_with_its_etag(server):
-    status, text = server.request("GET", "/configure")
-    assert status == 200 and text.startswith("<!doctype html>")
+def test_the_page_is_sent_once_and_then_only_its_etag(server):
+    def ask(method="GET", **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE_S)
+        connection.request(method, "/configure", headers=headers)
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        return response, text
+
+    response, text = ask()
+    assert response.status == 200 and text.startswith("<!doctype html>")
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    etag = response.headers["ETag"]
+    again, nothing = ask(**{"If-None-Match": etag})
+    assert again.status == 304 and again.headers["ETag"] == etag and nothing == ""
+    head, nothing = ask("HEAD")
+    assert head.status == 200 and int(head.headers["Content-Length"]) == len(text.encode()) and nothing == ""
+    assert ask("POST")[0].status == 405

@@ -112,7 +112,7 @@ def test_windows_cover_a_long_text(bundled):
 
 @pytest.mark.parametrize("flags, status, said", [
     ([], 2, "glint eval gsm8k"), (["spelling"], 2, "spelling"), (["--compare", "one.jsonl"], 2, "--compare"),
-    (["perplexity"], 1, "--text"), (["--compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"), (["gsm8k", "--data-path", "no.jsonl"], 1, "no.jsonl")])
+    (["perplexity"], 2, "--text"), (["perplexity", "--text", "no.txt"], 1, "no.txt"), (["--compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"), (["gsm8k", "--data-path", "no.jsonl"], 1, "no.jsonl")])
 def test_what_is_wrong_is_said(flags, status, said, tmp_path):
     done = glint("eval", *flags, cwd=tmp_path)
     assert done.returncode == status and said in done.stderr and not done.stdout

@@ -47,7 +47,9 @@ function fieldset(question, answers) {
     const label = node('label', { className: 'label', htmlFor: question.id }, question.label);
     return node('fieldset', {}, label, help, field(question, chosen), refusal);
   }
-  return node('fieldset', {}, node('legend', {}, question.label), help, choices(question, chosen), refusal);
+  const set = node('fieldset', {}, node('legend', {}, question.label), help, choices(question, chosen), refusal);
+  set.setAttribute('aria-describedby', help.id);
+  return set;
 }
 
 export function showQuestions(form, questions, answers) {
