@@ -43,6 +43,7 @@ struct Judged {
 
 struct EvalReport {
   std::string task;
+  std::string model{};            // as the server names it, or ""
   std::vector<Judged> answers{};  // in the order of the file
   double latency_s = 0;           // of all requests together
 

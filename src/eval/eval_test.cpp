@@ -49,6 +49,9 @@ class EvalTest : public testing::Test {
       asked_.push(to_json_text(body));
       exchange->respond({.body = to_json_text(answer(body))});
     });
+    router.add("GET", "/get_model_info", [](std::shared_ptr<Exchange> exchange) {
+      exchange->respond({.body = R"({"model_path": "some/model"})"});
+    });
     auto server = HttpServer::listen({.port = 0}, std::move(router));
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
@@ -80,6 +83,7 @@ TEST_F(EvalTest, CountsRightWrongAndInvalidAnswers) {
   const auto report = eval_gsm8k(options_);
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->completion_tokens(), 12);
+  EXPECT_EQ(report->model, "some/model");
   EXPECT_THAT(report_text(*report), AllOf(StartsWith("Accuracy: 0.333\nInvalid: 0.333\n"),
                                           HasSubstr("\nStandard error: 0.272 (1 of 3 right)\n"),
                                           HasSubstr("Cut off by a limit: 3\n"),

@@ -91,6 +91,7 @@ Result<EvalReport> eval_gsm8k(const EvalOptions& o) {
   const Questions questions = TRY(read_questions(o));
   const size_t count = questions.lines.size();
   EvalReport report{.task = o.chat ? "gsm8k, chat" : "gsm8k, few-shot",
+                    .model = model_of(o.url),
                     .answers = std::vector<Judged>(count)};
   const int max_new_tokens = o.max_new_tokens.value_or(kDefaultMaxNewTokens);
   const auto ask = [&](HttpClient& client, size_t i) -> Result<void> {

@@ -86,6 +86,7 @@ std::string report_json(const EvalReport& report) {
   const Totals counted = totals(report);
   const Count& all = counted.all;
   Json json = {{"task", report.task},
+               {"model", report.model},
                {"accuracy", all.accuracy()},
                {"standard_error", standard_error(all.correct, all.all)},
                {"invalid", Count::share(all.invalid, all.all)},

@@ -73,6 +73,14 @@ Result<Reply> ask_chat(HttpClient& client, const EvalOptions& options, const Jso
   return reply;
 }
 
+std::string model_of(const std::string& url) {
+  HttpClient client;
+  const Result<HttpResponse> response = client.get(url + "/get_model_info");
+  if (!response || response->status != 200) return "";
+  const Result<Json> info = parse_json(response->body);
+  return info ? string_member(*info, "model_path") : "";
+}
+
 double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }

@@ -24,6 +24,9 @@ Result<Reply> ask_generate(HttpClient& client, const std::string& url, const Jso
 Result<Reply> ask_chat(HttpClient& client, const EvalOptions& options, const Json& messages,
                        const Json& more);
 
+// model_path of /get_model_info, which SGLang's client asks for first; "" of a server without it.
+std::string model_of(const std::string& url);
+
 // Calls ask(client, i) for i = 0 … count-1 from `parallel` threads, each with its own connection.
 // After the first Error no further request is begun, and that Error is returned.
 Result<void> ask_in_parallel(size_t count, int parallel,

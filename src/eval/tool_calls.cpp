@@ -64,7 +64,8 @@ Result<EvalReport> eval_tools(const EvalOptions& o) {
   const auto limit = static_cast<size_t>(o.num_questions);
   const std::vector<Json> lines =
       TRY(read_json_lines(o.data_path, {"messages", "tools", "calls"}, limit));
-  EvalReport report{.task = "tools", .answers = std::vector<Judged>(lines.size())};
+  EvalReport report{
+      .task = "tools", .model = model_of(o.url), .answers = std::vector<Judged>(lines.size())};
   const auto ask = [&](HttpClient& client, size_t i) -> Result<void> {
     const Json tools = {{"tools", as_openai(lines[i]["tools"])}};
     report.answers[i] = judge(lines[i], TRY(ask_chat(client, o, lines[i]["messages"], tools)));
