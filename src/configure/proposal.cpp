@@ -100,6 +100,10 @@ void note(const Setup& setup, const Machine& machine, Proposal& proposal) {
   if (setup.gpu->name != gpu_table().front().name && setup.gpu->compute_capability == 90)
     proposal.notes.push_back(cat("glint has run on ", gpu_table().front().name,
                                  " only; other Hopper GPUs are untried."));
+  if (proposal.memory && setup.dp > 1)
+    proposal.notes.push_back(cat("Memory and speed are those of one of the ", setup.dp,
+                                 " copies, with ", concurrency_of_copy(setup),
+                                 " of the requests."));
   if (proposal.memory && proposal.fitting_requests < concurrency_of_copy(setup)) {
     proposal.notes.push_back(cat(concurrency_of_copy(setup), " requests of ", setup.context,
                                  " tokens need ", proposal.wanted_tokens, " tokens of cache, ",

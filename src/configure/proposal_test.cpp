@@ -105,6 +105,12 @@ TEST(Proposal, Fp8WeightsTakeHalfButForEmbeddingAndHead) {
   EXPECT_EQ(fp8.kv_bytes_per_token, bf16.kv_bytes_per_token);
 }
 
+TEST(Proposal, OfSeveralCopiesIsAboutOneOfThem) {
+  const Proposal all = proposal({{"dp", "2"}, {"concurrency", "5"}});
+  EXPECT_EQ(all.fitting_requests, 3);
+  EXPECT_THAT(all.notes, Contains(HasSubstr("one of the 2 copies, with 3 of the requests")));
+}
+
 TEST(Proposal, OfGpusWithoutRatesHasNoSpeed) {
   const Proposal b200 = proposal({{"hardware", "b200"}});
   EXPECT_FALSE(b200.speed);
