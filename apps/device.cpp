@@ -74,4 +74,13 @@ std::string why_no_gpu() {
   return gpu ? "" : without_period(gpu.error().message);
 }
 
+Machine this_machine() {
+  const GpuProbe probe = probe_gpus();
+  Machine machine{.gpu_name = probe.gpus.empty() ? "" : probe.gpus[0].name};
+#ifdef GLINT_CUDA
+  machine.has_cuda = true;
+#endif
+  return machine;
+}
+
 }  // namespace glint

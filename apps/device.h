@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "base/result.h"
+#include "configure/questions.h"
 
 namespace glint {
 
@@ -31,5 +32,8 @@ Result<Device> open_device(const std::string& wanted, int64_t weights_bytes, int
 
 // Why this program cannot compute on a GPU here, in half a sentence; empty if it can.
 std::string why_no_gpu();
+
+// The first GPU that the driver knows, and whether this program was built to use it.
+Machine this_machine();
 
 }  // namespace glint

@@ -6,10 +6,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "apps/bundled_model.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
+#include "eval/answers_file.h"
+#include "eval/compare.h"
+#include "eval/perplexity.h"
 
 namespace glint {
 namespace {
@@ -20,27 +24,26 @@ struct Options {
   std::string base_url, host = "127.0.0.1";
   int port = 30000;
   bool direct = false;
+  bool held_out = false;
   bool json = false;
+  PerplexityOptions perplexity;
+  std::string output;
+  std::vector<std::string> compared;  // two files
 };
 
-void add_flags(CLI::App& app, Options& o) {
-  app.add_option("task", o.task, "gsm8k: word problems; tools: tool calls")
-      ->required()
-      ->check(CLI::IsMember({"gsm8k", "tools"}));
-  app.add_option("--data-path", o.eval.data_path,
-                 "JSON Lines: {question, answer}, or {messages, tools, calls}; default: the "
-                 "bundled model's own");
-  app.add_option("--url", o.base_url, "of the server; or --host and --port");
-  app.add_option("--host", o.host)->capture_default_str();
-  app.add_option("--port", o.port)->capture_default_str();
+void add_request_flags(CLI::App& app, Options& o) {
   app.add_option("--num-shots", o.eval.num_shots, "examples before each question")
       ->capture_default_str()
       ->check(zero_or_more());
   app.add_option("--num-questions", o.eval.num_questions, "the first of the file")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--max-new-tokens", o.eval.max_new_tokens)
-      ->capture_default_str()
+  app.add_flag("--held-out", o.held_out,
+               "gsm8k: questions begin after the examples. By default the examples, which are the "
+               "file's first lines, are asked too, with their own answers in front: SGLang's "
+               "client does so, and scores are compared with its");
+  app.add_option("--max-new-tokens", o.eval.max_new_tokens,
+                 "default: 512; in chat, what the server allows")
       ->check(above_zero());
   app.add_option("--parallel", o.eval.parallel, "requests under way at once")
       ->capture_default_str()
@@ -48,7 +51,41 @@ void add_flags(CLI::App& app, Options& o) {
   app.add_option("--temperature", o.eval.temperature)->capture_default_str();
   app.add_flag("--chat", o.eval.chat, "gsm8k: each question as a chat turn, without examples");
   app.add_flag("--no-thinking", o.direct, "in chat: answer without reasoning first");
+}
+
+void add_flags(CLI::App& app, Options& o) {
+  app.add_option(
+         "task", o.task,
+         "gsm8k: word problems; tools: tool calls; perplexity: how well a text is predicted")
+      ->check(CLI::IsMember({"gsm8k", "tools", "perplexity"}));
+  app.add_option("--data-path", o.eval.data_path,
+                 "JSON Lines: {question, answer}, or {messages, tools, calls}; default: the "
+                 "bundled model's own");
+  app.add_option("--url", o.base_url, "of the server; or --host and --port");
+  app.add_option("--host", o.host)->capture_default_str();
+  app.add_option("--port", o.port)->capture_default_str();
+  app.add_option("--text", o.perplexity.text_path, "perplexity: the file that is predicted, UTF-8");
+  app.add_option("--window", o.perplexity.window_bytes,
+                 "perplexity: bytes of text in one request at most")
+      ->capture_default_str()
+      ->check(above_zero());
+  add_request_flags(app, o);
   app.add_flag("--json", o.json, "the report as JSON, with every answer");
+  app.add_option("--output", o.output, "writes every answer to this file, one JSON object a line");
+  app.add_option("--compare", o.compared,
+                 "two files that --output wrote: which questions only one got right, and whether "
+                 "that is more than chance; asks no server")
+      ->expected(2)
+      ->type_name("A.jsonl B.jsonl");
+}
+
+// What CLI11 cannot say of arguments that need each other; null if nothing is missing.
+const char* missing_argument(const Options& o) {
+  if (o.task.empty() && o.compared.empty())
+    return "what is to be scored? glint eval gsm8k, tools or perplexity";
+  if (o.task == "perplexity" && o.perplexity.text_path.empty())
+    return "perplexity of which text? glint eval perplexity --text FILE";
+  return nullptr;
 }
 
 // The questions that the bundled model was not trained on.
@@ -62,7 +99,26 @@ Result<std::string> bundled_questions(const std::string& task) {
 Result<EvalReport> evaluate(Options& options) {
   EvalOptions& eval = options.eval;
   if (eval.data_path.empty()) eval.data_path = TRY(bundled_questions(options.task));
-  return options.task == "tools" ? eval_tools(eval) : eval_gsm8k(eval);
+  EvalReport report = TRY(options.task == "tools" ? eval_tools(eval) : eval_gsm8k(eval));
+  if (!options.output.empty()) TRY(write_answers(options.output, report));
+  return report;
+}
+
+Result<std::string> result_text(Options& options) {
+  if (!options.compared.empty()) {
+    const std::string &a = options.compared[0], &b = options.compared[1];
+    const Comparison comparison = TRY(compare_answers(a, b));
+    return options.json ? comparison_json(comparison) + "\n" : comparison_text(comparison, a, b);
+  }
+  if (options.task == "perplexity") {
+    PerplexityOptions& perplexity = options.perplexity;
+    perplexity.url = options.eval.url;
+    perplexity.parallel = options.eval.parallel;
+    const PerplexityReport report = TRY(eval_perplexity(perplexity));
+    return options.json ? perplexity_json(report) + "\n" : perplexity_text(report);
+  }
+  const EvalReport report = TRY(evaluate(options));
+  return options.json ? report_json(report) + "\n" : report_text(report);
 }
 
 }  // namespace
@@ -72,17 +128,21 @@ int run_eval(int argc, char** argv) {
   CLI::App app("Measures a running server's accuracy.", "glint eval");
   add_flags(app, options);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  if (const char* missing = missing_argument(options)) {
+    std::fprintf(stderr, "error: %s\n", missing);
+    return 2;
+  }
   EvalOptions& eval = options.eval;
   eval.thinking = !options.direct;
+  eval.ask_examples = !options.held_out;
   eval.url =
       options.base_url.empty() ? cat("http://", options.host, ":", options.port) : options.base_url;
-  const Result<EvalReport> report = evaluate(options);
-  if (!report) {
-    std::fprintf(stderr, "error: %s\n", report.error().message.c_str());
+  const Result<std::string> text = result_text(options);
+  if (!text) {
+    std::fprintf(stderr, "error: %s\n", text.error().message.c_str());
     return 1;
   }
-  std::printf("%s",
-              options.json ? (report_json(*report) + "\n").c_str() : report_text(*report).c_str());
+  std::fputs(text->c_str(), stdout);
   return 0;
 }
 

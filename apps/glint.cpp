@@ -25,8 +25,10 @@ constexpr Command kCommands[] = {
     {"serve", "serve a model over HTTP: OpenAI's API and SGLang's /generate", run_serve},
     {"generate", "continue one prompt on the terminal", run_generate},
     {"chat", "talk to a model on the terminal", run_chat},
-    {"eval", "score a running server: GSM8K questions and tool calls", run_eval},
+    {"eval", "score a running server: GSM8K questions, tool calls, perplexity", run_eval},
     {"bench", "time the ops of a model's forward pass", run_bench},
+    {"configure", "find the launch command for a GPU and a load, with its memory and speed",
+     run_configure},
     {"doctor", "check GPU, libraries, model files and memory before anything is loaded",
      run_doctor},
 };

@@ -11,6 +11,7 @@
 #include "api/server_context.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
+#include "apps/device.h"
 #include "apps/load_model.h"
 #include "apps/serve_options.h"
 #include "base/log.h"
@@ -51,6 +52,7 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   TRY(HttpServer::check(options.http));  // not after minutes of loading
   LoadedModel model = TRY(load_model(options.load));
   options.api.dtype = model.config.dtype;
+  options.api.machine = this_machine();
   ServerContext context(options.api, model.config, *model.engine, *model.clock);
   fill_context(context, model);
   const std::unique_ptr<HttpServer> server =

@@ -379,6 +379,35 @@ TEST(GenerateTest, ReturnsLogprobsOfTheOutput) {
   EXPECT_EQ(meta["output_top_logprobs"][0].size(), 2u);
 }
 
+// The script plays the prompt's part: a real model is made to say it.
+TEST(GenerateTest, ReturnsLogprobsOfThePrompt) {
+  ApiHarness api;
+  const std::vector<TokenId> ids = {5, 6, tiny_token_id("<|user|>"), 7};
+  const auto ask = [&](int start) {
+    api.say_ids({ids.begin() + start + 1, ids.end()});
+    return api.ask(kNative, {{"input_ids", ids},
+                             {"return_logprob", true},
+                             {"logprob_start_len", start},
+                             {"top_logprobs_num", 1},
+                             {"sampling_params", {{"max_new_tokens", 0}, {"stop", "q"}}}});
+  };
+  const Json all = ask(0);
+  const Json& meta = all["meta_info"];
+  EXPECT_EQ(all["text"], "");
+  EXPECT_EQ(all["output_ids"], Json::array());
+  EXPECT_EQ(meta["prompt_tokens"], 4);
+  EXPECT_EQ(meta["completion_tokens"], 0);
+  EXPECT_EQ(meta["finish_reason"], Json::parse(R"({"type":"length","length":0})"));
+  EXPECT_EQ(meta["input_token_logprobs"], Json::parse(cat("[[null,5,null],[-0.1,6,null],[-0.1,",
+                                                          ids[2], ",null],[-0.1,7,null]]")));
+  EXPECT_EQ(meta["output_token_logprobs"], Json::array());
+  EXPECT_TRUE(meta["input_top_logprobs"][0].is_null());
+  EXPECT_EQ(meta["input_top_logprobs"].size(), 4u);
+  EXPECT_EQ(ask(2)["meta_info"]["input_token_logprobs"],
+            Json::parse(cat("[[null,", ids[2], ",null],[-0.1,7,null]]")));
+  EXPECT_EQ(ask(3)["meta_info"]["input_token_logprobs"], Json::parse("[[null,7,null]]"));
+}
+
 TEST(GenerateTest, NoNewTokensOnlyFillTheCache) {
   ApiHarness api;
   const Json answer = api.ask(kNative, {{"text", "a prompt of more than one page"},

@@ -52,9 +52,9 @@ class NativeWriter final : public AnswerWriter {
   };
   bool is_list() const { return request_.is_batch || choices_.size() > 1; }
   Json choice_json(const Choice& choice) const;
-  Json meta_info(const ChoiceDelta& answer, const std::string& id) const;
-  void add_logprobs(const ChoiceDelta& answer, Json& meta) const;
-  Json logprob_json(TokenId id, float logprob) const;
+  Json meta_info(const Choice& choice) const;
+  void add_logprobs(const Choice& choice, Json& meta) const;
+  Json logprob_json(TokenId id, std::optional<float> logprob) const;
 
   ServerContext& context_;
   std::shared_ptr<Exchange> exchange_;
@@ -76,50 +76,62 @@ bool NativeWriter::write(int choice_index, ChoiceDelta delta) {
   return complete;
 }
 
+// A prompt that was scored has no answer: the forced tokens are the prompt's.
 Json NativeWriter::choice_json(const Choice& choice) const {
-  const ChoiceDelta& answer = choice.answer;
+  const bool is_scored = request_.prompts[choice.prompt].forced.has_value();
   Json ids = Json::array();
-  for (const OutputToken& token : answer.tokens) ids.push_back(token.id);
-  Json meta = meta_info(answer, request_.prompts[choice.prompt].id);
-  return Json{
-      {"text", answer.text}, {"output_ids", std::move(ids)}, {"meta_info", std::move(meta)}};
+  if (!is_scored)
+    for (const OutputToken& token : choice.answer.tokens) ids.push_back(token.id);
+  return Json{{"text", is_scored ? "" : choice.answer.text},
+              {"output_ids", std::move(ids)},
+              {"meta_info", meta_info(choice)}};
 }
 
-Json NativeWriter::meta_info(const ChoiceDelta& answer, const std::string& id) const {
+Json NativeWriter::meta_info(const Choice& choice) const {
+  const ChoiceDelta& answer = choice.answer;
+  const NativePrompt& prompt = request_.prompts[choice.prompt];
   const Usage& usage = answer.usage;
-  Json meta = {{"id", id}, {"finish_reason", nullptr}};
-  if (answer.finish) meta["finish_reason"] = finish_json(*answer.finish, usage.completion_tokens);
-  meta["prompt_tokens"] = usage.prompt_tokens;
-  meta["completion_tokens"] = usage.completion_tokens;
+  const int num_output = prompt.forced ? 0 : usage.completion_tokens;
+  Json meta = {{"id", prompt.id}, {"finish_reason", nullptr}};
+  if (answer.finish) meta["finish_reason"] = finish_json(*answer.finish, num_output);
+  meta["prompt_tokens"] = usage.prompt_tokens + usage.completion_tokens - num_output;
+  meta["completion_tokens"] = num_output;
   meta["cached_tokens"] = usage.cached_tokens;
   meta["num_retractions"] = usage.num_retractions;
   meta["weight_version"] = "default";
-  if (request_.return_logprob) add_logprobs(answer, meta);
+  if (request_.return_logprob) add_logprobs(choice, meta);
   if (answer.finish) meta["e2e_latency"] = context_.clock.now_s() - started_s_;
   return meta;
 }
 
-void NativeWriter::add_logprobs(const ChoiceDelta& answer, Json& meta) const {
+void NativeWriter::add_logprobs(const Choice& choice, Json& meta) const {
+  const NativePrompt& prompt = request_.prompts[choice.prompt];
   Json chosen = Json::array(), tops = Json::array();
-  for (const OutputToken& token : answer.tokens) {
+  if (prompt.forced) {  // its first token: nothing comes before it
+    chosen.push_back(logprob_json(prompt.ids.data()[prompt.ids.size() - 1], std::nullopt));
+    tops.push_back(nullptr);
+  }
+  for (const OutputToken& token : choice.answer.tokens) {
     const TokenLogprobs values = token.logprobs.value_or(TokenLogprobs{});
     chosen.push_back(logprob_json(token.id, values.chosen));
     Json top = Json::array();
     for (const auto& [id, logprob] : values.top) top.push_back(logprob_json(id, logprob));
     tops.push_back(std::move(top));
   }
-  meta["input_token_logprobs"] = Json::array();
-  meta["output_token_logprobs"] = std::move(chosen);
+  const std::string side = prompt.forced ? "input" : "output";
+  const std::string other = prompt.forced ? "output" : "input";
+  meta[side + "_token_logprobs"] = std::move(chosen);
+  meta[other + "_token_logprobs"] = Json::array();
   if (request_.top_logprobs_num == 0) return;
-  meta["input_top_logprobs"] = Json::array();
-  meta["output_top_logprobs"] = std::move(tops);
+  meta[side + "_top_logprobs"] = std::move(tops);
+  meta[other + "_top_logprobs"] = Json::array();
 }
 
-Json NativeWriter::logprob_json(TokenId id, float logprob) const {
+Json NativeWriter::logprob_json(TokenId id, std::optional<float> logprob) const {
   Json text = nullptr;
   if (request_.return_text_in_logprobs && context_.tokenizer)
     text = token_text(*context_.tokenizer, id);
-  return Json::array({short_double(logprob), id, std::move(text)});
+  return Json::array({logprob ? Json(short_double(*logprob)) : Json(nullptr), id, std::move(text)});
 }
 
 void NativeWriter::end() {
@@ -148,6 +160,7 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
     auto more = TRY(make_requests({prompt.ids}, prompt.params, kDefaultMaxNewTokens,
                                   request.prompt_field, context));
     for (GenerateRequest& one : more) {
+      if (prompt.forced) one.triggers = {{.after_tokens = 0, .forced_ids = prompt.forced->copy()}};
       requests.push_back(std::move(one));
       texts.push_back(prompt.params.text);
     }

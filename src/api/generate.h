@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ namespace glint {
 // One entry of a /generate request: its prompt with its own sampling_params.
 struct NativePrompt {
   SharedTokens ids;
+  // With logprob_start_len in the prompt: its tokens behind that one, which `ids` then ends with.
+  // The engine is made to give them as the answer, one a step, and their log-probabilities are the
+  // prompt's.
+  std::optional<SharedTokens> forced{};
   GenerationParams params;
   std::string id;  // the response's meta_info.id
 };

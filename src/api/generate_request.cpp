@@ -1,9 +1,11 @@
 // The body of /generate as our types.
 
 #include <utility>
+#include <vector>
 
 #include "api/generate.h"
 #include "api/prompts.h"
+#include "sampling/trigger.h"
 
 namespace glint {
 namespace {
@@ -72,12 +74,36 @@ Result<int64_t> parse_native_logprobs(const RequestFields& fields, NativeRequest
   return begin;
 }
 
-// Log-probabilities of output tokens only: logprob_start_len may be -1 or point behind the prompt.
-Result<void> check_logprob_start(const RequestFields& fields, int64_t begin, size_t num_tokens) {
-  if (begin < 0 || begin >= static_cast<int64_t>(num_tokens)) return {};
+Error no_prompt_logprobs(const RequestFields& fields, int64_t begin, const std::string& why) {
   return fields.error("logprob_start_len",
-                      cat("logprob_start_len is ", begin,
-                          ": log-probabilities of the prompt are not available yet; expected -1."));
+                      cat("logprob_start_len is ", begin, ", within the prompt: ", why));
+}
+
+Result<void> check_can_score(const RequestFields& fields, int64_t begin,
+                             const NativeRequest& request, const NativePrompt& prompt) {
+  if (prompt.params.max_tokens == 0 && prompt.params.n == 1 && !request.stream) return {};
+  return no_prompt_logprobs(fields, begin, "expected max_new_tokens 0, n 1 and no stream with it.");
+}
+
+// Splits the prompt where its log-probabilities begin. Position `begin` itself has none, as in
+// SGLang: what is computed there is the next token's.
+Result<void> score_prompt(const RequestFields& fields, int64_t begin, const NativeRequest& request,
+                          NativePrompt& prompt) {
+  TRY(check_can_score(fields, begin, request, prompt));
+  const std::vector<TokenId> ids = prompt.ids.copy();
+  const auto split = ids.begin() + begin + 1;
+  const auto num_forced = static_cast<int>(ids.end() - split);
+  if (num_forced > kMaxTriggerIds)
+    return no_prompt_logprobs(fields, begin,
+                              cat("the prompt has ", num_forced, " tokens behind it; at most ",
+                                  kMaxTriggerIds, " are allowed."));
+  prompt.ids = std::vector<TokenId>(ids.begin(), split);
+  prompt.forced = std::vector<TokenId>(split, ids.end());
+  prompt.params.max_tokens = num_forced;
+  prompt.params.max_tokens_field = "logprob_start_len";
+  prompt.params.sampling.stop_token_ids.clear();
+  prompt.params.text.stop.clear();
+  return {};
 }
 
 }  // namespace
@@ -90,16 +116,19 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
   request.is_batch = raw.is_batch;
   TRY(parse_entries(fields, raw.prompts.size(), context, request));
   const int64_t logprob_start = TRY(parse_native_logprobs(fields, request));
-  TRY(check_logprob_start(fields, logprob_start, /*num_tokens=*/1));  // of the shortest prompt
+  request.stream = TRY(fields.boolean("stream")).value_or(false);
+  for (const NativePrompt& prompt : request.prompts)  // 0 is within every prompt
+    if (logprob_start == 0) TRY(check_can_score(fields, logprob_start, request, prompt));
   TRY(refuse_unavailable(fields, {"image_data", "audio_data", "video_data", "input_embeds",
                                   "lora_path", "return_hidden_states", "session_params"}));
-  request.stream = TRY(fields.boolean("stream")).value_or(false);
   request.incremental =
       TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
   std::vector<SharedTokens> ids = TRY(encode_prompts(raw, context));
   for (size_t i = 0; i < ids.size(); ++i) {
-    TRY(check_logprob_start(fields, logprob_start, ids[i].size()));
-    request.prompts[i].ids = std::move(ids[i]);
+    NativePrompt& prompt = request.prompts[i];
+    prompt.ids = std::move(ids[i]);
+    if (logprob_start >= 0 && logprob_start < static_cast<int64_t>(prompt.ids.size()))
+      TRY(score_prompt(fields, logprob_start, request, prompt));
   }
   return request;
 }

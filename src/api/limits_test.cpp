@@ -252,5 +252,21 @@ TEST(LimitsTest, TheQueueTakesAsManyAsItMay) {
   EXPECT_THAT(over->body, HasSubstr("--max-queued-requests"));
 }
 
+TEST(LimitsTest, OfPromptTokensThatAreScored) {
+  SchedulerLimits limits = ApiHarness::default_limits();
+  limits.context_length = 4096;
+  ApiHarness api(limits);
+  const auto score = [&](size_t num_tokens) {
+    return api.post(kNative, {{"input_ids", list(num_tokens, 5)},
+                              {"return_logprob", true},
+                              {"logprob_start_len", 0},
+                              {"sampling_params", {{"max_new_tokens", 0}}}});
+  };
+  EXPECT_FALSE(score(2049)->complete);  // it runs
+  const auto over = score(2050);
+  EXPECT_EQ(over->status, 400);
+  EXPECT_THAT(over->body, HasSubstr("2049 tokens behind it; at most 2048"));
+}
+
 }  // namespace
 }  // namespace glint

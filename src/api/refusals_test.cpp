@@ -131,7 +131,11 @@ const std::vector<Refusal>& refusals() {
        "not available yet"},
       {"native_prompt_logprobs", kNative,
        R"({"text":"a","return_logprob":true,"logprob_start_len":0})", "logprob_start_len",
-       "not available yet"},
+       "expected max_new_tokens 0"},
+      {"native_prompt_logprobs_stream", kNative,
+       R"({"text":"a","return_logprob":true,"logprob_start_len":0,"stream":true,)"
+       R"("sampling_params":{"max_new_tokens":0}})",
+       "logprob_start_len", "no stream"},
   };
   return all;
 }

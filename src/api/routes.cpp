@@ -1,10 +1,12 @@
 #include "api/routes.h"
 
+#include "api/configure.h"
 #include "api/errors.h"
 #include "api/generate.h"
 #include "api/openai_chat.h"
 #include "api/openai_completions.h"
 #include "api/status.h"
+#include "web/pages.h"
 
 namespace glint {
 namespace {
@@ -31,6 +33,8 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/metrics", handle_metrics},
     {"GET", "/flush_cache", handle_flush_cache},
     {"POST", "/flush_cache", handle_flush_cache},
+    {"GET", "/configure/questions", handle_configure_questions},
+    {"GET", "/configure/proposal", handle_configure_proposal},
 };
 
 }  // namespace
@@ -43,6 +47,7 @@ Router make_router(ServerContext& context) {
                  handle(context, std::move(exchange));
                });
   }
+  add_pages(router);
   router.set_error_body(
       [](int status, const std::string& message) { return error_response(status, message); });
   return router;

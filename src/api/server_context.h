@@ -11,6 +11,7 @@
 
 #include "api/latency.h"
 #include "base/clock.h"
+#include "configure/questions.h"
 #include "engine/engine.h"
 #include "model/config.h"
 #include "scheduler/limits.h"
@@ -31,6 +32,7 @@ struct ApiOptions {
   bool log_requests = false;
   uint64_t random_seed = 0;    // where the seeds of requests without one come from
   bool deterministic = false;  // or what all of them get
+  Machine machine{};           // for /configure
 };
 
 // Numbers from a seed, from any thread.

@@ -2,6 +2,7 @@
 
 // Accuracy of a running server, measured over its HTTP API.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,26 +15,39 @@ struct EvalOptions {
   std::string url = "http://127.0.0.1:30000";
   std::string data_path;    // JSON Lines
   int num_shots = 5;        // gsm8k without chat: examples before each question
-  int num_questions = 200;  // the first of the file
-  int max_new_tokens = 512;
-  int parallel = 128;  // requests under way at once
+  int num_questions = 200;  // the first of the file, or the first that are no examples
+  // The examples are the file's first lines. SGLang's client asks those too, with their own answers
+  // in front; false: questions begin after them.
+  bool ask_examples = true;
+  std::optional<int> max_new_tokens;  // nothing: 512; in chat, what the server allows
+  int parallel = 128;                 // requests under way at once
   double temperature = 0;
   bool chat = false;     // gsm8k: each question as a chat turn, without examples
   bool thinking = true;  // in chat
 };
 
+// One question and what came of it.
 struct Judged {
   std::string group;  // as the data file says, or ""
-  std::string wanted, got;
+  std::string question;
+  std::string wanted;           // gsm8k: the number; tools: the calls as JSON
+  std::string said;             // the same, of the answer; "" if there was none
+  std::string text;             // the whole answer, without its reasoning
+  std::string reasoning{};      // in chat
+  std::string finish_reason{};  // as the server names it
+  long completion_tokens = 0;   // reasoning included
+  double latency_s = 0;         // from the request to its whole answer
   bool is_correct = false;
   bool is_invalid = false;  // nothing in the answer could be judged
 };
 
 struct EvalReport {
   std::string task;
-  std::vector<Judged> answers;  // in the order of the file
-  double latency_s = 0;         // of all requests together
-  long completion_tokens = 0;
+  std::string model{};            // as the server names it, or ""
+  std::vector<Judged> answers{};  // in the order of the file
+  double latency_s = 0;           // of all requests together
+
+  long completion_tokens() const;
 };
 
 // Word problems in GSM8K's form, {"question", "answer"} a line, by SGLang's few-shot protocol
@@ -44,8 +58,12 @@ Result<EvalReport> eval_gsm8k(const EvalOptions& options);
 // calls, with these arguments, in this order.
 Result<EvalReport> eval_tools(const EvalOptions& options);
 
-// The lines that sglang.test.few_shot_gsm8k prints, then the accuracy of each group.
+// The lines that sglang.test.few_shot_gsm8k prints; then the standard error of the accuracy, how
+// many answers a limit cut off, and the accuracy of each group.
 std::string report_text(const EvalReport& report);
 std::string report_json(const EvalReport& report);
+
+// sqrt(p (1 - p) / n) of `correct` out of `all`; 0 for none.
+double standard_error(size_t correct, size_t all);
 
 }  // namespace glint

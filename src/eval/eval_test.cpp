@@ -18,18 +18,10 @@ namespace glint {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
-
-TEST(LastNumber, IsReadAsSglangReadsIt) {
-  EXPECT_EQ(last_number("3*4=<<3*4=12>>12 pens.\n#### 12"), "12");
-  EXPECT_EQ(last_number("It is 1,234 dollars."), "1234");
-  EXPECT_EQ(last_number("12.50"), "50");
-  EXPECT_EQ(last_number("-7"), "7");
-  EXPECT_EQ(last_number("0"), "0");
-  EXPECT_EQ(last_number("none"), std::nullopt);
-  EXPECT_EQ(last_number("1 or 07"), std::nullopt);
-}
 
 TEST(FewShotExamples, AreQuestionsWithAnswers) {
   const std::vector<Json> lines = {{{"question", "1+1?"}, {"answer", "#### 2"}},
@@ -57,6 +49,9 @@ class EvalTest : public testing::Test {
       asked_.push(to_json_text(body));
       exchange->respond({.body = to_json_text(answer(body))});
     });
+    router.add("GET", "/get_model_info", [](std::shared_ptr<Exchange> exchange) {
+      exchange->respond({.body = R"({"model_path": "some/model"})"});
+    });
     auto server = HttpServer::listen({.port = 0}, std::move(router));
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
@@ -81,13 +76,17 @@ TEST_F(EvalTest, CountsRightWrongAndInvalidAnswers) {
     const char* said = text.ends_with("Two pens and one?\nAnswer:")    ? " 2+1=3\n#### 3"
                        : text.ends_with("Four pens and one?\nAnswer:") ? " #### 6"
                                                                        : " none";
-    return {{"text", said}, {"meta_info", {{"completion_tokens", 4}}}};
+    return {{"text", said},
+            {"meta_info", {{"completion_tokens", 4}, {"finish_reason", {{"type", "length"}}}}}};
   });
   options_.num_shots = 1;
   const auto report = eval_gsm8k(options_);
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_EQ(report->completion_tokens, 12);
+  EXPECT_EQ(report->completion_tokens(), 12);
+  EXPECT_EQ(report->model, "some/model");
   EXPECT_THAT(report_text(*report), AllOf(StartsWith("Accuracy: 0.333\nInvalid: 0.333\n"),
+                                          HasSubstr("\nStandard error: 0.272 (1 of 3 right)\n"),
+                                          HasSubstr("Cut off by a limit: 3\n"),
                                           HasSubstr("easy                 1.000 (1 of 1)"),
                                           HasSubstr("hard                 0.000 (0 of 2)")));
 }
@@ -108,6 +107,33 @@ TEST_F(EvalTest, SendsTheExamplesOnceBeforeAndThenWithEachQuestion) {
                           R"(","sampling_params":{"temperature":0.0,"max_new_tokens":512)" + rest);
 }
 
+TEST_F(EvalTest, ExamplesAreAskedTooUnlessTheyAreLeftOut) {
+  write(kProblems);
+  serve("/generate", [](const Json&) -> Json { return {{"text", "1"}}; });
+  options_.num_shots = 1;
+  options_.num_questions = 2;
+  const auto questions = [&] {
+    std::vector<std::string> asked;
+    const auto report = eval_gsm8k(options_);
+    EXPECT_TRUE(report) << report.error().message;
+    for (const Judged& judged : report->answers) asked.push_back(judged.question);
+    return asked;
+  };
+  EXPECT_THAT(questions(), ElementsAre("Two pens and one?", "Four pens and one?"));
+  options_.ask_examples = false;
+  EXPECT_THAT(questions(), ElementsAre("Four pens and one?", "No pens?"));
+  options_.num_questions = 200;
+  EXPECT_THAT(questions(), ElementsAre("Four pens and one?", "No pens?"));
+  options_.num_shots = 3;
+  EXPECT_THAT(eval_gsm8k(options_).error().message, HasSubstr("3 lines, all of them examples"));
+}
+
+TEST_F(EvalTest, AnAnswerInTheFileWithoutANumberIsAnError) {
+  write("{\"question\": \"a\", \"answer\": \"1\"}\n{\"question\": \"b\", \"answer\": \"two\"}\n");
+  EXPECT_THAT(eval_gsm8k(options_).error().message,
+              HasSubstr("line 2: no number in the answer \"two\""));
+}
+
 TEST_F(EvalTest, ChatTakesTheContentAndNotTheReasoning) {
   write(kProblems);
   serve("/v1/chat/completions", [](const Json&) -> Json {
@@ -121,8 +147,11 @@ TEST_F(EvalTest, ChatTakesTheContentAndNotTheReasoning) {
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_TRUE(report->answers[0].is_correct);
   EXPECT_FALSE(report->answers[1].is_correct);
-  EXPECT_EQ(report->completion_tokens, 21);
-  EXPECT_THAT(asked_.drain()[0], HasSubstr(R"("chat_template_kwargs":{"enable_thinking":false})"));
+  EXPECT_EQ(report->completion_tokens(), 21);
+  EXPECT_EQ(report->answers[0].reasoning, "3? No, 9.");
+  const std::string asked = asked_.drain()[0];
+  EXPECT_THAT(asked, HasSubstr(R"("chat_template_kwargs":{"enable_thinking":false})"));
+  EXPECT_THAT(asked, Not(HasSubstr("max_tokens")));  // thinking takes what it takes
 }
 
 TEST_F(EvalTest, AServersRefusalIsTheError) {
@@ -169,8 +198,8 @@ TEST_F(EvalTest, ToolCallsMustBeExact) {
   ASSERT_TRUE(report) << report.error().message;
   std::vector<bool> right;
   for (const Judged& judged : report->answers) right.push_back(judged.is_correct);
-  EXPECT_THAT(right, testing::ElementsAre(true, false, false, false));
-  EXPECT_EQ(report->completion_tokens, 20);
+  EXPECT_THAT(right, ElementsAre(true, false, false, false));
+  EXPECT_EQ(report->completion_tokens(), 20);
 }
 
 TEST(CallsOf, AnAnswerWithoutCallsHasNone) {

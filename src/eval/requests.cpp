@@ -2,13 +2,32 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "eval/data_file.h"
+
 namespace glint {
+namespace {
+
+const Json& member(const Json& object, const char* key) {
+  static const Json kNone;
+  if (!object.is_object()) return kNone;
+  const auto found = object.find(key);
+  return found == object.end() ? kNone : *found;
+}
+
+long count_member(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  return value.is_number_integer() ? value.get<long>() : 0;
+}
+
+}  // namespace
 
 Result<Json> post_json(HttpClient& client, const std::string& url, const Json& body) {
   const HttpResponse response =
@@ -18,6 +37,52 @@ Result<Json> post_json(HttpClient& client, const std::string& url, const Json& b
                  cat(url, " answered ", response.status, ": ", response.body)};
   }
   return parse_json(response.body);
+}
+
+Result<Reply> ask_generate(HttpClient& client, const std::string& url, const Json& body) {
+  const double begin_s = now_s();
+  Reply reply{.answer = {}, .body = TRY(post_json(client, url + "/generate", body))};
+  const Json& meta = member(reply.body, "meta_info");
+  reply.answer.latency_s = now_s() - begin_s;
+  reply.answer.text = string_member(reply.body, "text");
+  reply.answer.finish_reason = string_member(member(meta, "finish_reason"), "type");
+  reply.answer.completion_tokens = count_member(meta, "completion_tokens");
+  return reply;
+}
+
+Result<Reply> ask_chat(HttpClient& client, const EvalOptions& options, const Json& messages,
+                       const Json& more) {
+  Json body = {{"messages", messages},
+               {"temperature", options.temperature},
+               {"chat_template_kwargs", {{"enable_thinking", options.thinking}}}};
+  if (options.max_new_tokens) body["max_tokens"] = *options.max_new_tokens;
+  body.update(more);
+  const double begin_s = now_s();
+  Reply reply{.answer = {},
+              .body = TRY(post_json(client, options.url + "/v1/chat/completions", body))};
+  const Json& choices = member(reply.body, "choices");
+  if (!choices.is_array() || choices.empty()) {
+    return Error{ErrorCode::kInternal, cat("no choices in the answer: ", to_json_text(reply.body))};
+  }
+  const Json& message = member(choices[0], "message");
+  reply.answer.latency_s = now_s() - begin_s;
+  reply.answer.text = string_member(message, "content");
+  reply.answer.reasoning = string_member(message, "reasoning_content");
+  reply.answer.finish_reason = string_member(choices[0], "finish_reason");
+  reply.answer.completion_tokens = count_member(member(reply.body, "usage"), "completion_tokens");
+  return reply;
+}
+
+std::string model_of(const std::string& url) {
+  HttpClient client;
+  const Result<HttpResponse> response = client.get(url + "/get_model_info");
+  if (!response || response->status != 200) return "";
+  const Result<Json> info = parse_json(response->body);
+  return info ? string_member(*info, "model_path") : "";
+}
+
+double now_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 Result<void> ask_in_parallel(size_t count, int parallel,

@@ -1,20 +1,38 @@
 #pragma once
 
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "base/json.h"
 #include "client/http_client.h"
+#include "eval/eval.h"
 
 namespace glint {
 
 // POSTs JSON and parses the answer; a status of 400 or more is an Error with the answer's body.
 Result<Json> post_json(HttpClient& client, const std::string& url, const Json& body);
 
+// One answer: its text, reasoning, finish reason, number of tokens and latency; and all of it.
+struct Reply {
+  Judged answer;
+  Json body;
+};
+Result<Reply> ask_generate(HttpClient& client, const std::string& url, const Json& body);
+// `messages` and `more` fields, greedy or not and thinking or not as `options` say.
+Result<Reply> ask_chat(HttpClient& client, const EvalOptions& options, const Json& messages,
+                       const Json& more);
+
+// model_path of /get_model_info, which SGLang's client asks for first; "" of a server without it.
+std::string model_of(const std::string& url);
+
 // Calls ask(client, i) for i = 0 … count-1 from `parallel` threads, each with its own connection.
 // After the first Error no further request is begun, and that Error is returned.
 Result<void> ask_in_parallel(size_t count, int parallel,
                              const std::function<Result<void>(HttpClient&, size_t)>& ask);
+
+// Seconds on a clock that only goes forward.
+double now_s();
 
 }  // namespace glint

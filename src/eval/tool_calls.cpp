@@ -1,8 +1,8 @@
 #include "eval/tool_calls.h"
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "eval/data_file.h"
 #include "eval/eval.h"
@@ -34,12 +34,16 @@ nlohmann::json unordered(const Json& value) {
   return nlohmann::json::parse(to_json_text(value), nullptr, false);
 }
 
-Judged judge(const Json& line, const Json& completion) {
-  const Json got = calls_of(completion);
-  return {.group = string_member(line, "group"),
-          .wanted = to_json_text(line["calls"]),
-          .got = to_json_text(got),
-          .is_correct = unordered(got) == unordered(line["calls"])};
+Judged judge(const Json& line, Reply reply) {
+  const Json said = calls_of(reply.body);
+  Judged judged = std::move(reply.answer);
+  judged.group = string_member(line, "group");
+  judged.question =
+      line["messages"].empty() ? "" : string_member(line["messages"].back(), "content");
+  judged.wanted = to_json_text(line["calls"]);
+  judged.said = to_json_text(said);
+  judged.is_correct = unordered(said) == unordered(line["calls"]);
+  return judged;
 }
 
 }  // namespace
@@ -60,25 +64,16 @@ Result<EvalReport> eval_tools(const EvalOptions& o) {
   const auto limit = static_cast<size_t>(o.num_questions);
   const std::vector<Json> lines =
       TRY(read_json_lines(o.data_path, {"messages", "tools", "calls"}, limit));
-  EvalReport report{.task = "tools", .answers = std::vector<Judged>(lines.size())};
-  std::vector<long> tokens(lines.size());
+  EvalReport report{
+      .task = "tools", .model = model_of(o.url), .answers = std::vector<Judged>(lines.size())};
   const auto ask = [&](HttpClient& client, size_t i) -> Result<void> {
-    const Json body = {{"messages", lines[i]["messages"]},
-                       {"tools", as_openai(lines[i]["tools"])},
-                       {"temperature", o.temperature},
-                       {"max_tokens", o.max_new_tokens},
-                       {"chat_template_kwargs", {{"enable_thinking", o.thinking}}}};
-    const Json completion = TRY(post_json(client, o.url + "/v1/chat/completions", body));
-    report.answers[i] = judge(lines[i], completion);
-    if (completion.contains("usage"))
-      tokens[i] = completion["usage"].value("completion_tokens", 0L);
+    const Json tools = {{"tools", as_openai(lines[i]["tools"])}};
+    report.answers[i] = judge(lines[i], TRY(ask_chat(client, o, lines[i]["messages"], tools)));
     return {};
   };
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin_s = now_s();
   TRY(ask_in_parallel(lines.size(), o.parallel, ask));
-  report.latency_s =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  for (const long n : tokens) report.completion_tokens += n;
+  report.latency_s = now_s() - begin_s;
   return report;
 }
 

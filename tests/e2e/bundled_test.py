@@ -47,14 +47,6 @@ SEND_MESSAGE = tool("send_message", "Send a text message to a contact", ["contac
 ALL = [GET_WEATHER, GET_TIME, CONVERT, SET_TIMER, SEND_MESSAGE]
 
 
-@pytest.fixture(scope="module")
-def bundled(tmp_path_factory):
-    """No MODEL: the bundled one."""
-    one = Server(tmp_path_factory.mktemp("bundled") / "stderr.log", "--port", 0, "--device", "cpu")
-    yield one
-    assert one.stop() == 0, one.stderr()
-
-
 def openai_client(server):
     return openai.OpenAI(base_url=f"{server.url}/v1", api_key="EMPTY", max_retries=0)
 

@@ -163,7 +163,8 @@ def test_doctor_checks_the_bundled_model():
 def test_eval_has_questions_of_its_own(tmp_path):
     server = Server(tmp_path / "stderr.log", "--port", 0, "--device", "cpu")
     for task, flags, file in (("gsm8k", ["--chat"], "eval.jsonl"), ("tools", [], "eval_tools.jsonl")):
-        done = glint("eval", task, "--url", server.url, "--num-questions", 10, "--json", *flags)
+        done = glint("eval", task, "--url", server.url, "--num-questions", 10, "--json",
+                     "--max-new-tokens", 512, *flags)
         assert done.returncode == 0, done.stderr
         answers = json.loads(done.stdout)["answers"]
         assert len(answers) == 10 and sum(answer["correct"] for answer in answers) >= 5

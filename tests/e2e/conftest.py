@@ -139,6 +139,33 @@ def server(model, tmp_path_factory):
     assert one.stop() == 0, one.stderr()
 
 
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    """A server without MODEL: it has the bundled one."""
+    one = Server(tmp_path_factory.mktemp("bundled") / "stderr.log", "--port", 0, "--device", "cpu", "--random-seed", 7)
+    yield one
+    assert one.stop() == 0, one.stderr()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The browser, for all tests of a file; most want `browser`, which leaves nothing behind."""
+    from browser import Browser
+    one = Browser()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def browser(chromium):
+    """A browser without a past. When the test is done, it must not have asked any other host than this machine, and
+    its console must be empty."""
+    chromium.forget()
+    yield chromium
+    assert not chromium.foreign_requests()
+    assert not chromium.complaints()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield

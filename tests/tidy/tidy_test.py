@@ -12,11 +12,13 @@ ROOT = Path(os.environ.get("GLINT_SOURCE_DIR", Path(__file__).parents[2]))
 # Which folder may include which: the picture in docs/architecture.md. Arrows only downwards; what is
 # reachable through a neighbour's neighbour may be included too.
 ARROWS = {
-    "apps": ["api", "eval", "bench"],
+    "apps": ["api", "eval", "bench", "configure"],
     "eval": ["client"],
     "bench": ["model"],
-    "api": ["http", "chat", "tokenizer", "engine"],
+    "api": ["http", "web", "configure", "chat", "tokenizer", "engine"],
+    "configure": ["bench"],
     "client": ["http"],
+    "web": ["http"],
     "engine": ["scheduler", "sampling", "model"],
     "scheduler": ["kv"],
     "sampling": ["backend"],
@@ -153,6 +155,13 @@ def test_every_source_is_built():
     lists = "\n".join(p.read_text() for p in tracked("CMakeLists.txt"))
     bad = [str(p.relative_to(ROOT)) for p in tracked(".cpp") if p.name not in lists]
     assert not bad, f"in no CMakeLists.txt: {bad}"
+
+
+def test_every_page_is_embedded():
+    pages = [p for p in tracked() if "src/web/pages/" in str(p)]
+    listed = (ROOT / "src/web/CMakeLists.txt").read_text()
+    bad = [str(p) for p in pages if f"={p.relative_to(ROOT / 'src/web/pages')}" not in listed]
+    assert pages and not bad, f"not in src/web/CMakeLists.txt: {bad}"
 
 
 def test_no_large_files_but_the_bundled_model():

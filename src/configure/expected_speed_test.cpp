@@ -1,0 +1,51 @@
+#include "configure/expected_speed.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace glint {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char kH100[] = "NVIDIA H100 80GB HBM3";
+
+ExpectedSpeed on(const char* gpu, int rows, int context) {
+  return *expected_speed(glm_4_7_flash_config(), gpu, rows, context);
+}
+
+// What was measured is expected where it was measured.
+TEST(ExpectedSpeed, GivesBackTheMeasurementsOfTheH100) {
+  EXPECT_NEAR(on(kH100, 1, 640).step_ms, 6.52, 1e-6);
+  EXPECT_NEAR(on(kH100, 16, 640).step_ms, 18.0, 1e-6);
+  EXPECT_NEAR(on(kH100, 64, 640).step_ms, 27.3, 1e-6);
+  EXPECT_NEAR(on(kH100, 100, 640).step_ms, 31.8, 1e-6);
+  // 8,192 tokens in one chunk took 220 ms, 32,768 in four 1,560.
+  EXPECT_NEAR(on(kH100, 1, 8192).first_token_ms, 220, 22);
+  EXPECT_NEAR(on(kH100, 1, 32'768).first_token_ms, 1560, 234);
+}
+
+TEST(ExpectedSpeed, MoreRequestsAreSlowerEachAndFasterTogether) {
+  ExpectedSpeed before = on(kH100, 1, 4096);
+  for (int rows = 2; rows <= 512; rows = rows * 3 / 2) {
+    const ExpectedSpeed now = on(kH100, rows, 4096);
+    EXPECT_GT(now.step_ms, before.step_ms) << rows;
+    EXPECT_GT(now.tokens_per_s(), before.tokens_per_s()) << rows;
+    EXPECT_LT(now.tokens_per_s(), now.limit_tokens_per_s()) << rows;
+    before = now;
+  }
+}
+
+TEST(ExpectedSpeed, SaysWhatWasNotMeasured) {
+  EXPECT_THAT(on(kH100, 16, 640).conditions, Not(Contains(HasSubstr("not been"))));
+  EXPECT_THAT(on(kH100, 101, 640).conditions, Contains(HasSubstr("More than 100 requests")));
+  EXPECT_THAT(on("NVIDIA H200", 16, 640).conditions,
+              Contains(HasSubstr("not been timed on NVIDIA H200")));
+  EXPECT_LT(on("NVIDIA H200", 16, 640).step_ms, on(kH100, 16, 640).step_ms);
+  EXPECT_FALSE(expected_speed(glm_4_7_flash_config(), "NVIDIA B200", 16, 640));
+}
+
+}  // namespace
+}  // namespace glint

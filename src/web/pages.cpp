@@ -1,0 +1,72 @@
+#include "web/pages.h"
+
+#include <algorithm>
+#include <string>
+
+#include "web/pages_data.h"
+
+namespace glint {
+namespace {
+
+constexpr std::string_view kContentSecurityPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+std::string content_type(std::string_view suffix) {
+  if (suffix == ".html") return "text/html; charset=utf-8";
+  if (suffix == ".css") return "text/css; charset=utf-8";
+  if (suffix == ".js") return "text/javascript; charset=utf-8";
+  if (suffix == ".svg") return "image/svg+xml";
+  CHECK(false, "no content type is known for the page file ", suffix);
+}
+
+std::string_view trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+// Weak comparison: a proxy that compresses may have marked our tag as weak.
+bool names(std::string_view if_none_match, std::string_view etag) {
+  while (!if_none_match.empty()) {
+    const size_t comma = std::min(if_none_match.find(','), if_none_match.size());
+    std::string_view one = trim(if_none_match.substr(0, comma));
+    if (one.starts_with("W/")) one.remove_prefix(2);
+    if (one == etag || one == "*") return true;
+    if_none_match.remove_prefix(std::min(comma + 1, if_none_match.size()));
+  }
+  return false;
+}
+
+}  // namespace
+
+std::span<const Page> pages() { return {kPages, kNumPages}; }
+
+HttpResponse page_response(const Page& page, const HttpRequest& request) {
+  HttpResponse response{
+      .status = 200,
+      .content_type = content_type(page.suffix),
+      .body = std::string(page.bytes),
+      // no-cache: ask each time, and be told 304; a new build shows at once.
+      .headers = {{"ETag", std::string(page.etag)},
+                  {"Cache-Control", "no-cache"},
+                  {"Content-Security-Policy", std::string(kContentSecurityPolicy)},
+                  {"X-Content-Type-Options", "nosniff"},
+                  {"Referrer-Policy", "no-referrer"}}};
+  if (names(request.header("If-None-Match"), page.etag)) {
+    response.status = 304;
+    response.content_type.clear();
+    response.body.clear();
+  }
+  return response;
+}
+
+void add_pages(Router& router) {
+  for (const Page& page : pages()) {
+    router.add("GET", std::string(page.path), [&page](std::shared_ptr<Exchange> exchange) {
+      exchange->respond(page_response(page, exchange->request()));
+    });
+  }
+}
+
+}  // namespace glint

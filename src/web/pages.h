@@ -1,0 +1,32 @@
+#pragma once
+
+// The files a browser is given, from the binary itself: pages, their scripts and styles. Which file
+// answers which path is the list in web/CMakeLists.txt.
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "http/http.h"
+#include "http/router.h"
+
+namespace glint {
+
+struct Page {
+  std::string_view path;    // "/configure"
+  std::string_view suffix;  // of the file, ".html"
+  std::string_view etag;    // with its quotes; changes whenever the bytes do
+  std::string_view bytes;
+};
+
+std::span<const Page> pages();
+
+// GET of each page. The answer's headers forbid what no page of ours does: scripts and styles
+// inside the HTML, anything from another host, and being framed. So a text that is shown by mistake
+// as HTML still runs nothing.
+void add_pages(Router& router);
+
+// The page, or 304 without a body if `request` has If-None-Match with its etag (RFC 9110, 13.1.2).
+HttpResponse page_response(const Page& page, const HttpRequest& request);
+
+}  // namespace glint

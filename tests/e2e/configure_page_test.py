@@ -1,0 +1,157 @@
+"""The page /configure in a browser: by mouse, by keyboard, in light and dark, on a telephone."""
+
+import json
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from browser import PHONE, WIDE
+from command_line_test import glint
+
+COMMAND = "document.getElementById('command')?.textContent"
+
+
+def command_with(browser, part):
+    return browser.until(f"the command has {part!r}", f"{COMMAND}?.includes({json.dumps(part)}) && {COMMAND}")
+
+
+@pytest.fixture
+def page(browser, server):
+    browser.open(server.url + "/configure")
+    command_with(browser, "glint serve zai-org/GLM-4.7-Flash")
+    return browser
+
+
+def typed(*flags):
+    return json.loads(glint("configure", *flags, "--json").stdout)
+
+
+def choose(page, name, value):
+    page.one(f"label:has(input[name={name}][value='{value}'])").click()
+
+
+def fill(page, name, text):
+    field = page.one(f"input[name={name}]")
+    field.clear()
+    field.send_keys(text)
+
+
+def test_shows_what_the_command_says(page):
+    choose(page, "hardware", "h200")
+    choose(page, "mtp", "on")
+    fill(page, "concurrency", "64")
+    fill(page, "model", "my model")
+    command = command_with(page, "'my model' --speculative")
+    expected = typed("--hardware", "h200", "--mtp", "on", "--concurrency", 64, "--model", "my model")
+    assert command == expected["command"]
+    assert page.texts("#not_yet li") == expected["not_yet"]
+    assert f"{expected['memory']['kv_tokens']:,}" in page.one("#answer").text
+    assert f"{round(expected['speed']['tokens_per_s']):,} tokens/s" in page.one("#speed").text
+    assert page.texts("details li") == expected["speed"]["conditions"]
+
+
+def test_marks_what_is_not_possible_yet(page):
+    marked = set(page.run("return Array.from(document.querySelectorAll('.later input'), e => e.name + e.value)"))
+    assert {"quantizationfp8", "tp2", "mtpon", "hardwareb200"} <= marked
+    assert not marked & {"quantizationbf16", "tp1", "mtpoff", "hardwareh100"}
+
+
+def test_refuses_with_the_sum_and_recovers(page):
+    choose(page, "tp", "8")
+    problem = page.one(".problem").text
+    assert "20 / 8 attention heads" in problem and not page.all("#command")
+    assert "Impossible" in page.texts("#announcement")[0]
+    choose(page, "tp", "1")
+    command_with(page, "--context-length 16384")
+    assert not page.all(".problem")
+
+
+def test_says_at_the_field_what_was_expected(browser, server):
+    browser.open(server.url + "/configure")
+    command_with(browser, "glint serve")
+    fill(browser, "port", "70000")
+    refusal = browser.one(".refusal")
+    assert "expected a whole number from 1 to 65535" in refusal.text
+    fill(browser, "port", "8000")
+    command_with(browser, "--port 8000")
+    assert not refusal.is_displayed()
+    assert all("400 (Bad Request)" in line for line in browser.complaints())  # taken: the log's own lines of them
+
+
+def test_works_from_the_keyboard_alone(page):
+    for _ in range(12):
+        page.press(Keys.TAB)
+        if page.run("return document.activeElement.name") == "hardware":
+            break
+    assert page.run("return getComputedStyle(document.activeElement.parentElement).outlineStyle") == "solid"
+    page.press(Keys.ARROW_RIGHT)
+    assert page.run("return document.activeElement.value") == "h100-pcie"
+    for _ in range(6):  # one stop a question
+        page.press(Keys.TAB)
+    page.press(Keys.ARROW_RIGHT)  # tools: off
+    command_with(page, "--tool-call-parser none")
+    page.press(Keys.TAB)
+    assert page.run("return document.activeElement.name") == "concurrency"
+    page.chord(Keys.CONTROL, "a")
+    page.press("300")
+    command_with(page, "--max-running-requests 300")
+
+
+def test_a_link_keeps_the_answers(page, server):
+    fill(page, "context", "4096")
+    command_with(page, "--context-length 4096")
+    address = server.url + "/configure#context=4096"
+    page.until("the address has it", f"location.href === '{address}'")
+    page.open("about:blank")
+    page.open(address + "&mtp=on")
+    command_with(page, "EAGLE --context-length 4096")
+    assert page.run("return document.getElementById('context').value") == "4096"
+
+
+def test_the_command_is_copied(page):
+    page.command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    page.one("#copy").click()
+    page.until("it says so", "document.getElementById('copy').textContent === 'Copied'")
+    copied = page.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+    assert copied == page.run(f"return {COMMAND}")
+
+
+# What the browser paints, not what the style says: the corner of the page and its darkest or brightest text.
+@pytest.mark.parametrize("scheme, paper, ink", [("light", "rgb(255, 255, 255)", 255), ("dark", "rgb(20, 23, 27)", 20)])
+def test_follows_the_systems_colours(page, scheme, paper, ink):
+    page.look(scheme=scheme)
+    page.until("the colours are these", f"getComputedStyle(document.body).backgroundColor === '{paper}'")
+    screenshot = page.driver.get_screenshot_as_png()
+    assert screenshot.startswith(b"\x89PNG") and len(screenshot) > 20_000
+    pixels = page.driver.execute_async_script(PAINTED, page.driver.get_screenshot_as_base64())
+    assert pixels[0] == ink and abs(pixels[1] - ink) > 150
+
+
+# The red of the corner, and the red in the picture that is furthest from it.
+PAINTED = """
+const done = arguments[1], image = new Image();
+image.onload = () => {
+  const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext('2d');
+  context.drawImage(image, 0, 0);
+  const data = context.getImageData(0, 0, image.width, image.height).data, corner = data[0];
+  let furthest = corner;
+  for (let i = 0; i < data.length; i += 4)
+    if (Math.abs(data[i] - corner) > Math.abs(furthest - corner)) furthest = data[i];
+  done([corner, furthest]);
+};
+image.src = 'data:image/png;base64,' + arguments[0];
+"""
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_nothing_hangs_over_the_edge(page, size):
+    page.look(size=size)
+    fill(page, "model", "/a/very/long/path/" + "x" * 200)
+    command_with(page, "xxx")
+    assert page.run("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_name_is_never_read_as_html(page):
+    fill(page, "model", "<img src=x onerror=alert(1)>")
+    assert "'<img src=x onerror=alert(1)>'" in command_with(page, "<img")
+    assert not page.all("#answer img")

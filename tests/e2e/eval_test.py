@@ -1,0 +1,118 @@
+"""glint eval: its reading of answers beside Python's own, and its files."""
+
+import ast
+import json
+import os
+import pathlib
+import re
+
+import pytest
+
+from command_line_test import glint
+from conftest import Server
+
+ANSWERS = pathlib.Path(os.environ["GLINT_SOURCE_DIR"]) / "tests/data/gsm8k_answers.jsonl"
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("bundled") / "stderr.log", "--port", 0, "--device", "cpu")
+    yield server
+    assert server.stop() == 0
+
+
+def number_as_python_reads_it(text):
+    """What SGLang's client does: commas away, all \\d+, the last as a literal, or invalid."""
+    runs = re.findall(r"\d+", text.replace(",", ""))
+    try:
+        return str(ast.literal_eval(runs[-1])) if runs else None
+    except SyntaxError:
+        return None
+
+
+def test_the_hand_made_answers_say_what_python_reads():
+    lines = [json.loads(line) for line in ANSWERS.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) >= 200 and len({line["text"] for line in lines}) == len(lines)
+    wrong = [line for line in lines if line["number"] != number_as_python_reads_it(line["text"])]
+    assert not wrong
+    assert sum(line["number"] is None for line in lines) > 20
+
+
+def test_answers_are_written_and_compared(bundled, tmp_path):
+    files = [tmp_path / "few_shot.jsonl", tmp_path / "chat.jsonl"]
+    for file, flags in zip(files, ([], ["--chat", "--max-new-tokens", 512])):
+        done = glint("eval", "gsm8k", "--url", bundled.url, "--num-questions", 12, "--output", file, *flags)
+        assert done.returncode == 0, done.stderr
+        assert re.match(r"Accuracy: \d\.\d{3}\nInvalid: \d\.\d{3}\nLatency: \d+\.\d{3} s\n"
+                        r"Output throughput: \d+\.\d{3} token/s\nStandard error: \d\.\d{3} \(\d+ of 12 right\)\n",
+                        done.stdout)
+    few_shot, chat = ([json.loads(line) for line in file.read_text().splitlines()] for file in files)
+    assert [a["question"] for a in few_shot] == [a["question"] for a in chat] and len(chat) == 12
+    assert all(a["reasoning"] for a in chat) and not any(a["reasoning"] for a in few_shot)
+    assert all(a["completion_tokens"] > 0 and a["latency_s"] > 0 for a in chat + few_shot)
+
+    compared = glint("eval", "--compare", *files, "--json")
+    assert compared.returncode == 0, compared.stderr
+    report = json.loads(compared.stdout)
+    differing = [i for i in range(12) if few_shot[i]["correct"] != chat[i]["correct"]]
+    assert [d["a"]["index"] for d in report["differences"]] == differing
+    assert report["questions"] == 12 and 0 < report["mcnemar_p"] <= 1
+    text = glint("eval", "--compare", files[0], files[0]).stdout
+    assert "only A right  0" in text and "p = 1.000" in text
+
+
+def test_held_out_questions_follow_the_examples(bundled):
+    asked = []
+    for flags in ([], ["--held-out"]):
+        done = glint("eval", "gsm8k", "--url", bundled.url, "--num-shots", 2, "--num-questions", 3, "--json", *flags)
+        assert done.returncode == 0, done.stderr
+        asked.append([answer["question"] for answer in json.loads(done.stdout)["answers"]])
+    assert asked[0][2] == asked[1][0] and not set(asked[0][:2]) & set(asked[1])
+
+
+def test_the_prompts_logprobs_are_those_of_the_same_text_as_an_answer(server):
+    """Every bit: on the CPU a token's numbers do not depend on how it came there."""
+    prompt = list(range(40, 140))
+    params = {"temperature": 1, "sampling_seed": 3, "max_new_tokens": 80, "ignore_eos": True}
+    answer = server.post("/generate", {"input_ids": prompt, "sampling_params": params, "return_logprob": True})
+    said = answer["meta_info"]["output_token_logprobs"]
+    scored = server.post("/generate", {
+        "input_ids": prompt + answer["output_ids"], "return_logprob": True, "logprob_start_len": len(prompt) - 1,
+        "sampling_params": {"max_new_tokens": 0}})
+    first, *rest = scored["meta_info"]["input_token_logprobs"]
+    assert first == [None, prompt[-1], None] and len(said) == 80
+    assert rest == said
+    assert scored["text"] == "" and scored["meta_info"]["prompt_tokens"] == 180
+
+
+def test_perplexity_of_a_text_is_the_mean_of_its_logprobs(bundled, tmp_path):
+    text = tmp_path / "text.txt"
+    known, unknown = "What is 15% of 240? I need 15% of 240. That is 240 * 15 / 100.", "qj xzw vvk 9q ,,; kzj"
+    reports = []
+    for content in (known, unknown):
+        text.write_text(content)
+        done = glint("eval", "perplexity", "--url", bundled.url, "--text", text, "--json")
+        assert done.returncode == 0, done.stderr
+        reports.append(json.loads(done.stdout))
+    assert 1 < reports[0]["perplexity"] < reports[1]["perplexity"]
+    entries = bundled.post("/generate", {"text": known, "return_logprob": True, "logprob_start_len": 0,
+                                         "sampling_params": {"max_new_tokens": 0}})["meta_info"]["input_token_logprobs"]
+    assert reports[0]["tokens"] == len(entries) - 1
+    assert reports[0]["nll"] == pytest.approx(-sum(entry[0] for entry in entries[1:]))
+
+
+def test_windows_cover_a_long_text(bundled):
+    readme = pathlib.Path(os.environ["GLINT_SOURCE_DIR"]) / "README.md"
+    done = glint("eval", "perplexity", "--url", bundled.url, "--text", readme, "--window", 500)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"Perplexity: \d+\.\d{4}\nBits per byte: \d+\.\d{4}\nTokens: \d+ in \d\d windows\n", done.stdout)
+    too_long = glint("eval", "perplexity", "--url", bundled.url, "--text", readme, "--window", 100000)
+    assert too_long.returncode == 1 and "at most 2048" in too_long.stderr
+
+
+@pytest.mark.parametrize("flags, status, said", [
+    ([], 2, "glint eval gsm8k"), (["spelling"], 2, "spelling"), (["--compare", "one.jsonl"], 2, "--compare"),
+    (["perplexity"], 2, "--text"), (["perplexity", "--text", "no.txt"], 1, "no.txt"), (["--compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"), (["gsm8k", "--data-path", "no.jsonl"], 1, "no.jsonl")])
+def test_what_is_wrong_is_said(flags, status, said, tmp_path):
+    done = glint("eval", *flags, cwd=tmp_path)
+    assert done.returncode == status and said in done.stderr and not done.stdout
