@@ -17,162 +17,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/cuda/gemm.h"
-#include "backend/cuda/kernel.cuh"
+#include "backend/cuda/gemm_store.cuh"
 #include "backend/cuda/wgmma.cuh"
 
 namespace glint::cuda {
+namespace product {
 namespace {
-
-using Bf16 = __nv_bfloat16;
-
-constexpr int kTileK = 64;  // columns of a stage: 128 bytes
-constexpr int kWarpgroup = 128;
-constexpr int kMaxGroups = 256;
-constexpr int kMostParts = 8;  // of k: the blocks that a cluster may have anywhere
-
-// How a group's weights lie in memory (GemmArgs).
-enum class Weights { kPlain, kSwiglu, kTransposed };
-
-struct Problem {
-  const Bf16* x;
-  int64_t x_stride;
-  void* out;
-  int64_t out_stride;
-  const int32_t* ids;
-  const int32_t* begin;
-  int x_group_columns, out_group_columns;
-  int max_rows, in_divisor;
-  int n, k, groups;
-  int parts;          // of k
-  bool stores_whole;  // out can take 16 bytes at every multiple of 8 features
-};
-
-// kWarpgroups consumers of 64 weight rows each, kTileRows rows of x, a ring of kStages of kBoxes
-// times kTileK columns. A stage costs its barriers once, however many columns it has.
-// kAddsParts: one block sums all parts of k. Else the blocks of a cluster have one each.
-template <int kTileRowsOf, int kWarpgroupsOf, int kBoxesOf, int kStagesOf, int kBlocksPerSmOf,
-          bool kAddsPartsOf = false>
-struct Shape {
-  static constexpr bool kAddsParts = kAddsPartsOf;
-  static constexpr int kTileRows = kTileRowsOf;
-  static constexpr int kWarpgroups = kWarpgroupsOf;
-  static constexpr int kBoxes = kBoxesOf;
-  static constexpr int kStages = kStagesOf;
-  static constexpr int kBlocksPerSm = kBlocksPerSmOf;
-  static constexpr int kThreads = (kWarpgroups + 1) * kWarpgroup;
-  static constexpr int kWeightRows = 64 * kWarpgroups;
-  static constexpr int kWeightBytes = kWeightRows * kTileK * 2;  // of a box
-  static constexpr int kRowBytes = kTileRows * kTileK * 2;
-  static constexpr int kStageBytes = kBoxes * (kWeightBytes + kRowBytes);
-  static constexpr int kStageK = kBoxes * kTileK;
-  // Of the producers: eight copy a row's 128 bytes of a box.
-  static constexpr int kCopyThreads = kTileRows < 16 ? 8 * kTileRows : kWarpgroup;
-};
-
-struct Tail {  // of shared memory, behind the ring
-  Barrier full[16], empty[16];
-  int tile_begin[kMaxGroups + 1];  // in tiles, by group
-};
-
-// Large tiles go to memory by way of shared memory, some rows at a time, so that they are stored in
-// pieces of 16 bytes: two buffers a warpgroup.
-template <typename S>
-constexpr bool kIsStaged = S::kTileRows >= 128;
-template <typename Out>
-constexpr int kStagedRows = 64 / sizeof(Out);
-template <typename Out>
-constexpr int kStagedStride = 64 * sizeof(Out) + 16;  // bytes; no two rows at the same banks
-constexpr int kStagedBytes = 64 / 2 * (64 * 2 + 16);  // the most of a buffer
-static_assert(kStagedRows<float> * kStagedStride<float> <= kStagedBytes);
-
-template <typename S>
-constexpr size_t tail_bytes() {
-  return (sizeof(Tail) + 127) / 128 * 128;
-}
-template <typename S>
-constexpr size_t shared_bytes() {
-  return 1024 + size_t{S::kStages} * S::kStageBytes + tail_bytes<S>() +
-         (kIsStaged<S> ? size_t{2} * S::kWarpgroups * kStagedBytes : 0);
-}
-
-// Walks over this block's tiles: group after group, a group's rows fastest, so that blocks side by
-// side read the same weights; kRowChunk tiles of rows at a time, so that they read few rows too.
-constexpr int kRowChunk = 8;
-template <typename S>
-struct TileWalk {
-  const Problem& p;
-  const int* tile_begin;
-  int index, stride;   // of tiles
-  int k_begin, k_end;  // what this block sums
-  int group = 0;
-  int feature = 0;  // of the tile, in tiles
-  int begin = 0, first_row = 0, num_rows = 0;
-
-  __device__ TileWalk(const Problem& problem, const int* begins) : p(problem), tile_begin(begins) {
-    const int blocks = S::kAddsParts ? 1 : p.parts;  // of a tile
-    const int part = blocks > 1 ? cluster_rank() : 0;
-    index = static_cast<int>(blockIdx.x) / blocks;
-    stride = static_cast<int>(gridDim.x) / blocks;
-    k_begin = p.k / blocks * part;
-    k_end = p.k / blocks * (part + 1);
-  }
-
-  __device__ bool next() {
-    if (index >= tile_begin[p.groups]) return false;
-    for (int above = p.groups; above - group > 1;) {  // the last that begins at or before index
-      const int middle = (group + above) / 2;
-      (tile_begin[middle] <= index ? group : above) = middle;
-    }
-    begin = p.begin == nullptr ? 0 : p.begin[group];
-    num_rows = p.begin == nullptr ? p.max_rows : p.begin[group + 1] - begin;
-    const int row_tiles = (num_rows + S::kTileRows - 1) / S::kTileRows;
-    const int feature_tiles = (tile_begin[group + 1] - tile_begin[group]) / row_tiles;
-    const int in_group = index - tile_begin[group];
-    const int first = in_group / (kRowChunk * feature_tiles) * kRowChunk;
-    const int in_chunk = in_group - first * feature_tiles;
-    const int chunk = min(kRowChunk, row_tiles - first);
-    feature = in_chunk / chunk;
-    first_row = (first + in_chunk % chunk) * S::kTileRows;
-    index += stride;
-    return true;
-  }
-  __device__ int id(int row) const { return p.ids == nullptr ? row : p.ids[begin + row]; }
-};
-
-// All threads. tile_begin[g] = how many tiles the groups before g have.
-template <typename S>
-__device__ void plan_tiles(const Problem& p, int features_per_tile, int* tile_begin) {
-  const int feature_tiles = (p.n + features_per_tile - 1) / features_per_tile;
-  for (int g = static_cast<int>(threadIdx.x); g < p.groups; g += static_cast<int>(blockDim.x)) {
-    const int rows = p.begin == nullptr ? p.max_rows : p.begin[g + 1] - p.begin[g];
-    tile_begin[g + 1] = feature_tiles * ((rows + S::kTileRows - 1) / S::kTileRows);
-  }
-  __syncthreads();
-  if (threadIdx.x >= kWarp) return;
-  const int each = (p.groups + kWarp - 1) / kWarp, lane = static_cast<int>(threadIdx.x);
-  const int first = lane * each, end = min(first + each, p.groups);
-  int mine = 0;
-  for (int g = first; g < end; ++g) mine += tile_begin[g + 1];
-  int sum = mine;
-  for (int offset = 1; offset < kWarp; offset *= 2) {
-    const int other = __shfl_up_sync(~0u, sum, offset);
-    if (lane >= offset) sum += other;
-  }
-  sum -= mine;
-  if (lane == 0) tile_begin[0] = 0;
-  for (int g = first; g < end; ++g) tile_begin[g + 1] = sum += tile_begin[g + 1];
-}
-
-// A position in the ring and the parity of its phase.
-template <int kStages>
-struct Cursor {
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == kStages) stage = 0, parity ^= 1;
-  }
-};
 
 // Asks for a tile's weights of a stage from column k on. One thread.
 template <typename S, Weights kWeights>
@@ -258,101 +108,6 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   wait_copies<0>();
 }
 
-// d, as Wgmma lays it out, to out[row][feature], number by number.
-template <typename S, int kRows, bool kSwiglu, typename Out>
-__device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
-                      const float (&d)[kRows / 2]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int warp = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp;
-  constexpr int kFeatures = kSwiglu ? 8 : 16;  // of a warp
-  const int feature =
-      (tile.feature * S::kWarpgroups + warpgroup) * 4 * kFeatures + warp * kFeatures + lane / 4;
-  Out* out = static_cast<Out*>(p.out) + tile.group * p.out_group_columns;
-#pragma unroll  // d stays in registers
-  for (int i = 0; i < kRows / 4; ++i) {
-    const int row = tile.first_row + i / 2 * 8 + lane % 4 * 2 + i % 2;
-    if (row >= tile.num_rows) continue;
-    Out* to = out + tile.id(row) * p.out_stride;
-    const float a = d[i / 2 * 4 + i % 2], b = d[i / 2 * 4 + 2 + i % 2];
-    if constexpr (kSwiglu) {
-      if (feature < p.n) to[feature] = from_f32<Out>(silu(a) * b);
-    } else {
-      if (feature < p.n) to[feature] = from_f32<Out>(a);
-      if (feature + 8 < p.n) to[feature + 8] = from_f32<Out>(b);
-    }
-  }
-}
-
-// Rows [32 chunk, 32 chunk + 32) of d to `buffer`: 64 features of each, or 32 of gates and ups.
-template <int kRows, bool kSwiglu>
-__device__ void stage_bf16(const float (&d)[kRows / 2], int chunk, char* buffer, int warp,
-                           int lane) {
-  constexpr int kStride = kStagedStride<Bf16>, kFeatures = kSwiglu ? 8 : 16;  // of the warp
-  const int matrix = lane / 8, in_matrix = lane % 8;
-  const uint32_t to = shared_address(buffer) + static_cast<uint32_t>(warp * kFeatures) * 2;
-  constexpr int kRowsAtOnce = kSwiglu ? 32 : 16;
-#pragma unroll
-  for (int first = 0; first < kStagedRows<Bf16>; first += kRowsAtOnce) {
-    const float* x = d + chunk * kStagedRows<Bf16> / 2 + first / 2;
-    uint32_t pairs[4];
-    if constexpr (kSwiglu) {  // a matrix for each 8 rows
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        pairs[i] = packed(silu(x[4 * i]) * x[4 * i + 2], silu(x[4 * i + 1]) * x[4 * i + 3]);
-      const int row = first + matrix * 8 + in_matrix;
-      store_matrices_transposed(to + static_cast<uint32_t>(row * kStride), pairs);
-    } else {  // two for each 8 rows: features 0 ... 7 and 8 ... 15
-#pragma unroll
-      for (int i = 0; i < 4; ++i) pairs[i] = packed(x[2 * i], x[2 * i + 1]);
-      const int row = first + matrix / 2 * 8 + in_matrix;
-      store_matrices_transposed(to + static_cast<uint32_t>(row * kStride + matrix % 2 * 16), pairs);
-    }
-  }
-}
-
-template <int kRows>
-__device__ void stage_f32(const float (&d)[kRows / 2], int chunk, char* buffer, int warp,
-                          int lane) {
-  constexpr int kAtOnce = kStagedRows<float>, kStride = kStagedStride<float>;
-#pragma unroll
-  for (int i = 0; i < kAtOnce / 4; ++i) {
-    const int row = i / 2 * 8 + lane % 4 * 2 + i % 2, at = chunk * kAtOnce / 2 + i / 2 * 4 + i % 2;
-    float* to = reinterpret_cast<float*>(buffer + row * kStride) + warp * 16 + lane / 4;
-    to[0] = d[at];
-    to[8] = d[at + 2];
-  }
-}
-
-// The same as store() by way of `buffers`, this warpgroup's two.
-template <typename S, int kRows, bool kSwiglu, typename Out>
-__device__ void store_staged(const Problem& p, const TileWalk<S>& tile, int warpgroup,
-                             const float (&d)[kRows / 2], char* buffers) {
-  constexpr int kFeatures = kSwiglu ? 32 : 64;  // of the warpgroup
-  constexpr int kAtOnce = kStagedRows<Out>, kStride = kStagedStride<Out>;
-  constexpr int kPiece = 16 / sizeof(Out), kPieces = kFeatures / kPiece;  // of a row
-  const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
-  const int lane = thread % kWarp, warp = thread / kWarp;
-  const int first_feature = (tile.feature * S::kWarpgroups + warpgroup) * kFeatures;
-  Out* out = static_cast<Out*>(p.out) + tile.group * p.out_group_columns + first_feature;
-#pragma unroll  // d stays in registers
-  for (int chunk = 0; chunk < kRows / kAtOnce; ++chunk) {
-    char* buffer = buffers + chunk % 2 * kStagedBytes;
-    if constexpr (sizeof(Out) == 2)
-      stage_bf16<kRows, kSwiglu>(d, chunk, buffer, warp, lane);
-    else
-      stage_f32<kRows>(d, chunk, buffer, warp, lane);
-    // The buffer before the last is free: all have stored it when they come here.
-    sync_warpgroup(warpgroup);
-    for (int i = thread; i < kAtOnce * kPieces; i += kWarpgroup) {
-      const int row = i / kPieces, column = i % kPieces * kPiece;
-      const int tile_row = tile.first_row + chunk * kAtOnce + row;
-      if (tile_row >= tile.num_rows || first_feature + column >= p.n) continue;
-      *reinterpret_cast<uint4*>(out + tile.id(tile_row) * p.out_stride + column) =
-          *reinterpret_cast<const uint4*>(buffer + row * kStride + column * sizeof(Out));
-    }
-  }
-}
-
 // The products of a box.
 template <int kRows, Weights kWeights>
 __device__ void multiply_box(float (&d)[kRows / 2], uint32_t weights, uint32_t rows,
@@ -425,34 +180,6 @@ __device__ void multiply_parts(float (&d)[kRows / 2], const TileWalk<S>& tile, C
     multiply_part<S, kRows, kWeights>(part, begin, begin + size, c);
 #pragma unroll
     for (int i = 0; i < kRows / 2; ++i) d[i] = begin == 0 ? part[i] : d[i] + part[i];
-  }
-}
-
-// The blocks of a cluster: each adds up every blocks-th number of all their parts and stores it.
-// `mine` is the block's own ring, which nobody needs any more.
-template <typename S, int kRows, typename Out>
-__device__ void store_sums(const Problem& p, const TileWalk<S>& tile, const float (&d)[kRows / 2],
-                           float* mine) {
-  const int thread = static_cast<int>(threadIdx.x), block = cluster_rank();
-#pragma unroll
-  for (int i = 0; i < kRows / 2; ++i) mine[i * kWarpgroup + thread] = d[i];
-  sync_cluster();
-#pragma unroll 4  // a load from another block takes long: many are under way
-  for (int i = block; i < kRows / 2; i += p.parts) {
-    const uint32_t at = shared_address(mine + i * kWarpgroup + thread);
-    float part[kMostParts];
-#pragma unroll
-    for (int other = 0; other < kMostParts; ++other)
-      part[other] = other < p.parts ? load_from_block(at, other) : 0.0f;
-    float sum = part[0];
-#pragma unroll
-    for (int other = 1; other < kMostParts; ++other)
-      if (other < p.parts) sum += part[other];
-    const int row = tile.first_row + i / 4 * 8 + thread % 4 * 2 + i % 2;
-    const int feature =
-        tile.feature * 64 + thread / kWarp * 16 + thread % kWarp / 4 + i / 2 % 2 * 8;
-    if (row < tile.num_rows && feature < p.n)
-      static_cast<Out*>(p.out)[tile.id(row) * p.out_stride + feature] = from_f32<Out>(sum);
   }
 }
 
@@ -587,17 +314,6 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
   });
 }
 
-}  // namespace
-
-bool is_for_wgmma(const GemmArgs& args) {
-  const bool is_bf16 = args.w.type == NumberType::kBf16 && args.x.type == NumberType::kBf16;
-  const bool fits = args.k() % kTileK == 0 && args.n() % 8 == 0 && args.w.count <= kMaxGroups;
-  return is_bf16 && fits && args.x.stride % 8 == 0 && args.x_group_columns % 8 == 0 &&
-         is_aligned(args.x.data) && is_aligned(args.w.data);
-}
-
-namespace {
-
 // Whether clusters that have a tile each are at most as many blocks as can run at once.
 bool is_for_clusters(const GemmArgs& args) {
   const int parts = parts_of_k(args);
@@ -614,9 +330,19 @@ int computed_rows(int rows, int tile) {
 }
 
 }  // namespace
+}  // namespace product
+
+bool is_for_wgmma(const GemmArgs& args) {
+  const bool is_bf16 = args.w.type == NumberType::kBf16 && args.x.type == NumberType::kBf16;
+  const bool fits =
+      args.k() % product::kTileK == 0 && args.n() % 8 == 0 && args.w.count <= product::kMaxGroups;
+  return is_bf16 && fits && args.x.stride % 8 == 0 && args.x_group_columns % 8 == 0 &&
+         product::is_aligned(args.x.data) && product::is_aligned(args.w.data);
+}
 
 // Small tiles are chosen by how much of the ring weights get, large ones by their rows.
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
+  using namespace product;
   if (args.w_is_transposed) return run<Shape<256, 2, 1, 4, 1>>(stream, num_sms, maps, args);
   const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
   if (args.max_rows <= 8) return run<Shape<8, 1, 2, 6, 2>>(stream, num_sms, maps, args);
