@@ -270,6 +270,18 @@ def test_nothing_of_a_conversation_is_read_as_html(evil_script, page):
     script.cut()
 
 
+def test_code_is_copied_as_it_was_written(page, script):
+    ask(page, "Code?")
+    script.say(content="So:\n```c\n\tif (a < b) *p = '&';\n\n}\n```\n")
+    script.finish()
+    wait_for_answer(page)
+    page.one(".code-head .copy").click()
+    page.until("it is copied", "document.querySelector('.code-head .copy').textContent === 'Copied'")
+    page.one("#input").click()
+    page.chord(Keys.CONTROL, "v")
+    assert page.one("#input").get_property("value") == "\tif (a < b) *p = '&';\n\n}"
+
+
 def test_a_conversation_goes_on_while_another_is_read(page, script):
     ask(page, "first")
     script.say(content="slowly")

@@ -35,12 +35,11 @@ export async function copyText(text) {
   area.remove();
 }
 
-// A button that copies what `text()` gives and says so for a moment.
+// A button that copies what `text()` gives, and says for a moment whether it could.
 export function copyButton(text, label = 'Copy') {
   const node = button(label, { class: 'quiet copy' });
   node.addEventListener('click', async () => {
-    await copyText(text());
-    node.textContent = 'Copied';
+    node.textContent = await copyText(text()).then(() => 'Copied', () => 'Not allowed');
     setTimeout(() => { node.textContent = label; }, 1500);
   });
   return node;
