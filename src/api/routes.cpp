@@ -2,6 +2,7 @@
 
 #include "api/configure.h"
 #include "api/errors.h"
+#include "api/front_page.h"
 #include "api/generate.h"
 #include "api/openai_chat.h"
 #include "api/openai_completions.h"
@@ -18,6 +19,7 @@ struct Endpoint {
 };
 
 constexpr Endpoint kEndpoints[] = {
+    {"GET", "/", handle_front_page},
     {"POST", "/v1/chat/completions", handle_chat_completions},
     {"POST", "/v1/completions", handle_completions},
     {"POST", "/generate", handle_generate},

@@ -26,6 +26,13 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
+// "text/html;q=0.0": the client takes anything but it.
+bool is_weighed_zero(std::string_view media_range) {
+  const size_t at = media_range.find("q=");
+  return at != std::string_view::npos &&
+         trim(media_range.substr(at + 2)).find_first_not_of("0.") == std::string_view::npos;
+}
+
 // Weak comparison: a proxy that compresses may have marked our tag as weak.
 bool names(std::string_view if_none_match, std::string_view etag) {
   while (!if_none_match.empty()) {
@@ -41,6 +48,24 @@ bool names(std::string_view if_none_match, std::string_view etag) {
 }  // namespace
 
 std::span<const Page> pages() { return {kPages, kNumPages}; }
+
+const Page& page_at(std::string_view path) {
+  const auto found = std::ranges::find(pages(), path, &Page::path);
+  CHECK(found != pages().end(), "no page is embedded as ", path);
+  return *found;
+}
+
+bool asks_for_html(const HttpRequest& request) {
+  std::string_view accept = request.header("Accept");
+  while (!accept.empty()) {
+    const size_t comma = std::min(accept.find(','), accept.size());
+    const std::string_view range = accept.substr(0, comma);
+    const std::string_view type = trim(range.substr(0, range.find(';')));
+    if (equals_ignoring_case(type, "text/html")) return !is_weighed_zero(range);
+    accept.remove_prefix(std::min(comma + 1, accept.size()));
+  }
+  return false;
+}
 
 HttpResponse page_response(const Page& page, const HttpRequest& request) {
   HttpResponse response{

@@ -21,6 +21,13 @@ struct Page {
 
 std::span<const Page> pages();
 
+// The page of that path, which must be in the list.
+const Page& page_at(std::string_view path);
+
+// True if Accept names text/html and does not weigh it 0 (RFC 9110, 12.5.1): browsers do when they
+// open a page, curl and API clients do not.
+bool asks_for_html(const HttpRequest& request);
+
 // GET of each page. The answer's headers forbid what no page of ours does: scripts and styles
 // inside the HTML, anything from another host, and being framed. So a text that is shown by mistake
 // as HTML still runs nothing.

@@ -73,6 +73,20 @@ TEST(Pages, EveryOneHasAContentType) {
   }
 }
 
+TEST(Pages, AreForThoseWhoAskForHtml) {
+  const auto asks = [](const std::string& accept) {
+    HttpRequest request;
+    request.headers.emplace_back("Accept", accept);
+    return asks_for_html(request);
+  };
+  EXPECT_TRUE(asks("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+  EXPECT_TRUE(asks("application/json, Text/HTML ; q=0.1"));
+  for (const char* other : {"*/*", "application/json", "text/html;q=0", "text/html; q=0.000", ""}) {
+    EXPECT_FALSE(asks(other)) << other;
+  }
+  EXPECT_FALSE(asks_for_html(HttpRequest{}));
+}
+
 // What the policy in the headers forbids would fail without a word in the browser.
 TEST(Pages, AskNoOtherHostAndHoldNoInlineCode) {
   const std::regex forbidden(

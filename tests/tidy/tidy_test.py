@@ -44,6 +44,10 @@ def tracked(*suffixes):
     return [f for f in files if f.is_file() and (not suffixes or f.name.endswith(suffixes))]
 
 
+def page_scripts():
+    return [p for p in tracked(".js") if "src/web/pages/" in str(p)]
+
+
 def folder_of(path):
     parts = path.relative_to(ROOT).parts
     if parts[0] == "src":
@@ -138,7 +142,7 @@ def test_lines_and_files_are_of_readable_size():
 def test_no_leftovers():
     marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b|\bprintf\(\"(here|debug)")
     problems = []
-    for path in tracked(*CODE, ".py"):
+    for path in tracked(*CODE, ".py", ".js"):
         for number, line in enumerate(path.read_text().split("\n"), 1):
             if marks.search(line):
                 problems.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
@@ -162,6 +166,17 @@ def test_every_page_is_embedded():
     listed = (ROOT / "src/web/CMakeLists.txt").read_text()
     bad = [str(p) for p in pages if f"={p.relative_to(ROOT / 'src/web/pages')}" not in listed]
     assert pages and not bad, f"not in src/web/CMakeLists.txt: {bad}"
+
+
+# What makes HTML or code of a text. A model writes the texts that these pages show.
+TEXT_AS_HTML = re.compile(r"(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|setHTML"
+                          r"|createContextualFragment|\beval\b|new Function|setTimeout\(\s*['\"`]")
+
+
+def test_pages_read_no_text_as_html():
+    assert TEXT_AS_HTML.search("node.innerHTML = text") and TEXT_AS_HTML.search("eval(text)")
+    bad = [str(p.relative_to(ROOT)) for p in page_scripts() if TEXT_AS_HTML.search(p.read_text())]
+    assert not bad, bad
 
 
 def test_no_large_files_but_the_bundled_model():

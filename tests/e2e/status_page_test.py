@@ -1,0 +1,43 @@
+"""The status page of a glint server, in a browser."""
+
+from selenium.webdriver.common.keys import Keys
+
+from conftest import wait_until
+
+
+def test_light_dark_and_narrow(browser, server):
+    browser.open(f"{server.url}/status")
+    browser.check_looks()
+
+
+def test_it_shows_what_runs(browser, start):
+    server = start("--max-total-tokens", 1024, "--served-model-name", "glint-tiny")
+    browser.open(f"{server.url}/status")
+    browser.until("it is live", "document.querySelector('#state').textContent.startsWith('live')")
+    body = {"text": "word " * 100, "sampling_params": {"ignore_eos": True, "max_new_tokens": 100}}
+    for _ in range(3):
+        server.post("/generate", body)
+    wait_until("the plots have risen", lambda: risen(browser) >= {"Output", "Prompts", "KV cache", "Cache hits",
+                                                                  "Time to first token", "Time between tokens"})
+    assert browser.texts("#model") == ["glint-tiny"]
+    shown = dict(zip(browser.texts("#totals dt"), browser.texts("#totals dd")))
+    assert shown["requests taken"] == "3" and shown["KV rows"] == "1,024"
+    browser.all(".plot .area")[0].send_keys(Keys.ARROW_LEFT)
+    assert browser.run("return document.querySelector('.plot .area').ariaLabel").startswith("Requests: running ")
+
+
+def risen(browser):
+    """The titles of the plots that have a line which leaves the ground."""
+    return set(browser.run("""return Array.from(document.querySelectorAll('.plot'))
+      .filter(plot => Array.from(plot.querySelectorAll('.line'), line => line.getAttribute('d') ?? '').join('')
+        .match(/ [\\d.]+/g)?.some(y => Number(y) < 118))
+      .map(plot => plot.querySelector('strong').textContent)"""))
+
+
+def test_it_says_when_the_server_is_gone(browser, start):
+    server = start()
+    browser.open(f"{server.url}/status")
+    browser.until("it is live", "document.querySelector('#state').textContent.startsWith('live')")
+    server.stop()
+    browser.until("it says so", "document.querySelector('#state').textContent.startsWith('no answer since')")
+    assert browser.complaints()  # Chromium's own lines about it
