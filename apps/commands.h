@@ -11,5 +11,6 @@ int run_chat(int argc, char** argv);
 int run_doctor(int argc, char** argv);
 int run_eval(int argc, char** argv);
 int run_bench(int argc, char** argv);
+int run_bench_serving(int argc, char** argv);
 
 }  // namespace glint

@@ -83,6 +83,7 @@ class Runner {
   }
 
   void take(size_t i, std::string_view data, double time_s) {
+    ++result_.cost.num_events;
     const std::vector<TokenTime>& times = result_.records[i].token_times;
     const int before = times.empty() ? 0 : times.back().num_tokens;
     readers_[i]->on_event(data, time_s);

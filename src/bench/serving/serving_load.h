@@ -37,6 +37,7 @@ struct ServingLoad {
 
 // What the client itself took: whether it, and not the server, may have been the limit.
 struct ClientCost {
+  int64_t num_events = 0;   // read and scanned
   double cpu_s = 0;         // of all threads of the process
   double mean_late_ms = 0;  // how late its timers woke: as late it may have read a token
   double max_late_ms = 0;
