@@ -24,6 +24,15 @@ def lengths(longest_in, longest_out, count, seed=1, ratio=0.0):
             "input_lens": draw[0].tolist(), "output_lens": draw[1].tolist()}
 
 
+def peer(seed, vocab):
+    """A cell of --matrix peers: two lengths, then each prompt's ids, of one stream."""
+    rng = numpy.random.RandomState(seed)
+    inputs, outputs = rng.randint(1, 1001, 48), rng.randint(1, 1001, 48)
+    ids = [rng.randint(0, vocab, int(count)) for count in inputs]
+    return {"input_lens": inputs.tolist(), "output_lens": outputs.tolist(), "first_ids": [int(i[0]) for i in ids],
+            "last_ids": [int(i[-1]) for i in ids]}
+
+
 def rest():
     numpy.random.seed(42)
     random.seed(42)
@@ -37,4 +46,4 @@ def rest():
 
 
 print(json.dumps({"page": [lengths(*cell) for cell in CELLS], "with_ratio": lengths(1024, 512, 20, 7, 0.5),
-                  "seed_42": rest()}, separators=(",", ":")))
+                  "seed_42": rest(), "peer_chat16_add_5": peer(5002, 150000)}, separators=(",", ":")))
