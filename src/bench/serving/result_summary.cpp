@@ -76,15 +76,16 @@ std::string format(const char* pattern, Args... args) {
 }
 
 constexpr const char* kComparisonHead =
-    "| cell | | s | req/s | out tok/s | peak tok/s | conc. | TTFT ms: mean, median, p99 | TPOT ms: "
+    "| cell | | requests | s | req/s | out tok/s | peak tok/s | conc. | TTFT ms: mean, median, p99 "
+    "| TPOT ms: "
     "mean, median, p99 | ITL ms: mean, p99 | E2E ms: mean |\n"
-    "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+    "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
 
 std::string comparison_row(const std::string& cell, const std::string& who,
                            const ResultSummary& r) {
-  return format("| %s | %s | %.2f | %.2f | %.2f | %.0f | %.2f ", cell.c_str(), who.c_str(),
-                r.duration_s, r.request_throughput, r.output_throughput, r.max_output_tokens_per_s,
-                r.concurrency) +
+  return format("| %s | %s | %lld | %.2f | %.2f | %.2f | %.0f | %.2f ", cell.c_str(), who.c_str(),
+                static_cast<long long>(r.completed), r.duration_s, r.request_throughput,
+                r.output_throughput, r.max_output_tokens_per_s, r.concurrency) +
          format("| %.2f / %.2f / %.2f | %.2f / %.2f / %.2f ", r.ttft.mean, r.ttft.median,
                 r.ttft.p99, r.tpot.mean, r.tpot.median, r.tpot.p99) +
          format("| %.2f / %.2f | %.0f |\n", r.itl.mean, r.itl.p99, r.e2e.mean);
@@ -102,7 +103,7 @@ std::string ratios(const Spread& first, const Spread& second, bool with_median) 
 }
 
 std::string ratio_row(const ResultSummary& a, const ResultSummary& b) {
-  return cat("| | ratio | | ", ratio(a.request_throughput, b.request_throughput), " | ",
+  return cat("| | ratio | | | ", ratio(a.request_throughput, b.request_throughput), " | ",
              ratio(a.output_throughput, b.output_throughput), " | ",
              ratio(a.max_output_tokens_per_s, b.max_output_tokens_per_s), " | | ",
              ratios(a.ttft, b.ttft, true), " | ", ratios(a.tpot, b.tpot, true), " | ",

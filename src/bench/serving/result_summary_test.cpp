@@ -57,9 +57,9 @@ TEST(ResultSummaryTest, AFileThatIsNoneIsNamed) {
 TEST(ResultSummaryTest, AboveOneTheFirstIsAhead) {
   const std::string table = comparison_table({"ours", {named("a", 200, 50), named("only", 1, 1)}},
                                              {"theirs", {named("a", 7, 7), named("a", 100, 100)}});
-  EXPECT_THAT(table, HasSubstr("| a | ours | 0.00 | 0.00 | 200.00 |"));
-  EXPECT_THAT(table, HasSubstr("|  | theirs | 0.00 | 0.00 | 100.00 |"));
-  EXPECT_THAT(table, HasSubstr("| | ratio | | - | 2.00 | - | | 2.00 / 2.00 / 2.00 |"));
+  EXPECT_THAT(table, HasSubstr("| a | ours | 0 | 0.00 | 0.00 | 200.00 |"));
+  EXPECT_THAT(table, HasSubstr("|  | theirs | 0 | 0.00 | 0.00 | 100.00 |"));
+  EXPECT_THAT(table, HasSubstr("| | ratio | | | - | 2.00 | - | | 2.00 / 2.00 / 2.00 |"));
   EXPECT_THAT(table, Not(HasSubstr("7.00")));
   EXPECT_THAT(table, HasSubstr("| only | ours |"));
 }

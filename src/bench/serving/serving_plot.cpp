@@ -55,7 +55,7 @@ std::vector<double> quantiles_ms(std::vector<double> seconds) {
 }
 
 Chart latency_chart(std::span<const PlotRun> runs, const std::string& name,
-                    Spread ResultSummary::*spread) {
+                    Spread ResultSummary::*spread, bool is_sweep) {
   Chart chart{.title = name + " against throughput",
               .x_label = "output tokens a second",
               .y_label = "median " + name + ", ms"};
@@ -67,7 +67,7 @@ Chart latency_chart(std::span<const PlotRun> runs, const std::string& name,
     chart.lines.push_back({summary.name, static_cast<int>(i), {point}, true});
   }
   std::sort(joined.points.begin(), joined.points.end());
-  chart.lines.insert(chart.lines.begin(), joined);
+  if (is_sweep) chart.lines.insert(chart.lines.begin(), joined);
   return chart;
 }
 
@@ -150,15 +150,15 @@ PlotRun plot_run(const ServingReport& report) {
           .tokens_per_second = report.metrics.tokens_per_second};
 }
 
-std::string plot_html(std::span<const PlotRun> runs, std::string_view title) {
+std::string plot_html(std::span<const PlotRun> runs, std::string_view title, bool is_sweep) {
   const std::string name = html_escaped(title);
   std::string html =
       cat("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width\">\n<title>",
           name, "</title>\n<style>", kStyle, color_rules(), "</style>\n</head>\n<body>\n<h1>", name,
           "</h1>\n", legend(runs), "<div class=\"charts\">\n");
-  html += chart_svg(latency_chart(runs, "TPOT", &ResultSummary::tpot));
-  html += chart_svg(latency_chart(runs, "TTFT", &ResultSummary::ttft));
+  html += chart_svg(latency_chart(runs, "TPOT", &ResultSummary::tpot, is_sweep));
+  html += chart_svg(latency_chart(runs, "TTFT", &ResultSummary::ttft, is_sweep));
   html += chart_svg(distribution_chart(runs, "TTFT", &PlotRun::ttft_quantiles_ms));
   html += chart_svg(distribution_chart(runs, "ITL", &PlotRun::itl_quantiles_ms));
   html += chart_svg(time_chart(runs));

@@ -18,7 +18,8 @@ struct PlotRun {
 PlotRun plot_run(const ServingReport& report);
 
 // One HTML file, without a script or anything from outside: throughput against latency, the
-// distributions of TTFT and ITL, tokens over time, and the figures.
-std::string plot_html(std::span<const PlotRun> runs, std::string_view title);
+// distributions of TTFT and ITL, tokens over time, and the figures. Runs of a sweep differ by load
+// alone, so theirs are joined by a line.
+std::string plot_html(std::span<const PlotRun> runs, std::string_view title, bool is_sweep = false);
 
 }  // namespace glint
