@@ -161,4 +161,6 @@ void LoadClient::run() {
   state_->io.run();
 }
 
+void LoadClient::stop() { state_->io.stop(); }
+
 }  // namespace glint

@@ -37,8 +37,10 @@ class LoadClient {
   void post(const std::string& target, const Headers& headers, std::string_view body,
             Answer answer);
   void after(double seconds, std::function<void()> work);
-  // Until nothing is under way: no answer, no work in the future.
+  // Until nothing is under way, no answer and no work in the future; or until stop(), which drops
+  // what is.
   void run();
+  void stop();
 
  private:
   struct State;

@@ -94,6 +94,14 @@ TEST_F(LoadClientTest, NobodyThereIsAnError) {
   EXPECT_THAT(seen.end->error().message, HasSubstr("Cannot connect"));
 }
 
+TEST_F(LoadClientTest, StopDropsWhatIsInTheFuture) {
+  bool ran = false;
+  client_->after(3600, [&] { ran = true; });
+  client_->after(0, [&] { client_->stop(); });
+  client_->run();
+  EXPECT_FALSE(ran);
+}
+
 // The next request of a closed loop begins where the last one ended.
 TEST_F(LoadClientTest, RequestsBeginInCallbacksAndTimers) {
   Seen first, second;
