@@ -13,7 +13,7 @@ namespace {
 constexpr int kQuantiles = 200;
 
 constexpr const char* kStyle = R"(
-:root { --back: #fff; --text: #1c1e21; --grid: #e3e5e8; --soft: #5c6168;
+:root { color-scheme: light dark; --back: #fff; --text: #1c1e21; --grid: #e3e5e8; --soft: #5c6168;
   --c0: #2166ac; --c1: #d6604d; --c2: #1b7837; --c3: #9970ab; --c4: #bf812d; --c5: #35978f;
   --c6: #c51b7d; --c7: #4d4d4d; --c8: #7f8c1f; }
 @media (prefers-color-scheme: dark) {
