@@ -33,7 +33,8 @@ polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .legend svg { display: inline; width: 1.6rem; height: .8rem; margin-right: .4rem; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--grid); text-align: right;
+  white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 )";
 
