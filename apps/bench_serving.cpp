@@ -25,7 +25,7 @@ struct Options {
   std::vector<std::string> cells, compared_files;
   uint32_t seed_add = 0;
   int vocab_size = 0;
-  bool output_details = false, print_requests = false, disable_bar = false;
+  bool output_details = false, plot_throughput = false, print_requests = false, disable_bar = false;
   bool num_prompts_typed = false;
 };
 
@@ -37,6 +37,7 @@ void add_result_flags(CLI::App& app, Options& o) {
   app.add_flag("--output-details", o.output_details, "with a value for each request");
   app.add_option("--plot", o.plot_file,
                  "an HTML file: throughput against latency, distributions, tokens over time");
+  app.add_flag("--plot-throughput", o.plot_throughput, "a bar for each second's tokens");
   app.add_flag("--print-requests", o.print_requests, "each answer's text, at the end");
   app.add_flag("--disable-tqdm", o.disable_bar, "no progress");
 }
@@ -91,6 +92,7 @@ class Results {
 
   Result<void> take(const ServingReport& report, const std::string& path) {
     std::fputs((serving_table(report) + serving_footer(report)).c_str(), stdout);
+    if (o_.plot_throughput) std::fputs(throughput_bars(report.metrics).c_str(), stdout);
     if (o_.print_requests) {
       for (const RequestRecord& record : report.records)
         std::printf("%s\n", to_python_json(Json{{"text", record.text}}).c_str());

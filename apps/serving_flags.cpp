@@ -69,8 +69,11 @@ void add_server_flags(CLI::App& app, ServingFlags& f) {
   app.add_option("--host", f.host)->capture_default_str();
   app.add_option("--port", f.port, "default: 30000 for sglang and glint, else 8000")
       ->check(between(1, 65'535));
-  app.add_option("--model,--served-model-name", f.serving.format.model,
-                 "as requests name it; default: the first of /v1/models");
+  app.add_option("--model", f.serving.model_path,
+                 "as requests name it, and where its tokenizer is: a folder or an id in the local "
+                 "cache; default: the first of /v1/models");
+  app.add_option("--served-model-name", f.serving.format.model,
+                 "as requests name it, where that is not --model");
   app.add_option("--tokenizer", f.serving.tokenizer,
                  "a model's folder, a tokenizer.json or an id in the local cache; default: the "
                  "model's, if it is on this machine, else prompts are sent as ids");
@@ -137,6 +140,7 @@ Result<ServingOptions> complete(const ServingFlags& flags) {
   ServingOptions options = flags.serving;
   RequestFormat& format = options.format;
   format.backend = find_serving_backend(flags.backend);
+  if (format.model.empty()) format.model = options.model_path;
   format.stream = !flags.disable_stream;
   format.ignore_eos = !flags.disable_ignore_eos;
   if (flags.top_p > 0) format.top_p = flags.top_p;

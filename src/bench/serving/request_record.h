@@ -15,6 +15,7 @@ struct TokenTime {
 
 struct RequestRecord {
   int prompt_len = 0;  // tokens asked for; text may be tokenized to a few more or less
+  int asked_len = 0;   // tokens that the answer was to have
   double start_s = 0;  // before the connection was opened
   double end_s = 0;    // of the answer's last event
   std::vector<TokenTime> token_times{};  // in order, num_tokens growing

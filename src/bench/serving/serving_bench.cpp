@@ -40,9 +40,8 @@ Result<void> find_tokenizer(const ServingOptions& options, BenchServer& server) 
   if (!options.tokenizer.empty()) {
     server.tokenizer = TRY(load_tokenizer(options.tokenizer));
   } else {
-    server.tokenizer =
-        try_tokenizers({options.format.model, info_text(server.info, "tokenizer_path"),
-                        info_text(server.info, "model_path"), server.model});
+    server.tokenizer = try_tokenizers({options.model_path, info_text(server.info, "tokenizer_path"),
+                                       info_text(server.info, "model_path"), server.model});
   }
   if (server.tokenizer) {
     server.vocab_size = plain_vocab_size(*server.tokenizer);

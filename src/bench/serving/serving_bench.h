@@ -17,8 +17,9 @@ namespace glint {
 struct ServingOptions {
   std::string base_url = "http://127.0.0.1:30000";
   HttpClient::Headers headers{};
-  RequestFormat format{};   // its model may be empty: the server's first
-  std::string tokenizer{};  // folder, tokenizer.json or an id in the local cache; empty: find it
+  std::string model_path{};  // where its tokenizer may be
+  RequestFormat format{};    // its model may be empty: the server's first
+  std::string tokenizer{};   // folder, tokenizer.json or an id in the local cache; empty: find it
   DatasetOptions dataset{};
   double request_rate = std::numeric_limits<double>::infinity();  // a second; Poisson arrivals
   int max_concurrency = 0;                                        // 0: no limit

@@ -71,6 +71,7 @@ class Runner {
     RequestRecord& record = result_.records[i];
     const BenchRequest& request = load_.requests[i];
     record.prompt_len = request.prompt_len;
+    record.asked_len = request.output_len;
     const ServingBackend& backend = *load_.format.backend;
     readers_[i].emplace(backend.api, backend.incremental, request.output_len, record);
     record.start_s = clock_.now_s();

@@ -129,6 +129,14 @@ std::string step_lines(const ServingReport& report) {
   return text;
 }
 
+// Where the end of text is to be ignored, an answer that is too short makes the server look fast.
+std::string short_line(const ServingReport& report) {
+  if (!report.options.format.ignore_eos) return "";
+  const auto count = std::ranges::count_if(
+      report.records, [](auto& r) { return r.ok() && r.output_len < r.asked_len; });
+  return count == 0 ? "" : cat("short: ", count, " answers have fewer tokens than were asked\n");
+}
+
 std::string failure_line(const ServingReport& report) {
   const auto failed = std::ranges::count_if(report.records, [](auto& r) { return !r.ok(); });
   if (failed == 0) return "";
@@ -215,7 +223,26 @@ std::string serving_table(const ServingReport& report) {
 std::string serving_footer(const ServingReport& report) {
   std::string text = client_line(report) + step_lines(report) + cached_line(report);
   for (const std::string& note : report.notes) text += note + "\n";
-  return text + failure_line(report);
+  return text + short_line(report) + failure_line(report);
+}
+
+std::string throughput_bars(const ServingMetrics& metrics) {
+  constexpr size_t kMostBars = 50, kBarWidth = 40;
+  const std::vector<int64_t>& counts = metrics.tokens_per_second;
+  if (counts.empty()) return "";
+  const size_t step = (counts.size() + kMostBars - 1) / kMostBars;
+  const auto most = static_cast<double>(*std::ranges::max_element(counts));
+  std::string text = "Output tokens per second\n";
+  for (size_t second = 0; second < counts.size(); second += step) {
+    const size_t end = std::min(second + step, counts.size());
+    double mean = 0;
+    for (size_t i = second; i < end; ++i)
+      mean += static_cast<double>(counts[i]) / static_cast<double>(end - second);
+    std::string bar(most > 0 ? static_cast<size_t>(kBarWidth * mean / most) : 0, '#');
+    bar.resize(kBarWidth, ' ');
+    text += format("%7zu s |%s| %.0f\n", second, bar.c_str(), mean);
+  }
+  return text;
 }
 
 Json serving_result(const ServingReport& report, bool with_details) {

@@ -12,6 +12,9 @@ std::string serving_table(const ServingReport& report);
 // where prompts came from, what failed.
 std::string serving_footer(const ServingReport& report);
 
+// A bar for each second's tokens, or for several seconds' mean where there are more than 50.
+std::string throughput_bars(const ServingMetrics& metrics);
+
 // SGLang's result object; `with_details` adds a value for each request. Its text, by
 // to_python_json(), may hold Infinity as Python's does.
 Json serving_result(const ServingReport& report, bool with_details);

@@ -113,6 +113,27 @@ TEST(ServingReportTest, TheFooterSaysWhatTheTableDoesNot) {
             "failed: 1 of 2 requests; the first: status 503: full\n");
 }
 
+TEST(ServingReportTest, ShortAnswersAreNamedUnlessTheyMayEnd) {
+  ServingReport r = report();
+  r.records = {{.asked_len = 5, .output_len = 4}, {.asked_len = 5, .output_len = 5}};
+  EXPECT_THAT(serving_footer(r), HasSubstr("short: 1 answers have fewer tokens"));
+  r.options.format.ignore_eos = false;
+  EXPECT_THAT(serving_footer(r), Not(HasSubstr("short")));
+}
+
+TEST(ServingReportTest, ThroughputIsDrawnInABarForEachSecond) {
+  ServingMetrics metrics;
+  metrics.tokens_per_second = {30, 60, 0};
+  EXPECT_EQ(throughput_bars(metrics),
+            "Output tokens per second\n"
+            "      0 s |####################                    | 30\n"
+            "      1 s |########################################| 60\n"
+            "      2 s |                                        | 0\n");
+  metrics.tokens_per_second.assign(100, 7);
+  EXPECT_THAT(throughput_bars(metrics), HasSubstr("     96 s |####"));
+  EXPECT_EQ(throughput_bars({}), "");
+}
+
 TEST(ServingReportTest, ABusyClientIsNamed) {
   ServingReport r = report();
   EXPECT_THAT(serving_footer(r), Not(HasSubstr("may have been")));
