@@ -38,6 +38,7 @@ class Runner {
   LoadResult run() {
     const double cpu_s = process_cpu_s();
     result_.begin_s = clock_.now_s();
+    window_.emplace_back(result_.begin_s, 0);
     if (load_.arrivals_s.empty()) {
       for (size_t i = 0; i < bodies_.size(); ++i) arrive(i);
     } else {
