@@ -132,7 +132,7 @@ ProgressHook progress_hook(const Options& o) {
 }
 
 Result<BenchServer> find_server(const ServingOptions& serving, const Options& o) {
-  BenchServer server = TRY(find_bench_server(serving));
+  BenchServer server = TRY(wait_for_server(serving));
   if (o.vocab_size > 0) server.vocab_size = o.vocab_size;
   return server;
 }

@@ -115,7 +115,7 @@ class Sweep {
 Result<void> run(const Options& o) {
   const LatencyGoal goal = TRY(parse_goal(o.goal));
   const ServingOptions serving = TRY(complete(o.flags));
-  const BenchServer server = TRY(find_bench_server(serving));
+  const BenchServer server = TRY(wait_for_server(serving));
   return Sweep(o, goal).run(server, serving);
 }
 

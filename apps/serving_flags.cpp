@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 
@@ -156,6 +157,13 @@ Result<ServingOptions> complete(const ServingFlags& flags) {
   options.base_url =
       flags.base_url.empty() ? cat("http://", flags.host, ":", port) : flags.base_url;
   return options;
+}
+
+Result<BenchServer> wait_for_server(const ServingOptions& options) {
+  return find_bench_server(options, [&](const std::string& why) {
+    std::fprintf(stderr, "%s Waiting for it, up to %.0f s.\n", why.c_str(),
+                 options.ready_timeout_s);
+  });
 }
 
 }  // namespace glint

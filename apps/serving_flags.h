@@ -30,5 +30,7 @@ void add_request_flags(CLI::App& app, ServingFlags& f);
 
 // The Error is a wrong value, in words.
 Result<ServingOptions> complete(const ServingFlags& flags);
+// Waits for the server, with a line on stderr if it does not answer at once.
+Result<BenchServer> wait_for_server(const ServingOptions& options);
 
 }  // namespace glint

@@ -19,6 +19,12 @@ std::string first_model(const HttpResponse& response) {
   return data[0].value("id", "");
 }
 
+Error refused(const std::string& base_url, const HttpResponse& response) {
+  return {ErrorCode::kInternal,
+          cat(base_url, "/v1/models answered with status ", response.status, ": ", response.body),
+          {}};
+}
+
 // The value of a series without labels or with any: "name{…} 12".
 std::optional<double> series(std::string_view metrics, std::string_view name) {
   for (size_t at = metrics.find(name); at != metrics.npos; at = metrics.find(name, at + 1)) {
@@ -50,20 +56,18 @@ StepCounts difference(const StepCounts& a, const StepCounts& b) {
 }  // namespace
 
 Result<std::string> wait_for_model(const std::string& base_url, const HttpClient::Headers& headers,
-                                   double timeout_s) {
+                                   double timeout_s,
+                                   const std::function<void(const std::string&)>& on_wait) {
   const auto end =
       std::chrono::steady_clock::now() + std::chrono::duration<double>(std::max(timeout_s, 0.0));
   HttpClient client;
-  while (true) {
+  for (bool is_first = true;; is_first = false) {
     const auto response = client.get(base_url + "/v1/models", headers);
     if (response && response->status == 200) return first_model(*response);
-    if (std::chrono::steady_clock::now() + kBetweenTries < end) {
-      std::this_thread::sleep_for(kBetweenTries);
-      continue;
-    }
-    if (!response) return response.error();
-    return Error{ErrorCode::kInternal, cat(base_url, "/v1/models answered with status ",
-                                           response->status, ": ", response->body)};
+    const Error error = response ? refused(base_url, *response) : response.error();
+    if (std::chrono::steady_clock::now() + kBetweenTries >= end) return error;
+    if (is_first && on_wait) on_wait(error.message);
+    std::this_thread::sleep_for(kBetweenTries);
   }
 }
 

@@ -2,6 +2,7 @@
 
 // What bench serving asks of the server beside the load itself.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,9 +12,11 @@
 
 namespace glint {
 
-// Waits until GET /v1/models answers; its first model's id. The Error says how to start a server.
+// Waits until GET /v1/models answers; its first model's id. The Error says how to start a server,
+// and so does the sentence that `on_wait` gets, once, if the first try fails and others follow.
 Result<std::string> wait_for_model(const std::string& base_url, const HttpClient::Headers& headers,
-                                   double timeout_s);
+                                   double timeout_s,
+                                   const std::function<void(const std::string&)>& on_wait);
 
 // SGLang's GET /get_server_info; null where there is none.
 Json server_info(const std::string& base_url, const HttpClient::Headers& headers);

@@ -120,13 +120,15 @@ void fill_report(const BenchServer& server, LoadResult result, double duration_s
 
 }  // namespace
 
-Result<BenchServer> find_bench_server(const ServingOptions& options) {
+Result<BenchServer> find_bench_server(const ServingOptions& options,
+                                      const std::function<void(const std::string&)>& on_wait) {
   BenchServer server;
   server.base_url = options.base_url;
   server.headers = options.headers;
   while (server.base_url.ends_with('/')) server.base_url.pop_back();
   TRY(parse_url(server.base_url));
-  server.model = TRY(wait_for_model(server.base_url, server.headers, options.ready_timeout_s));
+  server.model =
+      TRY(wait_for_model(server.base_url, server.headers, options.ready_timeout_s, on_wait));
   server.info = server_info(server.base_url, server.headers);
   TRY(find_tokenizer(options, server));
   if (!options.format.model.empty()) server.model = options.format.model;

@@ -45,8 +45,9 @@ struct BenchServer {
 };
 
 // Waits for the server, and looks for its tokenizer: --tokenizer, the model's folder, the path that
-// the server gives.
-Result<BenchServer> find_bench_server(const ServingOptions& options);
+// the server gives. `on_wait` as of wait_for_model().
+Result<BenchServer> find_bench_server(const ServingOptions& options,
+                                      const std::function<void(const std::string&)>& on_wait);
 
 struct ServingReport {
   ServingOptions options;

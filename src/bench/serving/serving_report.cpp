@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <initializer_list>
 
 namespace glint {
 namespace {
@@ -145,17 +146,16 @@ std::string failure_line(const ServingReport& report) {
              " requests; the first: ", first->error, "\n");
 }
 
-void add_spread(const std::string& name, const Spread& spread, Json& result) {
-  const std::vector<std::pair<const char*, double>> values = {
-      {"mean", spread.mean}, {"median", spread.median}, {"std", spread.std}, {"p90", spread.p90},
-      {"p95", spread.p95},   {"p99", spread.p99},       {"max", spread.max}};
-  for (const auto& [what, value] : values) {
-    const bool is_e2e = name == "e2e_latency", is_itl = name == "itl";
-    if (std::string_view(what) == "p90" && !is_e2e) continue;
-    if (std::string_view(what) == "p95" && !is_itl) continue;
-    if (std::string_view(what) == "max" && !is_itl) continue;
+using NamedValues = std::initializer_list<std::pair<const char*, double>>;
+
+void add_spread(const std::string& name, const Spread& spread, NamedValues more, Json& result) {
+  const auto add = [&](const char* what, double value) {
     result[cat(what, "_", name, "_ms")] = value;
-  }
+  };
+  add("mean", spread.mean);
+  add("median", spread.median);
+  add("std", spread.std);
+  for (const auto& [what, value] : more) add(what, value);
 }
 
 template <typename T>
@@ -189,10 +189,10 @@ void add_metrics(const ServingMetrics& m, Json& result) {
   result["input_throughput"] = m.input_throughput;
   result["output_throughput"] = m.output_throughput;
   result["total_throughput"] = m.total_throughput;
-  add_spread("e2e_latency", m.e2e, result);
-  add_spread("ttft", m.ttft, result);
-  add_spread("tpot", m.tpot, result);
-  add_spread("itl", m.itl, result);
+  add_spread("e2e_latency", m.e2e, {{"p90", m.e2e.p90}, {"p99", m.e2e.p99}}, result);
+  add_spread("ttft", m.ttft, {{"p99", m.ttft.p99}}, result);
+  add_spread("tpot", m.tpot, {{"p99", m.tpot.p99}}, result);
+  add_spread("itl", m.itl, {{"p95", m.itl.p95}, {"p99", m.itl.p99}, {"max", m.itl.max}}, result);
   result["concurrency"] = m.concurrency;
   result["accept_length"] = or_null(m.accept_length);
   result["max_output_tokens_per_s"] = m.max_output_tokens_per_s;
