@@ -180,3 +180,11 @@ def test_without_a_server_it_says_how_to_start_one():
 def test_wrong_flags_are_named(what, flags, said):
     done = bench(what, types.SimpleNamespace(url="http://127.0.0.1:9"), *flags)
     assert done.returncode == 2 and said in done.stderr
+
+
+def test_flags_may_be_cut_as_sglangs(null, tmp_path):
+    table = measured("serving", null, "--num-prompt=3", "--random-input", 5, "--random-output", 4, "--max-conc", 2,
+                     "--output-file", tmp_path / "a")
+    assert row(table, "Successful requests:") == "3" and row(table, "Max request concurrency:") == "2"
+    ambiguous = bench("serving", null, "--random", 5)
+    assert ambiguous.returncode == 2 and "--random" in ambiguous.stderr
