@@ -105,8 +105,11 @@ int run_bench_ops(int argc, char** argv) {
 void print_usage(std::FILE* out) {
   std::fputs(
       "usage: glint bench WHAT [FLAGS]\n\n"
-      "  ops   every op of a model's forward pass: time, bytes, FLOPs, share of what the GPU can "
-      "do\n\n"
+      "  ops       every op of a model's forward pass: time, bytes, FLOPs, share of what the GPU "
+      "can "
+      "do\n"
+      "  serving   a load over HTTP, as SGLang's bench_serving: throughput and latency\n"
+      "  sweep     the highest load that a server takes within a latency goal\n\n"
       "glint bench WHAT --help lists the flags.\n",
       out);
 }
@@ -116,6 +119,8 @@ void print_usage(std::FILE* out) {
 int run_bench(int argc, char** argv) {
   const std::string_view what = argc < 2 ? "" : argv[1];
   if (what == "ops") return run_bench_ops(argc - 1, argv + 1);
+  if (what == "serving") return run_bench_serving(argc - 1, argv + 1);
+  if (what == "sweep") return run_bench_sweep(argc - 1, argv + 1);
   if (what == "--help" || what == "-h") {
     print_usage(stdout);
     return 0;

@@ -1,8 +1,11 @@
 #include "apps/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
 
@@ -21,6 +24,39 @@ CLI::Validator number(const std::string& expected, Fits fits) {
         return cat("expected ", expected, ", found ", text);
       },
       "");
+}
+
+// The option that alone has a long name beginning with `prefix`, by that name; `prefix` itself if
+// it is a name, or none or several have one.
+std::string whole_name(const CLI::App& app, const std::string& prefix) {
+  const CLI::Option* found = nullptr;
+  std::string name = prefix;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& candidate : option->get_lnames()) {
+      if (candidate == prefix) return prefix;
+      if (!candidate.starts_with(prefix)) continue;
+      if (found != nullptr && found != option) return prefix;
+      found = option;
+      name = candidate;
+    }
+  }
+  return name;
+}
+
+// The arguments, last one first as CLI11 wants them, with whole names in place of "--num-prompt".
+std::vector<std::string> arguments(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> reversed;
+  bool has_names = true;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    has_names = has_names && argument != "--";
+    if (has_names && argument.starts_with("--")) {
+      const size_t end = std::min(argument.find('='), argument.size());
+      argument.replace(2, end - 2, whole_name(app, argument.substr(2, end - 2)));
+    }
+    reversed.insert(reversed.begin(), std::move(argument));
+  }
+  return reversed;
 }
 
 }  // namespace
@@ -45,7 +81,7 @@ CLI::Option* add_model_argument(CLI::App& app, std::string& model, const std::st
 
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {
   try {
-    app.parse(argc, argv);
+    app.parse(arguments(app, argc, argv));
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);

@@ -20,7 +20,8 @@ CLI::Validator above_zero();
 CLI::Validator zero_or_more();
 CLI::Validator between(double least, double most);
 
-// Parses; the exit status if the command is over with that: 0 after --help, 2 after wrong usage
+// Parses. A flag may be cut as long as one alone begins so (--num-prompt), as in Python's argparse.
+// The exit status if the command is over with that: 0 after --help, 2 after wrong usage
 // (whose sentence went to stderr).
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv);
 

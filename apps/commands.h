@@ -12,5 +12,7 @@ int run_doctor(int argc, char** argv);
 int run_eval(int argc, char** argv);
 int run_bench(int argc, char** argv);
 int run_configure(int argc, char** argv);
+int run_bench_serving(int argc, char** argv);
+int run_bench_sweep(int argc, char** argv);
 
 }  // namespace glint

@@ -71,6 +71,17 @@ double share(int64_t part, int64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
+void step_metrics(const std::string& kind, const std::string& meaning, const StepTotals& steps,
+                  Exposition& e) {
+  const std::string name = "sglang:" + kind + "_steps";
+  e.counter(name + "_total", "Steps " + meaning + ".", steps.steps);
+  e.counter(name + "_seconds_total", "Time of the steps " + meaning + ".", steps.seconds);
+  e.counter(name + "_decode_rows_total", "Tokens decoded in steps " + meaning + ".",
+            steps.decode_rows);
+  e.counter(name + "_prompt_tokens_total", "Prompt tokens computed in steps " + meaning + ".",
+            steps.prompt_tokens);
+}
+
 std::string sglang_metrics(const MetricsInput& input, const std::string& labels) {
   const EngineStats& s = input.stats;
   Exposition e(labels);
@@ -105,6 +116,8 @@ std::string sglang_metrics(const MetricsInput& input, const std::string& labels)
   e.counter("sglang:evicted_tokens_total", "KV rows evicted from the prefix cache.",
             s.evicted_tokens_total);
   e.counter("sglang:steps_total", "Steps of the engine.", s.steps_total);
+  step_metrics("decode", "that only decode", s.decode_steps, e);
+  step_metrics("prompt", "with parts of prompts", s.prompt_steps, e);
   e.histogram("sglang:time_to_first_token_seconds", "From the request to its first token.",
               input.latency.time_to_first_token);
   e.histogram("sglang:inter_token_latency_seconds", "From a token to the next.",

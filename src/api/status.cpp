@@ -124,6 +124,8 @@ void handle_server_info(ServerContext& context, std::shared_ptr<Exchange> exchan
                      {"weight_version", "default"},
                      {"dtype", options.dtype},
                      {"load_format", options.load_format},
+                     {"vocab_size", context.config.vocab_size},
+                     {"skip_tokenizer_init", !context.tokenizer},
                      {"context_length", context.limits.context_length},
                      {"max_total_num_tokens", stats.max_total_tokens},
                      {"max_total_tokens", stats.max_total_tokens},

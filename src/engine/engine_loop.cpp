@@ -1,5 +1,6 @@
 #include "engine/engine_loop.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -106,7 +107,7 @@ EngineLoop::InFlight EngineLoop::submit_step(Plan plan) {
     if (chunk.starts) input.new_slots.push_back(start_slot(*scheduler_.find(chunk.sequence)));
   ++steps_total_;
   const Ticket ticket = runner_->submit(std::move(input));
-  return {.plan = std::move(plan), .ticket = ticket};
+  return {.plan = std::move(plan), .ticket = ticket, .submitted_s = clock_.now_s()};
 }
 
 SlotState EngineLoop::start_slot(const Sequence& sequence) {
@@ -121,6 +122,7 @@ SlotState EngineLoop::start_slot(const Sequence& sequence) {
 
 void EngineLoop::collect_step(const InFlight& step) {
   StepOutput output = runner_->collect(step.ticket);
+  count_step(step);
   std::vector<std::vector<TokenId>> ids(output.sampled.size());
   std::vector<SampledChunk> sampled;
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -133,6 +135,19 @@ void EngineLoop::collect_step(const InFlight& step) {
     if (planted(PlantedBug::kInFlightTokenLost) && gave_way) continue;
     answer(outcome, output.sampled[outcome.result]);
   }
+}
+
+void EngineLoop::count_step(const InFlight& step) {
+  int64_t decode_rows = 0, prompt_tokens = 0;
+  for (const Chunk& chunk : step.plan.chunks)
+    (chunk.form == ChunkForm::kPrompt ? prompt_tokens : decode_rows) += chunk.extend_len;
+  StepTotals& totals = prompt_tokens > 0 ? prompt_steps_ : decode_steps_;
+  const double now_s = clock_.now_s();
+  ++totals.steps;
+  totals.seconds += now_s - std::max(step.submitted_s, last_collected_s_);
+  totals.decode_rows += decode_rows;
+  totals.prompt_tokens += prompt_tokens;
+  last_collected_s_ = now_s;
 }
 
 void EngineLoop::answer(const Outcome& outcome, SampledTokens& sampled) {
@@ -201,6 +216,8 @@ EngineStats EngineLoop::stats() const {
   stats.retractions_total = totals.retractions;
   stats.evicted_tokens_total = totals.evicted_pages * page_size;
   stats.steps_total = steps_total_;
+  stats.decode_steps = decode_steps_;
+  stats.prompt_steps = prompt_steps_;
   stats.last_gen_throughput_tps = throughput_tps_;
   return stats;
 }

@@ -41,6 +41,7 @@ class EngineLoop {
   struct InFlight {
     Plan plan;
     Ticket ticket = 0;
+    double submitted_s = 0;
   };
 
   void apply(SubmitCommand& command);
@@ -49,6 +50,7 @@ class EngineLoop {
   InFlight submit_step(Plan plan);
   SlotState start_slot(const Sequence& sequence);
   void collect_step(const InFlight& step);
+  void count_step(const InFlight& step);
   void answer(const Outcome& outcome, SampledTokens& sampled);
   void end_request(RequestId id, TokenEvent&& event);
   void leave_waiting(OpenRequest& request);
@@ -63,6 +65,8 @@ class EngineLoop {
   int64_t requests_total_ = 0;
   int64_t aborted_requests_total_ = 0;
   int64_t steps_total_ = 0;
+  StepTotals decode_steps_, prompt_steps_;
+  double last_collected_s_ = 0;
   double window_begin_s_ = 0;  // of the throughput figure
   int64_t window_begin_tokens_ = 0;
   double throughput_tps_ = 0;

@@ -173,6 +173,20 @@ TEST_F(EngineTest, CancelEndsWithAbortAtTheNextStep) {
   EXPECT_EQ(stats.aborted_requests_total, 2);
 }
 
+TEST_F(EngineTest, StepsAreCountedByWhatTheyCompute) {
+  start(small_limits());
+  Answer answer;
+  ASSERT_TRUE(submit(answer, request(4)).has_value());
+  run_until_idle();
+  const EngineStats stats = engine_->stats();
+  EXPECT_EQ(stats.prompt_steps.steps, 1);
+  EXPECT_EQ(stats.prompt_steps.prompt_tokens, 5);
+  EXPECT_EQ(stats.prompt_steps.decode_rows, 0);
+  EXPECT_EQ(stats.decode_steps.steps, stats.steps_total - 1);
+  EXPECT_EQ(stats.decode_steps.decode_rows, stats.decode_steps.steps);
+  EXPECT_EQ(stats.decode_steps.prompt_tokens, 0);
+}
+
 TEST_F(EngineTest, FlushIsRefusedWhileRequestsRun) {
   start(small_limits());
   Answer answer;

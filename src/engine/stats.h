@@ -5,6 +5,15 @@
 
 namespace glint {
 
+// Steps of one kind. Run-ahead overlaps them: a step's time runs from the end of the one before, or
+// from its own submission if the engine was idle, until its tokens are there.
+struct StepTotals {
+  int64_t steps = 0;
+  double seconds = 0;
+  int64_t decode_rows = 0;    // tokens computed one by one
+  int64_t prompt_tokens = 0;  // computed; those found in the cache are none
+};
+
 // What /metrics, /get_server_info and the log show of the engine. Counters since the start.
 struct EngineStats {
   int num_running_requests = 0;
@@ -17,7 +26,8 @@ struct EngineStats {
   int64_t requests_total = 0, aborted_requests_total = 0, retractions_total = 0;
   int64_t evicted_tokens_total = 0;
   int64_t steps_total = 0;
-  double last_gen_throughput_tps = 0;  // output tokens per second over the last second or so
+  StepTotals decode_steps{}, prompt_steps{};  // the latter hold prompt chunks, perhaps decodes too
+  double last_gen_throughput_tps = 0;         // output tokens per second over the last second or so
 };
 
 }  // namespace glint

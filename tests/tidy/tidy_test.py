@@ -14,7 +14,7 @@ ROOT = Path(os.environ.get("GLINT_SOURCE_DIR", Path(__file__).parents[2]))
 ARROWS = {
     "apps": ["api", "eval", "bench", "configure"],
     "eval": ["client"],
-    "bench": ["model"],
+    "bench": ["model", "client", "tokenizer", "chat"],
     "api": ["http", "web", "configure", "chat", "tokenizer", "engine"],
     "configure": ["bench"],
     "client": ["http"],

@@ -1,0 +1,190 @@
+"""glint bench serving and glint bench sweep: against the null server, which has no model, and against a real one."""
+
+import json
+import re
+import signal
+import subprocess
+import types
+
+import pytest
+
+from conftest import BIN, DEADLINE_S, wait_until
+
+PAGE_ROWS = ("here", "B200, SGLang 0.5.7", "ratio")
+
+
+@pytest.fixture(scope="module")
+def null(tmp_path_factory):
+    """Its streams have an event for each token, half a millisecond apart."""
+    log = tmp_path_factory.mktemp("null") / "stderr.log"
+    with open(log, "wb") as stderr:
+        process = subprocess.Popen([BIN / "null_server", "0", "1", "500"], stderr=stderr)
+    port = wait_until("it listens", lambda: re.search(r"listening on .*:(\d+)\n", log.read_text())).group(1)
+    yield types.SimpleNamespace(url=f"http://127.0.0.1:{port}")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=DEADLINE_S) == 0
+
+
+def bench(what, server, *args, cwd=None):
+    return subprocess.run([BIN / "glint", "bench", what, "--base-url", server.url, *map(str, args)], cwd=cwd,
+                          capture_output=True, text=True, timeout=DEADLINE_S * 4)
+
+
+def measured(what, server, *args, **more):
+    done = bench(what, server, *args, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def row(table, label):
+    """The value of one of the table's rows."""
+    return re.search(rf"^{re.escape(label)}\s+(\S+)\s*$", table, re.M).group(1)
+
+
+def results(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]  # Python reads its own Infinity
+
+
+def random_load(count, longest_in, longest_out):
+    return ("--num-prompts", count, "--random-input-len", longest_in, "--random-output-len", longest_out)
+
+
+def test_the_pages_first_cell_sends_the_published_tokens(null, tmp_path):
+    out = tmp_path / "a.jsonl"
+    table = measured("serving", null, "--backend", "sglang", *random_load(10, 1000, 1000), "--max-concurrency", 16,
+                     "--output-file", out, "--output-details")
+    assert table.startswith("\n============ Serving Benchmark Result ============\nBackend:  ")
+    assert row(table, "Successful requests:") == "10"
+    assert row(table, "Total input tokens:") == "6101" and row(table, "Total generated tokens:") == "4220"
+    assert row(table, "Max request concurrency:") == "16" and row(table, "Traffic request rate:") == "inf"
+    footer = table.split("=" * 50 + "\n")[1]
+    assert re.match(r"client: \d+ % of one core, [\d.]+ us for each of \d+ events;", footer)
+    assert "steps that only decode" in footer and "random ids" in footer
+    [result] = results(out)
+    assert result["input_lens"] == [38, 236, 909, 73, 768, 906, 716, 646, 848, 961]
+    assert result["output_lens"] == [145, 130, 973, 584, 750, 509, 391, 282, 179, 277]
+    assert result["request_rate"] == float("inf") and result["errors"] == [""] * 10
+    for length, itls in zip(result["output_lens"], result["itls"]):
+        assert len(itls) < length and min(itls) >= 0
+
+
+def test_results_are_appended_under_sglangs_name(null, tmp_path):
+    for _ in range(2):
+        measured("serving", null, *random_load(3, 5, 4), cwd=tmp_path)
+    [path] = tmp_path.iterdir()
+    assert re.fullmatch(r"glint_\d{4}_3_5_4\.jsonl", path.name)
+    assert [r["completed"] for r in results(path)] == [3, 3]
+
+
+def test_arrivals_take_the_time_of_their_rate(null, tmp_path):
+    """Twenty at 200 a second: the same seed, the same gaps."""
+    table = measured("serving", null, *random_load(20, 5, 4), "--request-rate", 200, "--output-file", tmp_path / "a")
+    assert row(table, "Traffic request rate:") == "200.0"
+    assert 0.05 < float(row(table, "Benchmark duration (s):"))
+
+
+def test_the_page_stands_beside_its_figures(null, tmp_path):
+    plot = tmp_path / "p.html"
+    out = measured("serving", null, "--matrix", "page", "--cells", "chat_c16,summarization_c64", "--num-prompts", 8,
+                   "--output-file", tmp_path / "page.jsonl", "--plot", plot)
+    rows = re.findall(r"^\| ([\w ]*) ?\| ([^|]+) \| (\d*)", out.split("|---|---|---:")[1], re.M)
+    assert [(cell.strip(), who) for cell, who, _ in rows] == [
+        ("chat_c16", PAGE_ROWS[0]), ("", PAGE_ROWS[1]), ("", PAGE_ROWS[2]),
+        ("summarization_c64", PAGE_ROWS[0]), ("", PAGE_ROWS[1]), ("", PAGE_ROWS[2])]
+    assert [count for _, _, count in rows] == ["8", "80", "", "8", "320", ""]
+    assert [r["tag"] for r in results(tmp_path / "page.jsonl")] == ["chat_c16", "summarization_c64"]
+    html = plot.read_text()
+    assert "<script" not in html and "src=" not in html and html.count("<svg viewBox=\"0 0 560") == 5
+
+
+def test_two_files_give_ratios(null, tmp_path):
+    for name in ("a", "b"):
+        measured("serving", null, *random_load(4, 5, 20), "--output-file", tmp_path / name)
+    done = subprocess.run([BIN / "glint", "bench", "serving", "--compare", tmp_path / "a", tmp_path / "b"],
+                          capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^\| random 5/20 \| .*/a \|", done.stdout, re.M)) == 1
+    assert len(re.findall(r"^\| \| ratio \|", done.stdout, re.M)) == 1
+
+
+def test_peers_cells_send_numpys_requests(null, tmp_path):
+    out = measured("serving", null, "--matrix", "peers", "--cells", "chat1,fix16", "--seed-add", 5, "--vocab-size", 256,
+                   "--warmup-requests", 0, "--output-file", tmp_path / "p.jsonl")
+    cells = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) / (\d+) \|", out, re.M)
+    assert cells == [("chat1", "4", "1685", "1924"), ("fix16", "16", "8192", "4096")]
+
+
+def test_a_sweep_finds_the_highest_rate_within_the_goal(null, tmp_path):
+    plot = tmp_path / "s.html"
+    out = measured("sweep", null, "--goodput", "ttft:60000", "tpot:60000", *random_load(8, 5, 10), "--max-concurrency", 4,
+                   "--plot", plot, "--output-file", tmp_path / "s.jsonl")
+    assert re.findall(r"^\| (\d+) \| 8 \|.* (yes|no) \|$", out, re.M) == [("1", "yes"), ("2", "yes"), ("4", "yes")]
+    assert re.search(r"^The highest rate that met TTFT <= 60000 ms and TPOT <= 60000 ms for 99 % of the requests: "
+                     r"[\d.]+ requests/s, [\d.]+ output tokens/s, [124] in flight\.$", out, re.M)
+    assert [r["tag"] for r in results(tmp_path / "s.jsonl")] == ["c1", "c2", "c4"]
+    assert "</html>" in plot.read_text()
+
+
+def test_a_goal_that_nothing_meets_is_said(null):
+    out = measured("sweep", null, "--goodput", "ttft:0.000001", *random_load(2, 5, 2))
+    assert "No load that was tried met TTFT" in out
+
+
+@pytest.mark.parametrize("backend", ["glint", "sglang", "vllm", "openai-chat"])
+def test_each_api_of_a_real_server_counts_the_same(server, backend, tmp_path):
+    out = tmp_path / "a.jsonl"
+    table = measured("serving", server, "--backend", backend, *random_load(6, 30, 12), "--max-concurrency", 3,
+                     "--output-file", out, "--output-details")
+    [result] = results(out)
+    assert result["completed"] == 6 and result["errors"] == [""] * 6
+    assert result["total_output_tokens"] == sum(result["output_lens"])
+    assert result["output_lens"] == [6, 1, 1, 2, 8, 7]  # numpy.random.seed(1); randint(1, 31, 6); randint(1, 13, 6)
+    assert result["total_output_tokens_retokenized"] > 0  # the server's tokenizer is on this machine
+    assert any(result["generated_texts"])  # one token alone may be half a character
+    assert row(table, "Total generated tokens:") == str(sum(result["output_lens"]))
+
+
+def test_shared_prefixes_are_found_in_the_cache(server, tmp_path):
+    table = measured("serving", server, "--dataset-name", "generated-shared-prefix", "--gsp-num-groups", 2,
+                     "--gsp-prompts-per-group", 4, "--gsp-system-prompt-len", 300, "--gsp-question-len", 8,
+                     "--gsp-output-len", 3, "--max-concurrency", 1, "--output-file", tmp_path / "a")
+    assert row(table, "Successful requests:") == "8"
+    assert int(re.search(r"prefix cache: held (\d+) % ", table).group(1)) > 50
+
+
+def test_conversations_of_a_file(server, tmp_path):
+    data = tmp_path / "talk.json"
+    turns = [{"from": "human", "value": "the sea was calm"}, {"from": "gpt", "value": "and a small boat went out"}]
+    data.write_text(json.dumps([{"conversations": turns}] * 3 + [{"conversations": turns[:1]}]))
+    table = measured("serving", server, "--dataset-name", "sharegpt", "--dataset-path", data, "--num-prompts", 2,
+                     "--output-file", tmp_path / "a")
+    assert row(table, "Successful requests:") == "2" and "random ids" not in table
+
+
+def test_a_refused_load_says_what_the_server_said(server, tmp_path):
+    done = bench("serving", server, *random_load(1, 9, 9), "--extra-request-body", '{"stream": 5}',
+                 "--output-file", tmp_path / "a")
+    assert done.returncode == 1 and "warm-up" in done.stderr and "stream" in done.stderr
+
+
+def test_without_a_server_it_says_how_to_start_one():
+    done = bench("serving", types.SimpleNamespace(url="http://127.0.0.1:9"), "--ready-check-timeout-sec", 0)
+    assert done.returncode == 1 and "glint serve" in done.stderr
+
+
+@pytest.mark.parametrize("what, flags, said", [
+    ("serving", ["--backend", "tgi"], "--backend"), ("serving", ["--request-rate", "fast"], "--request-rate"),
+    ("serving", ["--matrix", "page", "--cells", "chat_c2"], "chat_c16"), ("serving", ["--num-prompts", 0], "--num-prompts"),
+    ("serving", ["--header", "x"], "NAME=VALUE"), ("serving", ["--extra-request-body", "[]"], "JSON object"),
+    ("sweep", [], "--goodput"), ("sweep", ["--goodput", "speed:3"], "ttft:MS")])
+def test_wrong_flags_are_named(what, flags, said):
+    done = bench(what, types.SimpleNamespace(url="http://127.0.0.1:9"), *flags)
+    assert done.returncode == 2 and said in done.stderr
+
+
+def test_flags_may_be_cut_as_sglangs(null, tmp_path):
+    table = measured("serving", null, "--num-prompt=3", "--random-input", 5, "--random-output", 4, "--max-conc", 2,
+                     "--output-file", tmp_path / "a")
+    assert row(table, "Successful requests:") == "3" and row(table, "Max request concurrency:") == "2"
+    ambiguous = bench("serving", null, "--random", 5)
+    assert ambiguous.returncode == 2 and "--random" in ambiguous.stderr
