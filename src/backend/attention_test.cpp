@@ -346,7 +346,7 @@ TEST_P(MlaTest, AttendExpanded) {
 }
 
 // The real model's attention, where fast kernels take over. They may round the softmax's weights to
-// BF16, as transformers does: each by 2^-9 of itself, and the result once more.
+// BF16, as transformers does: each by up to 2^-8 of itself, and the result once more.
 struct Weighted {
   double sum = 0, magnitude = 0;  // of weight * value and of its absolute value
   void add(double weight, double value) {
@@ -358,7 +358,7 @@ struct Weighted {
 void expect_within_rounding(Numbers& out, const std::vector<int>& rows,
                             const std::function<Weighted(int, int)>& reference) {
   out.download();
-  const double relative = out.view().type == NumberType::kBf16 ? 0x1p-8 : 0x1p-17;
+  const double relative = out.view().type == NumberType::kBf16 ? 0x1p-7 : 0x1p-17;
   for (const int r : rows)
     for (int c = 0; c < out.num_cols(); ++c) {
       const Weighted expected = reference(r, c);

@@ -26,10 +26,13 @@ constexpr int kWarpgroup = 128, kConsumers = 2;
 constexpr int kConsumerWarps = kConsumers * kWarpgroup / kWarp;
 constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
 constexpr int kStages = 2;
-constexpr int kBoxes = kRow / 64, kBoxBytes = kTile * 128;  // of 64 columns
-constexpr int kChunks = 3, kChunkBoxes = kBoxes / kChunks;  // what a barrier waits for
-constexpr int kOutBoxes = kLatent / 64 / kConsumers;        // of a warpgroup
+constexpr int kBoxes = kRow / 64;                     // of 64 columns, swizzled over 8 rows
+constexpr int kOutBoxes = kLatent / 64 / kConsumers;  // of a warpgroup
+// A tile lies in shared memory as eight slices of 8 rows, each one piece of device memory:
+// [slice, box, 8 rows, 64 columns].
+constexpr int kSlice = 8, kBoxBytes = kSlice * 128, kSliceBytes = kBoxes * kBoxBytes;
 constexpr int kMaxFullItems = 3072;
+constexpr int kMostRowsAhead = 16;      // more rows leave the memory no time for what comes after
 constexpr int kManyRowHeads = 4 * 132;  // a warp for a group is a waste from here on
 
 using Bf16 = __nv_bfloat16;
@@ -41,6 +44,7 @@ struct DecodeArgs {
   float* sums;       // [item, num_heads, kLatent]
   PartStats* stats;  // [item, num_heads]
   Rows<Bf16> out;    // of rows with one item
+  Ahead ahead;
 };
 
 enum Level { kOfGroup, kOfRow, kLevels };  // what parts become
@@ -49,14 +53,14 @@ template <int kHeadTiles>
 struct Shared {
   static constexpr int kHeads = 8 * kHeadTiles;
   static constexpr int kHeadBoxBytes = kHeads * 128;
-  char kv[kStages][kBoxes][kBoxBytes];
+  char kv[kStages][kTile / kSlice][kSliceBytes];
   char query[kBoxes][kHeadBoxBytes];
   char weights[kConsumers][kHeadBoxBytes];   // of a tile's 64 rows
   float exchange[kConsumers][2][4][kHeads];  // between the warps of a warpgroup
   // Of what waits for parts to come, of each warp, so that registers are left to the sums.
   PartStats stats[kConsumerWarps][kLevels][kHeads];
   DecodeItem items[2];  // one is read while the next is written
-  Barrier kv_full[kStages][kChunks], kv_empty[kStages];
+  Barrier kv_full[kStages], kv_empty[kStages];
   Barrier query_full, query_empty;  // with its item
 };
 template <int kHeadTiles>
@@ -74,18 +78,16 @@ struct Ring {
   }
 };
 
+// The first num_rows rows of a page, and up to the end of their slice.
 template <int kHeadTiles>
 __device__ void load_page(Shared<kHeadTiles>& shared, const CUtensorMap& map, const Ring& ring,
-                          int page) {
+                          int page, int num_rows) {
   shared.kv_empty[ring.stage].wait(ring.parity ^ 1);
-#pragma unroll
-  for (int chunk = 0; chunk < kChunks; ++chunk) {
-    Barrier& full = shared.kv_full[ring.stage][chunk];
-    full.arrive_expecting(kChunkBoxes * kBoxBytes);
-#pragma unroll
-    for (int box = chunk * kChunkBoxes; box < (chunk + 1) * kChunkBoxes; ++box)
-      load_tile(shared.kv[ring.stage][box], map, full, 64 * box, page * kTile, 0);
-  }
+  Barrier& full = shared.kv_full[ring.stage];
+  const int slices = (num_rows + kSlice - 1) / kSlice;
+  full.arrive_expecting(slices * kSliceBytes);
+  for (int slice = 0; slice < slices; ++slice)
+    load_tile(shared.kv[ring.stage][slice], map, full, 0, page * kTile + slice * kSlice, 0);
 }
 
 // The item, too, for the consumers.
@@ -119,7 +121,7 @@ __device__ void produce(const DecodeWork& work, Shared<kHeadTiles>& shared,
     for (int tile = 0; tile < num_tiles; ++tile) {
       const int now = page;
       if (tile + 1 < num_tiles) page = pages[tile + 1];
-      load_page(shared, kv_map, ring, now);
+      load_page(shared, kv_map, ring, now, min(kTile, item.end - item.begin - tile * kTile));
       ring.advance();
       if (tile == 0) load_query(shared, query_map, item, count);
     }
@@ -160,22 +162,17 @@ struct Consumer {
         lane(static_cast<int>(threadIdx.x) % kWarp),
         scale_log2(scale) {}
 
-  // scores = K Q^T of the stage, whose boxes are used as they come.
+  // scores = K Q^T of the stage.
   __device__ void multiply_keys(float (&scores)[kSums]) {
-    const uint64_t a = matrix_descriptor(shared_address(shared.kv[ring.stage]));
+    const uint64_t a = matrix_descriptor(shared_address(shared.kv[ring.stage]), kSliceBytes);
     const uint64_t b = matrix_descriptor(shared_address(shared.query));
+    shared.kv_full[ring.stage].wait(ring.parity);
+    wgmma_fence();
 #pragma unroll
-    for (int chunk = 0; chunk < kChunks; ++chunk) {
-      shared.kv_full[ring.stage][chunk].wait(ring.parity);
-      wgmma_fence();
-#pragma unroll
-      for (int k = 0; k < 4 * kChunkBoxes; ++k) {
-        const int box = chunk * kChunkBoxes + k / 4;
-        Wgmma<kHeads>::multiply(scores, a + box * (kBoxBytes / 16) + k % 4 * 2,
-                                b + box * (Shared<kHeadTiles>::kHeadBoxBytes / 16) + k % 4 * 2,
-                                chunk + k > 0);
-      }
-    }
+    for (int k = 0; k < kRow / 16; ++k)
+      Wgmma<kHeads>::multiply(scores, a + k / 4 * (kBoxBytes / 16) + k % 4 * 2,
+                              b + k / 4 * (Shared<kHeadTiles>::kHeadBoxBytes / 16) + k % 4 * 2,
+                              k > 0);
     wgmma_commit();
     wgmma_wait<0>();
     pin(scores);
@@ -250,26 +247,29 @@ struct Consumer {
   // Rows from `begin` on may hold anything, and a weight of zero does not make a NaN nothing. In
   // this warpgroup's columns: scores of such rows are not looked at.
   __device__ void clear_rows(int begin) {
-    const int pieces = (kTile - begin) * 8;  // of a box
-    for (int i = warp * kWarp + lane; i < kOutBoxes * pieces; i += kWarpgroup) {
-      char* box = shared.kv[ring.stage][warpgroup * kOutBoxes + i / pieces];
-      *reinterpret_cast<uint4*>(box + begin * 128 + i % pieces * 16) = {0, 0, 0, 0};
+    constexpr int kPieces = kOutBoxes * 8;  // of a row, 16 bytes each
+    for (int i = warp * kWarp + lane; i < (kTile - begin) * kPieces; i += kWarpgroup) {
+      const int row = begin + i / kPieces, piece = i % kPieces;
+      char* box =
+          shared.kv[ring.stage][row / kSlice] + (warpgroup * kOutBoxes + piece / 8) * kBoxBytes;
+      *reinterpret_cast<uint4*>(box + row % kSlice * 128 + piece % 8 * 16) = {0, 0, 0, 0};
     }
   }
 
   // sums += V^T P^T
   __device__ void multiply_values(Sums& sums, bool is_first) {
     const uint64_t b = matrix_descriptor(shared_address(shared.weights[warpgroup]));
-    const uint64_t a =
-        transposed_descriptor(shared_address(shared.kv[ring.stage][warpgroup * kOutBoxes]), 0);
+    const uint64_t a = transposed_descriptor(
+        shared_address(shared.kv[ring.stage][0] + warpgroup * kOutBoxes * kBoxBytes), 0,
+        kSliceBytes);
     wgmma_fence();
 #pragma unroll
     for (int k = 0; k < kTile / 16; ++k)
 #pragma unroll
       for (int m = 0; m < kOutBoxes; ++m)
-        Wgmma<kHeads>::template multiply<true>(sums.of_box[m],
-                                               a + m * (kBoxBytes / 16) + k * (16 * 128 / 16),
-                                               b + 2 * k, !is_first || k > 0);
+        Wgmma<kHeads>::template multiply<true>(
+            sums.of_box[m], a + m * (kBoxBytes / 16) + k * (2 * kSliceBytes / 16), b + 2 * k,
+            !is_first || k > 0);
     wgmma_commit();
     wgmma_wait<0>();
 #pragma unroll
@@ -392,10 +392,12 @@ struct Consumer {
     Bf16* to = args.out[item.token];
     const bool is_empty = item.end == 0;
     const Stats stats = stats_of(kOfRow);
+    Heads shares;
+#pragma unroll
+    for (int h = 0; h < kStats; ++h) shares[h] = 1 / stats.of_head[h].total;
     for_each(sums, [&](float sum, int h, int head, int column) {
-      if (head >= args.num_heads) return;
-      const float share = is_empty ? 0.0f : sum / stats.of_head[h].total;
-      to[head * kLatent + column] = from_f32<Bf16>(share);
+      if (head < args.num_heads)
+        to[head * kLatent + column] = from_f32<Bf16>(is_empty ? 0.0f : sum * shares[h]);
     });
   }
 };
@@ -418,17 +420,27 @@ __device__ void consume(const DecodeArgs& args, Shared<kHeadTiles>& shared) {
   }
 }
 
+// One thread. This block's share, in pieces.
+__device__ void prefetch_ahead(const Ahead& ahead) {
+  constexpr int kPiece = 16 * 1024;
+  for (int i = 0; i < ahead.count; ++i) {
+    const Ahead::Range& range = ahead.ranges[i];
+    for (int64_t at = int64_t{blockIdx.x} * kPiece; at < range.bytes; at += gridDim.x * kPiece)
+      prefetch_to_l2(range.data + at, static_cast<int>(min(int64_t{kPiece}, range.bytes - at)));
+  }
+}
+
 template <int kHeadTiles>
 __global__ void __launch_bounds__(kThreads, 1)
-    attend_decode_kernel(const DecodeArgs args, const __grid_constant__ CUtensorMap kv_map,
+    attend_decode_kernel(const __grid_constant__ DecodeArgs args,
+                         const __grid_constant__ CUtensorMap kv_map,
                          const __grid_constant__ CUtensorMap query_map) {
-  let_next_start();
   extern __shared__ char memory[];
   auto& shared = *reinterpret_cast<Shared<kHeadTiles>*>(
       memory + (1024 - shared_address(memory) % 1024) % 1024);
   if (threadIdx.x == 0) {
     for (int s = 0; s < kStages; ++s) {
-      for (Barrier& full : shared.kv_full[s]) full.init(1);
+      shared.kv_full[s].init(1);
       shared.kv_empty[s].init(kConsumerWarps);
     }
     shared.query_full.init(1);
@@ -439,8 +451,10 @@ __global__ void __launch_bounds__(kThreads, 1)
     prefetch_map(kv_map);
     prefetch_map(query_map);
   }
+  if (threadIdx.x == kThreads - kWarp) prefetch_ahead(args.ahead);
   __syncthreads();
   wait_for_previous();
+  let_next_start();  // here: the plan is complete when those start who merge the parts
   if (threadIdx.x >= kConsumers * kWarpgroup) {
     give_registers<40>();
     if (threadIdx.x == kConsumers * kWarpgroup) produce(args.work, shared, kv_map, query_map);
@@ -453,10 +467,8 @@ __global__ void __launch_bounds__(kThreads, 1)
 template <int kHeadTiles>
 void launch_decode(cudaStream_t stream, int num_sms, const DecodeInputs& inputs,
                    const DecodeArgs& args) {
-  const KvPages& kv = inputs.kv;
-  const Matrix rows{kv.data, kv.type, kv.num_pages * kTile, kRow, kRow};
   launch_early(stream, static_cast<unsigned>(num_sms), kThreads, shared_bytes<kHeadTiles>(),
-               attend_decode_kernel<kHeadTiles>, args, map_of_rows(rows, kTile),
+               attend_decode_kernel<kHeadTiles>, args, map_of_pages(inputs.kv, kSlice),
                map_of_heads(inputs.q_row, inputs.num_heads, 8 * kHeadTiles));
 }
 
@@ -518,7 +530,8 @@ void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratc
                         .scale_log2 = inputs.scale * std::numbers::log2e_v<float>,
                         .sums = sums,
                         .stats = stats,
-                        .out = rows_of<Bf16>(o_latent)};
+                        .out = rows_of<Bf16>(o_latent),
+                        .ahead = num_rows <= kMostRowsAhead ? inputs.ahead : Ahead{}};
   if (heads <= 8)
     launch_decode<1>(stream, num_sms, inputs, args);
   else if (heads <= 16)

@@ -181,7 +181,8 @@ __device__ void store_row(const DecodeRow& row, int column, const Part& whole,
                           const Rows<__nv_bfloat16>& out) {
   __nv_bfloat16* to = out[row.token] + static_cast<int>(blockIdx.y) * kDecodeLatent + column;
   const float sums[4] = {whole.sums.x, whole.sums.y, whole.sums.z, whole.sums.w};
-  for (int i = 0; i < 4; ++i) to[i] = from_f32<__nv_bfloat16>(sums[i] / whole.stats.total);
+  const float share = 1 / whole.stats.total;
+  for (int i = 0; i < 4; ++i) to[i] = from_f32<__nv_bfloat16>(sums[i] * share);
 }
 
 }  // namespace
@@ -212,11 +213,11 @@ __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, 
 
 __global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out) {
   let_next_start();
-  wait_for_previous();
   __shared__ Part groups[kCombineWarps][kWarp];
   const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
   const int column = static_cast<int>(blockIdx.z) * kCombineColumns + 4 * lane;
   const RowItems items(parts, static_cast<int>(blockIdx.x));
+  wait_for_previous();
   if (items.num_full == 0) return;  // the item has been stored in its place
   const int num_groups = items.num_groups();
   Part whole = empty_part();
@@ -234,10 +235,10 @@ __global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out) {
 
 __global__ void combine_many(DecodeParts parts, Rows<__nv_bfloat16> out) {
   let_next_start();
-  wait_for_previous();
   const int column =
       static_cast<int>(threadIdx.y) * kCombineColumns + 4 * static_cast<int>(threadIdx.x);
   const RowItems items(parts, static_cast<int>(blockIdx.x));
+  wait_for_previous();
   if (items.num_full == 0) return;  // the item has been stored in its place
   Part whole = empty_part();
   for (int group = 0; group < items.num_groups(); ++group)

@@ -105,7 +105,9 @@ struct DecodeParts {
 };
 
 // Merges the parts of a row that has several into out[token, head * kDecodeLatent + column]. Grid:
-// rows, heads, columns / kCombineColumns; block: kWarp x kCombineWarps, a warp to a group.
+// rows, heads, columns / kCombineColumns; block: kWarp x kCombineWarps, a warp to a group. The plan
+// is read before the wait for the kernel before, which lets this one start only when it is
+// complete.
 constexpr int kDecodeLatent = 512;
 constexpr int kCombineWarps = 8;
 constexpr int kCombineColumns = 4 * kWarp;

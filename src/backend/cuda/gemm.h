@@ -57,6 +57,9 @@ CUtensorMap map_of_rows(const Matrix& rows, int tile_rows);
 // The same of [rows, num_heads, columns of a head]: tiles of `tile_heads` heads of one row and 64
 // columns. Heads that are not there read as zeros.
 CUtensorMap map_of_heads(const Matrix& rows, int num_heads, int tile_heads);
+// All pages as one list of rows: tiles of `tile_rows` rows and all columns, in boxes of 64 columns
+// one after another, each swizzled over 128 bytes.
+CUtensorMap map_of_pages(const KvPages& kv, int tile_rows);
 
 // Whether gemm_wgmma() takes it: decided by the weights and the layout of rows, not their number.
 bool is_for_wgmma(const GemmArgs& args);

@@ -96,24 +96,29 @@ __device__ inline void load_tile(void* to_shared, const CUtensorMap& map, Barrie
       "l"(&map), "r"(shared_address(&barrier.word)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
       : "memory");
 }
+// Memory into the L2 cache: aligned to 16 bytes, a multiple of them.
+__device__ inline void prefetch_to_l2(const void* from, int bytes) {
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+}
 __device__ inline void prefetch_map(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
 
 // A matrix of 64 BF16 columns in shared memory, 128 bytes a row, swizzled over 8 rows of 1,024
 // bytes (the copy engine's 128-byte swizzle), as wgmma takes it: start / 16, rows of 8 that lie
-// 1,024 bytes apart, layout 1. The next 16 columns lie 32 bytes further.
-__device__ inline uint64_t matrix_descriptor(uint32_t shared) {
-  return uint64_t{(shared & 0x3ffff) >> 4} | uint64_t{1} << 16 | uint64_t{1024 >> 4} << 32 |
+// `rows_bytes` apart, layout 1. The next 16 columns lie 32 bytes further.
+__device__ inline uint64_t matrix_descriptor(uint32_t shared, uint32_t rows_bytes = 1024) {
+  return uint64_t{(shared & 0x3ffff) >> 4} | uint64_t{1} << 16 | uint64_t{rows_bytes >> 4} << 32 |
          uint64_t{1} << 62;
 }
 
 // The same memory as a transposed operand: the matrix's rows are k, its 64 columns are rows of the
 // operand, and the operand's next 64 rows are another such matrix `group_bytes` further. The next
-// 16 of k lie 2,048 bytes further.
-__device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group_bytes) {
+// 16 of k lie 2 * rows_bytes further.
+__device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group_bytes,
+                                                 uint32_t rows_bytes = 1024) {
   return uint64_t{(shared & 0x3ffff) >> 4} | uint64_t{group_bytes >> 4} << 16 |
-         uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
+         uint64_t{rows_bytes >> 4} << 32 | uint64_t{1} << 62;
 }
 
 // Four 8 x 8 matrices of BF16, transposed, to shared memory: lane l gives where row l % 8 of matrix

@@ -89,4 +89,13 @@ CUtensorMap map_of_heads(const Matrix& rows, int num_heads, int tile_heads) {
        .box = {64, static_cast<cuuint32_t>(tile_heads), 1}});
 }
 
+CUtensorMap map_of_pages(const KvPages& kv, int tile_rows) {
+  const auto boxes = static_cast<cuuint32_t>(kv.row_size / 64);
+  const auto rows = static_cast<cuuint64_t>(kv.num_pages) * static_cast<cuuint64_t>(kv.page_size);
+  return encode(kv.data, {.rank = 3,
+                          .sizes = {64, rows, boxes},
+                          .stride_bytes = {2 * static_cast<cuuint64_t>(kv.row_size), 2 * 64},
+                          .box = {64, static_cast<cuuint32_t>(tile_rows), boxes}});
+}
+
 }  // namespace glint::cuda
