@@ -101,31 +101,39 @@ __device__ void store_staged(const Problem& p, const TileWalk<S>& tile, int warp
   }
 }
 
-// The blocks of a cluster: each adds up every blocks-th number of all their parts and stores it.
-// `mine` is the block's own ring, which nobody needs any more.
+// The blocks of a cluster: each adds up every blocks-th four numbers of all their parts and stores
+// them. `mine` is the block's own ring, which nobody needs any more.
 template <typename S, int kRows, typename Out>
 __device__ void store_sums(const Problem& p, const TileWalk<S>& tile, const float (&d)[kRows / 2],
-                           float* mine) {
+                           char* mine) {
   const int thread = static_cast<int>(threadIdx.x), block = cluster_rank();
+  auto* fours = reinterpret_cast<float4*>(mine) + thread;
 #pragma unroll
-  for (int i = 0; i < kRows / 2; ++i) mine[i * kWarpgroup + thread] = d[i];
+  for (int i = 0; i < kRows / 8; ++i)
+    fours[i * kWarpgroup] = {d[4 * i], d[4 * i + 1], d[4 * i + 2], d[4 * i + 3]};
   sync_cluster();
-#pragma unroll 4  // a load from another block takes long: many are under way
-  for (int i = block; i < kRows / 2; i += p.parts) {
-    const uint32_t at = shared_address(mine + i * kWarpgroup + thread);
-    float part[kMostParts];
+#pragma unroll 2  // a load from another block takes long: many are under way
+  for (int i = block; i < kRows / 8; i += p.parts) {
+    const uint32_t at = shared_address(fours + i * kWarpgroup);
+    float4 part[kMostParts];
 #pragma unroll
     for (int other = 0; other < kMostParts; ++other)
-      part[other] = other < p.parts ? load_from_block(at, other) : 0.0f;
-    float sum = part[0];
+      if (other < p.parts) part[other] = load_from_block(at, other);
+    float4 sum = part[0];
 #pragma unroll
-    for (int other = 1; other < kMostParts; ++other)
-      if (other < p.parts) sum += part[other];
-    const int row = tile.first_row + i / 4 * 8 + thread % 4 * 2 + i % 2;
-    const int feature =
-        tile.feature * 64 + thread / kWarp * 16 + thread % kWarp / 4 + i / 2 % 2 * 8;
-    if (row < tile.num_rows && feature < p.n)
-      static_cast<Out*>(p.out)[tile.id(row) * p.out_stride + feature] = from_f32<Out>(sum);
+    for (int other = 1; other < kMostParts; ++other) {
+      if (other >= p.parts) continue;
+      sum.x += part[other].x, sum.y += part[other].y;
+      sum.z += part[other].z, sum.w += part[other].w;
+    }
+    const float numbers[4] = {sum.x, sum.y, sum.z, sum.w};
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {  // as in Wgmma
+      const int row = tile.first_row + i * 8 + thread % 4 * 2 + j % 2;
+      const int feature = tile.feature * 64 + thread / kWarp * 16 + thread % kWarp / 4 + j / 2 * 8;
+      if (row < tile.num_rows && feature < p.n)
+        static_cast<Out*>(p.out)[tile.id(row) * p.out_stride + feature] = from_f32<Out>(numbers[j]);
+    }
   }
 }
 

@@ -193,7 +193,7 @@ __device__ void consume_tile(const Problem& p, const TileWalk<S>& tile, Consumer
   } else {
     multiply_part<S, kRows, kWeights>(d, tile.k_begin, tile.k_end, consumer);
     if (p.parts > 1)  // the cluster has this tile alone
-      return store_sums<S, kRows, Out>(p, tile, d, reinterpret_cast<float*>(consumer.ring));
+      return store_sums<S, kRows, Out>(p, tile, d, consumer.ring);
   }
   if constexpr (kIsStaged<S> && kRows == S::kTileRows && !(kSwiglu && sizeof(Out) == 4)) {
     if (p.stores_whole) {

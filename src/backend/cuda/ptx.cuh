@@ -149,16 +149,16 @@ __device__ inline void sync_cluster() {
       "barrier.cluster.wait.acquire.aligned;" ::
           : "memory");
 }
-// The float at `shared`, a shared_address() of this block, in the block of that rank.
-__device__ inline float load_from_block(uint32_t shared, int rank) {
-  float x;
+// The floats at `shared`, a shared_address() of this block, in the block of that rank.
+__device__ inline float4 load_from_block(uint32_t shared, int rank) {
+  float4 x;
   asm volatile(
       "{\n"
       ".reg .b32 there;\n"
-      "mapa.shared::cluster.u32 there, %1, %2;\n"
-      "ld.shared::cluster.f32 %0, [there];\n"
+      "mapa.shared::cluster.u32 there, %4, %5;\n"
+      "ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [there];\n"
       "}\n"
-      : "=f"(x)
+      : "=f"(x.x), "=f"(x.y), "=f"(x.z), "=f"(x.w)
       : "r"(shared), "r"(rank)
       : "memory");
   return x;
