@@ -32,7 +32,6 @@ constexpr int kOutBoxes = kLatent / 64 / kConsumers;  // of a warpgroup
 // [slice, box, 8 rows, 64 columns].
 constexpr int kSlice = 8, kBoxBytes = kSlice * 128, kSliceBytes = kBoxes * kBoxBytes;
 constexpr int kMaxFullItems = 3072;
-constexpr int kMostRowsAhead = 16;      // more rows leave the memory no time for what comes after
 constexpr int kManyRowHeads = 4 * 132;  // a warp for a group is a waste from here on
 
 using Bf16 = __nv_bfloat16;
@@ -44,7 +43,6 @@ struct DecodeArgs {
   float* sums;       // [item, num_heads, kLatent]
   PartStats* stats;  // [item, num_heads]
   Rows<Bf16> out;    // of rows with one item
-  Ahead ahead;
 };
 
 enum Level { kOfGroup, kOfRow, kLevels };  // what parts become
@@ -250,8 +248,8 @@ struct Consumer {
     constexpr int kPieces = kOutBoxes * 8;  // of a row, 16 bytes each
     for (int i = warp * kWarp + lane; i < (kTile - begin) * kPieces; i += kWarpgroup) {
       const int row = begin + i / kPieces, piece = i % kPieces;
-      char* box =
-          shared.kv[ring.stage][row / kSlice] + (warpgroup * kOutBoxes + piece / 8) * kBoxBytes;
+      char* box = shared.kv[ring.stage][row / kSlice] +
+                  (warpgroup * kOutBoxes + piece / 8) * kBoxBytes;
       *reinterpret_cast<uint4*>(box + row % kSlice * 128 + piece % 8 * 16) = {0, 0, 0, 0};
     }
   }
@@ -267,9 +265,9 @@ struct Consumer {
     for (int k = 0; k < kTile / 16; ++k)
 #pragma unroll
       for (int m = 0; m < kOutBoxes; ++m)
-        Wgmma<kHeads>::template multiply<true>(
-            sums.of_box[m], a + m * (kBoxBytes / 16) + k * (2 * kSliceBytes / 16), b + 2 * k,
-            !is_first || k > 0);
+        Wgmma<kHeads>::template multiply<true>(sums.of_box[m],
+                                               a + m * (kBoxBytes / 16) + k * (2 * kSliceBytes / 16),
+                                               b + 2 * k, !is_first || k > 0);
     wgmma_commit();
     wgmma_wait<0>();
 #pragma unroll
@@ -420,20 +418,9 @@ __device__ void consume(const DecodeArgs& args, Shared<kHeadTiles>& shared) {
   }
 }
 
-// One thread. This block's share, in pieces.
-__device__ void prefetch_ahead(const Ahead& ahead) {
-  constexpr int kPiece = 16 * 1024;
-  for (int i = 0; i < ahead.count; ++i) {
-    const Ahead::Range& range = ahead.ranges[i];
-    for (int64_t at = int64_t{blockIdx.x} * kPiece; at < range.bytes; at += gridDim.x * kPiece)
-      prefetch_to_l2(range.data + at, static_cast<int>(min(int64_t{kPiece}, range.bytes - at)));
-  }
-}
-
 template <int kHeadTiles>
 __global__ void __launch_bounds__(kThreads, 1)
-    attend_decode_kernel(const __grid_constant__ DecodeArgs args,
-                         const __grid_constant__ CUtensorMap kv_map,
+    attend_decode_kernel(const DecodeArgs args, const __grid_constant__ CUtensorMap kv_map,
                          const __grid_constant__ CUtensorMap query_map) {
   extern __shared__ char memory[];
   auto& shared = *reinterpret_cast<Shared<kHeadTiles>*>(
@@ -451,7 +438,6 @@ __global__ void __launch_bounds__(kThreads, 1)
     prefetch_map(kv_map);
     prefetch_map(query_map);
   }
-  if (threadIdx.x == kThreads - kWarp) prefetch_ahead(args.ahead);
   __syncthreads();
   wait_for_previous();
   let_next_start();  // here: the plan is complete when those start who merge the parts
@@ -530,8 +516,7 @@ void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratc
                         .scale_log2 = inputs.scale * std::numbers::log2e_v<float>,
                         .sums = sums,
                         .stats = stats,
-                        .out = rows_of<Bf16>(o_latent),
-                        .ahead = num_rows <= kMostRowsAhead ? inputs.ahead : Ahead{}};
+                        .out = rows_of<Bf16>(o_latent)};
   if (heads <= 8)
     launch_decode<1>(stream, num_sms, inputs, args);
   else if (heads <= 16)

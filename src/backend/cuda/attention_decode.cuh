@@ -2,7 +2,6 @@
 
 // Absorbed attention at the model's sizes in BF16 on tensor cores: docs/kernels/attention.md.
 
-#include "backend/cuda/ahead.h"
 #include "backend/cuda/kernel.cuh"
 
 namespace glint::cuda {
@@ -18,7 +17,6 @@ struct DecodeInputs {
   KvPages kv;
   float scale = 1;
   RowList rows;
-  Ahead ahead = {};
 };
 
 // plan_attend. Scratch: a number for each row, and a few.
