@@ -32,7 +32,7 @@ constexpr int kOutBoxes = kLatent / 64 / kConsumers;  // of a warpgroup
 // [slice, box, 8 rows, 64 columns].
 constexpr int kSlice = 8, kBoxBytes = kSlice * 128, kSliceBytes = kBoxes * kBoxBytes;
 constexpr int kMaxFullItems = 3072;
-constexpr int kManyRowHeads = 4 * 132;  // a warp for a group is a waste from here on
+constexpr int kFewRowHeads = 132;
 
 using Bf16 = __nv_bfloat16;
 
@@ -248,8 +248,8 @@ struct Consumer {
     constexpr int kPieces = kOutBoxes * 8;  // of a row, 16 bytes each
     for (int i = warp * kWarp + lane; i < (kTile - begin) * kPieces; i += kWarpgroup) {
       const int row = begin + i / kPieces, piece = i % kPieces;
-      char* box = shared.kv[ring.stage][row / kSlice] +
-                  (warpgroup * kOutBoxes + piece / 8) * kBoxBytes;
+      char* box =
+          shared.kv[ring.stage][row / kSlice] + (warpgroup * kOutBoxes + piece / 8) * kBoxBytes;
       *reinterpret_cast<uint4*>(box + row % kSlice * 128 + piece % 8 * 16) = {0, 0, 0, 0};
     }
   }
@@ -265,9 +265,9 @@ struct Consumer {
     for (int k = 0; k < kTile / 16; ++k)
 #pragma unroll
       for (int m = 0; m < kOutBoxes; ++m)
-        Wgmma<kHeads>::template multiply<true>(sums.of_box[m],
-                                               a + m * (kBoxBytes / 16) + k * (2 * kSliceBytes / 16),
-                                               b + 2 * k, !is_first || k > 0);
+        Wgmma<kHeads>::template multiply<true>(
+            sums.of_box[m], a + m * (kBoxBytes / 16) + k * (2 * kSliceBytes / 16), b + 2 * k,
+            !is_first || k > 0);
     wgmma_commit();
     wgmma_wait<0>();
 #pragma unroll
@@ -493,6 +493,18 @@ PlanMemory plan_in(Scratch& scratch, bool sealed, int num_rows, const KvPages& k
   return {plan, plan_rows, reinterpret_cast<DecodeItem*>(plan_rows + rows)};
 }
 
+// Few rows do not occupy the GPU unless several warps share a row's groups.
+void combine(cudaStream_t stream, int num_rows, const DecodeParts& parts, const Rows<Bf16>& out) {
+  const auto rows = static_cast<unsigned>(num_rows), heads = static_cast<unsigned>(parts.num_heads);
+  if (num_rows * parts.num_heads <= kFewRowHeads) {
+    launch_early(stream, dim3(rows, heads, kCombineQuarters), dim3(kWarp, kCombineWarps), 0,
+                 combine_few, parts, out);
+  } else {
+    launch_early(stream, dim3(rows, blocks_for(parts.num_heads, kCombineHeads)),
+                 dim3(kWarp, kCombineQuarters, kCombineHeads), 0, combine_many, parts, out);
+  }
+}
+
 }  // namespace
 
 void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan_scratch, bool sealed,
@@ -525,15 +537,7 @@ void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratc
     launch_decode<3>(stream, num_sms, inputs, args);
   else
     launch_decode<4>(stream, num_sms, inputs, args);
-  const DecodeParts parts{plan.plan, plan.rows, sums, stats};
-  const dim3 rows_heads(static_cast<unsigned>(num_rows), static_cast<unsigned>(heads));
-  if (num_rows * heads >= kManyRowHeads) {
-    launch_early(stream, rows_heads, dim3(kWarp, kLatent / kCombineColumns), 0, combine_many, parts,
-                 rows_of<Bf16>(o_latent));
-  } else {
-    launch_early(stream, dim3(rows_heads.x, rows_heads.y, kLatent / kCombineColumns),
-                 dim3(kWarp, kCombineWarps), 0, combine_decode, parts, rows_of<Bf16>(o_latent));
-  }
+  combine(stream, num_rows, {plan.plan, plan.rows, sums, stats, heads}, rows_of<Bf16>(o_latent));
 }
 
 }  // namespace glint::cuda

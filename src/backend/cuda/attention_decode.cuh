@@ -6,7 +6,8 @@
 
 namespace glint::cuda {
 
-// Rows of 512 + 64 numbers in pages of 64, at most 32 heads.
+// Rows of 512 + 64 numbers in pages of 64, at most 32 heads; queries that begin at multiples of 16
+// bytes.
 bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
                           const Matrix& o_latent);
 
@@ -19,7 +20,7 @@ struct DecodeInputs {
   RowList rows;
 };
 
-// plan_attend. Scratch: a number for each row, and a few.
+// plan_attend. Scratch: 48 bytes a row, and 32 for each of at most 3,072 parts.
 void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan, bool sealed,
                         const StepView& step, RowList rows, const KvPages& kv);
 
