@@ -199,9 +199,6 @@ class Backend {
   // Before the first mla_attend() of these rows in a step: how their work is split, which is the
   // same in every layer. `kv` is any layer's.
   virtual void plan_attend(const StepView& /*step*/, RowList /*rows*/, KvPages /*kv*/) {}
-  // Weights that will be read soon: the next mla_attend() may bring them into a cache beside its own
-  // work. Changes no result.
-  virtual void prefetch(const void* /*data*/, size_t /*bytes*/) {}
   // Absorbed attention of the listed rows to their sequences' rows up to themselves:
   // o_latent[h] = softmax(scale q_row[h] . kv^T) kv[:, :kv_lora_rank].  o_latent [T, H *
   // kv_lora_rank]

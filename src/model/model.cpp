@@ -62,22 +62,6 @@ std::vector<int> recorded_rows(const ModelOptions& options) {
   return rows;
 }
 
-// What comes after the attention of decode rows, whatever they are: routed experts are not chosen
-// yet.
-void prefetch_after_attention(Backend& backend, const LayerWeights& w, int n_shared_experts) {
-  const auto prefetch = [&](const Matrix& weights) {
-    const int64_t numbers = int64_t{weights.rows} * weights.cols;
-    backend.prefetch(weights.data, static_cast<size_t>(numbers * bytes_per_number(weights.type)));
-  };
-  prefetch(w.attention.o_proj);
-  if (!w.moe) return;
-  const int shared = w.moe->gate_up.count - n_shared_experts;
-  for (int i = shared; i < w.moe->gate_up.count; ++i) {
-    prefetch(w.moe->gate_up[i]);
-    prefetch(w.moe->down[i]);
-  }
-}
-
 }  // namespace
 
 struct Model::State {
@@ -146,7 +130,6 @@ void Model::State::decoder_layer(int layer, const LayerWeights& w, const StepInp
   } else {
     backend.add_rms_norm(delta, residual, w.input_layernorm, config.rms_norm_eps, normed);
   }
-  if (inputs.absorbed_rows.size > 0) prefetch_after_attention(backend, w, config.n_shared_experts);
   mla_attention(backend, config, w.attention, inputs, normed, kv_pages(layer), activations, delta);
   backend.add_rms_norm(delta, residual, w.post_attention_layernorm, config.rms_norm_eps, normed);
   if (w.mlp) mlp(backend, *w.mlp, normed, activations, delta);

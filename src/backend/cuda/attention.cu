@@ -1,7 +1,6 @@
 // MLA in the absorbed form: the general kernels, and which kernel an op takes.
 
 #include <cmath>
-#include <utility>
 
 #include "backend/cuda/attention.cuh"
 #include "backend/cuda/attention_decode.cuh"
@@ -216,14 +215,13 @@ void CudaBackend::plan_attend(const StepView& step, RowList rows, KvPages kv) {
 void CudaBackend::mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv,
                              float scale, RowList rows, Matrix o_latent) {
   const int latent = o_latent.cols / num_heads;
-  const cuda::Ahead ahead = std::exchange(ahead_, {});
   CHECK(q_row.cols == num_heads * kv.row_size && latent <= kv.row_size, "q_row of ", q_row.cols,
         " for rows of ", kv.row_size);
   if (cuda::is_for_attend_decode(q_row, num_heads, kv, o_latent)) {
     CHECK(planned_rows_.data == rows.data && planned_rows_.size == rows.size,
           "rows that plan_attend() has not seen");
     cuda::attend_decode(stream_, num_sms_, {plan_scratch_, attention_scratch_, sealed_},
-                        {step, q_row, num_heads, kv, scale, rows, ahead}, o_latent);
+                        {step, q_row, num_heads, kv, scale, rows}, o_latent);
     return;
   }
   const cuda::RowMap map{rows.data};

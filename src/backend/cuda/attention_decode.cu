@@ -32,8 +32,7 @@ constexpr int kOutBoxes = kLatent / 64 / kConsumers;  // of a warpgroup
 // [slice, box, 8 rows, 64 columns].
 constexpr int kSlice = 8, kBoxBytes = kSlice * 128, kSliceBytes = kBoxes * kBoxBytes;
 constexpr int kMaxFullItems = 3072;
-constexpr int kMostRowsAhead = 16;      // more rows leave the memory no time for what comes after
-constexpr int kManyRowHeads = 4 * 132;  // a warp for a group is a waste from here on
+constexpr int kFewRowHeads = 132;
 
 using Bf16 = __nv_bfloat16;
 
@@ -44,7 +43,6 @@ struct DecodeArgs {
   float* sums;       // [item, num_heads, kLatent]
   PartStats* stats;  // [item, num_heads]
   Rows<Bf16> out;    // of rows with one item
-  Ahead ahead;
 };
 
 enum Level { kOfGroup, kOfRow, kLevels };  // what parts become
@@ -420,20 +418,9 @@ __device__ void consume(const DecodeArgs& args, Shared<kHeadTiles>& shared) {
   }
 }
 
-// One thread. This block's share, in pieces.
-__device__ void prefetch_ahead(const Ahead& ahead) {
-  constexpr int kPiece = 16 * 1024;
-  for (int i = 0; i < ahead.count; ++i) {
-    const Ahead::Range& range = ahead.ranges[i];
-    for (int64_t at = int64_t{blockIdx.x} * kPiece; at < range.bytes; at += gridDim.x * kPiece)
-      prefetch_to_l2(range.data + at, static_cast<int>(min(int64_t{kPiece}, range.bytes - at)));
-  }
-}
-
 template <int kHeadTiles>
 __global__ void __launch_bounds__(kThreads, 1)
-    attend_decode_kernel(const __grid_constant__ DecodeArgs args,
-                         const __grid_constant__ CUtensorMap kv_map,
+    attend_decode_kernel(const DecodeArgs args, const __grid_constant__ CUtensorMap kv_map,
                          const __grid_constant__ CUtensorMap query_map) {
   extern __shared__ char memory[];
   auto& shared = *reinterpret_cast<Shared<kHeadTiles>*>(
@@ -451,7 +438,6 @@ __global__ void __launch_bounds__(kThreads, 1)
     prefetch_map(kv_map);
     prefetch_map(query_map);
   }
-  if (threadIdx.x == kThreads - kWarp) prefetch_ahead(args.ahead);
   __syncthreads();
   wait_for_previous();
   let_next_start();  // here: the plan is complete when those start who merge the parts
@@ -507,6 +493,18 @@ PlanMemory plan_in(Scratch& scratch, bool sealed, int num_rows, const KvPages& k
   return {plan, plan_rows, reinterpret_cast<DecodeItem*>(plan_rows + rows)};
 }
 
+// Few rows do not occupy the GPU unless several warps share a row's groups.
+void combine(cudaStream_t stream, int num_rows, const DecodeParts& parts, const Rows<Bf16>& out) {
+  const auto rows = static_cast<unsigned>(num_rows), heads = static_cast<unsigned>(parts.num_heads);
+  if (num_rows * parts.num_heads <= kFewRowHeads) {
+    launch_early(stream, dim3(rows, heads, kCombineQuarters), dim3(kWarp, kCombineWarps), 0,
+                 combine_few, parts, out);
+  } else {
+    launch_early(stream, dim3(rows, blocks_for(parts.num_heads, kCombineHeads)),
+                 dim3(kWarp, kCombineQuarters, kCombineHeads), 0, combine_many, parts, out);
+  }
+}
+
 }  // namespace
 
 void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan_scratch, bool sealed,
@@ -530,8 +528,7 @@ void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratc
                         .scale_log2 = inputs.scale * std::numbers::log2e_v<float>,
                         .sums = sums,
                         .stats = stats,
-                        .out = rows_of<Bf16>(o_latent),
-                        .ahead = num_rows <= kMostRowsAhead ? inputs.ahead : Ahead{}};
+                        .out = rows_of<Bf16>(o_latent)};
   if (heads <= 8)
     launch_decode<1>(stream, num_sms, inputs, args);
   else if (heads <= 16)
@@ -540,15 +537,7 @@ void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratc
     launch_decode<3>(stream, num_sms, inputs, args);
   else
     launch_decode<4>(stream, num_sms, inputs, args);
-  const DecodeParts parts{plan.plan, plan.rows, sums, stats};
-  const dim3 rows_heads(static_cast<unsigned>(num_rows), static_cast<unsigned>(heads));
-  if (num_rows * heads >= kManyRowHeads) {
-    launch_early(stream, rows_heads, dim3(kWarp, kLatent / kCombineColumns), 0, combine_many, parts,
-                 rows_of<Bf16>(o_latent));
-  } else {
-    launch_early(stream, dim3(rows_heads.x, rows_heads.y, kLatent / kCombineColumns),
-                 dim3(kWarp, kCombineWarps), 0, combine_decode, parts, rows_of<Bf16>(o_latent));
-  }
+  combine(stream, num_rows, {plan.plan, plan.rows, sums, stats, heads}, rows_of<Bf16>(o_latent));
 }
 
 }  // namespace glint::cuda

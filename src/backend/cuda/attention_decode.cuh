@@ -2,12 +2,12 @@
 
 // Absorbed attention at the model's sizes in BF16 on tensor cores: docs/kernels/attention.md.
 
-#include "backend/cuda/ahead.h"
 #include "backend/cuda/kernel.cuh"
 
 namespace glint::cuda {
 
-// Rows of 512 + 64 numbers in pages of 64, at most 32 heads.
+// Rows of 512 + 64 numbers in pages of 64, at most 32 heads; queries that begin at multiples of 16
+// bytes.
 bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
                           const Matrix& o_latent);
 
@@ -18,10 +18,9 @@ struct DecodeInputs {
   KvPages kv;
   float scale = 1;
   RowList rows;
-  Ahead ahead = {};
 };
 
-// plan_attend. Scratch: a number for each row, and a few.
+// plan_attend. Scratch: 48 bytes a row, and 32 for each of at most 3,072 parts.
 void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan, bool sealed,
                         const StepView& step, RowList rows, const KvPages& kv);
 

@@ -64,13 +64,13 @@ __device__ TileTotals total_tiles(const DecodeSequences& step, int* warp_totals)
   return {scan_block(all, warp_totals).total, longest};  // the scan waits for all threads
 }
 
-// The longer of two times. Memory: tiles, and as much again for each item that is stored and
-// merged. A block's: its items, each a tile beside its own; alone it takes three quarters of the
-// time for a tile that it takes when all blocks share the memory's rate.
+// The longer of two times. Memory: tiles, and two for each item that is stored and merged. A
+// block's: its items, each a tile beside its own; alone it takes three quarters of the time for a
+// tile that it takes when all blocks share the memory's rate.
 __device__ int64_t cost(const TileTotals& tiles, int items, int stored, int unit_tiles,
                         int num_blocks) {
   const int rounds = (items + num_blocks - 1) / num_blocks;
-  const int64_t memory = tiles.all + stored;
+  const int64_t memory = tiles.all + 2 * stored;
   const int64_t longest = int64_t{rounds} * (min(unit_tiles, tiles.longest) + 1) * num_blocks;
   return max(4 * memory, 3 * longest);
 }
@@ -132,54 +132,69 @@ struct Part {
 
 __device__ Part empty_part() { return {{-INFINITY, 0}, {0, 0, 0, 0}}; }
 
-__device__ Part load_part(const DecodeParts& parts, int item, int column) {
-  const int64_t at = static_cast<int64_t>(item) * gridDim.y + blockIdx.y;
+// The items of a row, in order.
+struct RowItems {
+  DecodePlan plan;
+  DecodeRow of_row;
+  int row, count;
+
+  __device__ RowItems(const DecodeParts& parts, int row_index)
+      : plan(*parts.plan), of_row(parts.rows[row_index]), row(row_index) {
+    count = parts.rows[row + 1].begin - of_row.begin + 1;
+  }
+  __device__ int operator[](int i) const {
+    return i + 1 < count ? of_row.begin + i : plan.num_full + row;
+  }
+  __device__ int per_group() const { return plan.unit == kSplit ? kSplitsPerGroup : 1; }
+};
+
+__device__ Part load_part(const DecodeParts& parts, int item, int head, int column) {
+  const int64_t at = static_cast<int64_t>(item) * parts.num_heads + head;
   return {parts.stats[at],
           *reinterpret_cast<const float4*>(parts.sums + at * kDecodeLatent + column)};
 }
 
-template <typename ItemOf>
-__device__ Part merge_splits(const DecodeParts& parts, int first, int count, int column,
-                             ItemOf&& item_of) {
+// As many parts are asked for at once as a group has splits, twice.
+__device__ Part merge_row(const DecodeParts& parts, const RowItems& items, int head, int column) {
+  constexpr int kAtOnce = 2 * kSplitsPerGroup;
+  const int per_group = items.per_group();
+  Part whole = empty_part(), group = empty_part();
+  for (int first = 0; first < items.count; first += kAtOnce) {
+    Part loaded[kAtOnce];
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i)
+      if (first + i < items.count) loaded[i] = load_part(parts, items[first + i], head, column);
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int next = first + i + 1;
+      if (next > items.count) break;
+      group.take(loaded[i]);
+      if (next % per_group != 0 && next != items.count) continue;
+      whole.take(group);
+      group = empty_part();
+    }
+  }
+  return whole;
+}
+
+// One group of it.
+__device__ Part merge_group(const DecodeParts& parts, const RowItems& items, int index, int head,
+                            int column) {
+  const int first = index * items.per_group();
+  const int count = min(items.per_group(), items.count - first);
   Part loaded[kSplitsPerGroup], group = empty_part();
 #pragma unroll
   for (int i = 0; i < kSplitsPerGroup; ++i)
-    if (i < count) loaded[i] = load_part(parts, item_of(first + i), column);
+    if (i < count) loaded[i] = load_part(parts, items[first + i], head, column);
 #pragma unroll
   for (int i = 0; i < kSplitsPerGroup; ++i)
     if (i < count) group.take(loaded[i]);
   return group;
 }
 
-// Row blockIdx.x's items, in units and in groups of units.
-struct RowItems {
-  DecodePlan plan;
-  int row, num_full, per_group;
-  DecodeRow of_row;
-
-  __device__ RowItems(const DecodeParts& parts, int row_index)
-      : plan(*parts.plan),
-        row(row_index),
-        per_group(plan.unit == kSplit ? kSplitsPerGroup : 1),
-        of_row(parts.rows[row]) {
-    num_full = parts.rows[row + 1].begin - of_row.begin;
-  }
-
-  __device__ int num_groups() const { return (num_full + per_group) / per_group; }
-  __device__ int item(int unit) const {
-    return unit < num_full ? of_row.begin + unit : plan.num_full + row;
-  }
-  __device__ Part load_group(const DecodeParts& parts, int group, int column) const {
-    if (plan.unit != kSplit) return load_part(parts, item(group), column);
-    const int first_unit = group * per_group;
-    return merge_splits(parts, first_unit, min(per_group, num_full + 1 - first_unit), column,
-                        [&](int unit) { return item(unit); });
-  }
-};
-
-__device__ void store_row(const DecodeRow& row, int column, const Part& whole,
-                          const Rows<__nv_bfloat16>& out) {
-  __nv_bfloat16* to = out[row.token] + static_cast<int>(blockIdx.y) * kDecodeLatent + column;
+__device__ void store_row(const Rows<__nv_bfloat16>& out, const RowItems& items, int head,
+                          int column, const Part& whole) {
+  __nv_bfloat16* to = out[items.of_row.token] + head * kDecodeLatent + column;
   const float sums[4] = {whole.sums.x, whole.sums.y, whole.sums.z, whole.sums.w};
   const float share = 1 / whole.stats.total;
   for (int i = 0; i < 4; ++i) to[i] = from_f32<__nv_bfloat16>(sums[i] * share);
@@ -211,39 +226,37 @@ __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, 
     memory.items[item] = make_item(step, plan, memory.rows, item);
 }
 
-__global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out) {
+__global__ void combine_few(DecodeParts parts, Rows<__nv_bfloat16> out) {
   let_next_start();
   __shared__ Part groups[kCombineWarps][kWarp];
-  const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
-  const int column = static_cast<int>(blockIdx.z) * kCombineColumns + 4 * lane;
   const RowItems items(parts, static_cast<int>(blockIdx.x));
   wait_for_previous();
-  if (items.num_full == 0) return;  // the item has been stored in its place
-  const int num_groups = items.num_groups();
+  if (items.count == 1) return;  // the item is in its place already
+  const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
+  const int head = static_cast<int>(blockIdx.y);
+  const int column = 4 * (static_cast<int>(blockIdx.z) * kWarp + lane);
+  const int num_groups = (items.count + items.per_group() - 1) / items.per_group();
   Part whole = empty_part();
   for (int begin = 0; begin < num_groups; begin += kCombineWarps) {
     if (begin + warp < num_groups)
-      groups[warp][lane] = items.load_group(parts, begin + warp, column);
+      groups[warp][lane] = merge_group(parts, items, begin + warp, head, column);
     __syncthreads();
     if (warp == 0) {
       for (int i = 0; i < min(kCombineWarps, num_groups - begin); ++i) whole.take(groups[i][lane]);
     }
     __syncthreads();
   }
-  if (warp == 0) store_row(items.of_row, column, whole, out);
+  if (warp == 0) store_row(out, items, head, column, whole);
 }
 
 __global__ void combine_many(DecodeParts parts, Rows<__nv_bfloat16> out) {
   let_next_start();
-  const int column =
-      static_cast<int>(threadIdx.y) * kCombineColumns + 4 * static_cast<int>(threadIdx.x);
   const RowItems items(parts, static_cast<int>(blockIdx.x));
   wait_for_previous();
-  if (items.num_full == 0) return;  // the item has been stored in its place
-  Part whole = empty_part();
-  for (int group = 0; group < items.num_groups(); ++group)
-    whole.take(items.load_group(parts, group, column));
-  store_row(items.of_row, column, whole, out);
+  const int head = static_cast<int>(blockIdx.y * blockDim.z + threadIdx.z);
+  if (items.count == 1 || head >= parts.num_heads) return;  // one item is in its place already
+  const int column = 4 * static_cast<int>(threadIdx.y * kWarp + threadIdx.x);
+  store_row(out, items, head, column, merge_row(parts, items, head, column));
 }
 
 }  // namespace glint::cuda

@@ -102,18 +102,21 @@ struct DecodeParts {
   const DecodeRow* rows;   // [num_rows + 1]
   const float* sums;       // [item, num_heads, kDecodeLatent], aligned to 16 bytes
   const PartStats* stats;  // [item, num_heads]
+  int num_heads;
 };
 
-// Merges the parts of a row that has several into out[token, head * kDecodeLatent + column]. Grid:
-// rows, heads, columns / kCombineColumns; block: kWarp x kCombineWarps, a warp to a group. The plan
-// is read before the wait for the kernel before, which lets this one start only when it is
-// complete.
+// Merges the parts of each row that has several into out[token, head * kDecodeLatent + column], a
+// thread four columns. The plan is read before the wait for the kernel before, which lets these
+// start only when it is complete.
 constexpr int kDecodeLatent = 512;
+constexpr int kCombineQuarters = kDecodeLatent / (4 * kWarp);
+// Few rows: a warp merges a group. Grid: rows, heads, kCombineQuarters; block: kWarp,
+// kCombineWarps.
 constexpr int kCombineWarps = 8;
-constexpr int kCombineColumns = 4 * kWarp;
-__global__ void combine_decode(DecodeParts parts, Rows<__nv_bfloat16> out);
-// The same for many rows, a warp to 128 columns. Grid: rows, heads; block: kWarp x kDecodeLatent /
-// kCombineColumns.
+__global__ void combine_few(DecodeParts parts, Rows<__nv_bfloat16> out);
+// Many: a warp merges all. Grid: rows, pairs of heads; block: kWarp, kCombineQuarters,
+// kCombineHeads.
+constexpr int kCombineHeads = 2;
 __global__ void combine_many(DecodeParts parts, Rows<__nv_bfloat16> out);
 
 }  // namespace glint::cuda

@@ -11,7 +11,6 @@
 #include <string>
 
 #include "backend/backend.h"
-#include "backend/cuda/ahead.h"
 #include "backend/cuda/attention_prefill.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/gemm.h"
@@ -57,7 +56,6 @@ class CudaBackend final : public Backend {
   void mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation, RowList rows,
                         Matrix q_row) override;
   void plan_attend(const StepView& step, RowList rows, KvPages kv) override;
-  void prefetch(const void* data, size_t bytes) override { ahead_.add(data, bytes); }
   void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv, float scale,
                   RowList rows, Matrix o_latent) override;
   void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) override;
@@ -83,7 +81,6 @@ class CudaBackend final : public Backend {
   cuda::Stream stream_;
   bool sealed_ = false;  // scratch may not grow any more
   cuda::TensorMaps tensor_maps_;
-  cuda::Ahead ahead_;     // for the next mla_attend()
   RowList planned_rows_;  // of plan_attend(), whose plan is in plan_scratch_
   cuda::Scratch plan_scratch_;
   cuda::Scratch attention_scratch_, moe_scratch_, sample_scratch_;
