@@ -14,6 +14,8 @@
 namespace glint::cuda {
 
 constexpr int kDecodeTile = 64;  // KV rows at once: a page
+constexpr int kDecodeLatent = 512;
+constexpr int kDecodeRow = kDecodeLatent + 64;
 constexpr int kSplit = 128;
 constexpr int kGroup = 512;
 constexpr int kSplitsPerGroup = kGroup / kSplit;
@@ -108,7 +110,6 @@ struct DecodeParts {
 // Merges the parts of each row that has several into out[token, head * kDecodeLatent + column], a
 // thread four columns. The plan is read before the wait for the kernel before, which lets these
 // start only when it is complete.
-constexpr int kDecodeLatent = 512;
 constexpr int kCombineQuarters = kDecodeLatent / (4 * kWarp);
 // Few rows: a warp merges a group. Grid: rows, heads, kCombineQuarters; block: kWarp,
 // kCombineWarps.

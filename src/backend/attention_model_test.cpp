@@ -1,0 +1,245 @@
+// Attention at the real model's sizes, where fast kernels take over, against its definition in
+// double.
+
+#include "backend/attention_fixture.h"
+
+namespace glint {
+namespace {
+
+// The real model's attention, where fast kernels take over. They may round the softmax's weights to
+// BF16, as transformers does: each by up to 2^-8 of itself, and the result once more.
+struct Weighted {
+  double sum = 0, magnitude = 0;  // of weight * value and of its absolute value
+  void add(double weight, double value) {
+    sum += weight * value;
+    magnitude += std::abs(weight * value);
+  }
+};
+
+void expect_within_rounding(Numbers& out, const std::vector<int>& rows,
+                            const std::function<Weighted(int, int)>& reference) {
+  out.download();
+  const double relative = out.view().type == NumberType::kBf16 ? 0x1p-7 : 0x1p-17;
+  for (const int r : rows)
+    for (int c = 0; c < out.num_cols(); ++c) {
+      const Weighted expected = reference(r, c);
+      ASSERT_NEAR(out.at(r, c), expected.sum, relative * expected.magnitude + 0x1p-17)
+          << "row " << r << ", column " << c;
+    }
+  EXPECT_TRUE(out.gaps_are_nan());
+}
+
+struct LargeCase {
+  int heads;
+  std::vector<TestSequence> sequences;
+};
+
+// Also as many rows as a backend may deal with otherwise: several of a sequence at about one
+// length.
+TEST_P(MlaTest, AttendAtTheModelsSizes) {
+  const std::vector<LargeCase> cases{
+      {20, {{0, 1}, {62, 1}, {63, 1}, {64, 1}, {126, 3}, {510, 3}, {999, 1}, {1023, 2}}},
+      {20, {{1500, 1}}},
+      {2, {{5, 1}, {300, 1}}},
+      {10, {{700, 1}}},
+      {1, {{4700, 1}}},
+      {32, {{130, 1}, {600, 2}}},
+      {1, {{990, 64}, {3, 2}}},
+      {1, {{1000, 130}, {0, 3}}},
+  };
+  for (const LargeCase& large : cases) {
+    const Mla mla{.heads = large.heads,
+                  .nope = 192,
+                  .rope = 64,
+                  .latent = 512,
+                  .v = 256,
+                  .page_size = 64,
+                  .scale = 1.0f / 16};
+    const TestStep step(*backend_, random_, large.sequences, mla.page_size, 5);
+    const Numbers cache = filled_cache(step, mla);
+    Numbers q_row(*backend_, type(), step.num_tokens(), mla.heads * mla.kv_row(), kAlignedGap);
+    q_row.fill(random_);
+    Numbers out = numbers(step.num_tokens(), mla.heads * mla.latent);
+    const std::vector<int> rows = all_rows(step.num_tokens());
+    const auto run = [&](const StepView& view, const std::vector<int>& listed, Matrix q, Matrix o) {
+      const Integers list(*backend_, listed);
+      backend_->plan_attend(view, list.list(), step.cache(cache));
+      backend_->mla_attend(view, q, mla.heads, step.cache(cache), mla.scale, list.list(), o);
+    };
+    run(step.view(), rows, q_row.view(), out.view());
+    std::vector<Weighted> sums;
+    expect_within_rounding(out, rows, [&](int t, int c) {
+      const int h = c / mla.latent;
+      if (c % mla.latent == 0) {
+        std::vector<double> scores;
+        for (int p = 0; p <= step.position(t); ++p)
+          scores.push_back(mla.scale * dot(q_row, t, h * mla.kv_row(), cache, step.kv_row(t, p)));
+        scores = softmax(scores);
+        sums.assign(static_cast<size_t>(mla.latent), {});
+        for (int p = 0; p <= step.position(t); ++p)
+          for (int i = 0; i < mla.latent; ++i)
+            sums[static_cast<size_t>(i)].add(scores[static_cast<size_t>(p)],
+                                             cache.at(step.kv_row(t, p), i));
+      }
+      return sums[static_cast<size_t>(c % mla.latent)];
+    });
+    expect_same_alone(out, rows,
+                      [&](int t, Matrix o) { run(step.view(t, 1), {0}, q_row.row(t), o); });
+  }
+}
+
+// Prompts at the real model's sizes. Fast kernels round keys and values to BF16, as transformers
+// does; so does the reference.
+class PromptTest : public MlaTest {
+ protected:
+  static constexpr Mla kMla{.heads = 0,
+                            .nope = 192,
+                            .rope = 64,
+                            .latent = 512,
+                            .v = 256,
+                            .page_size = 64,
+                            .scale = 1.0f / 16};
+
+  double stored(double x) const {
+    const auto value = static_cast<float>(x);
+    return type() == NumberType::kBf16 ? to_float(to_bf16(value)) : value;
+  }
+  bool is_slow() const { return GetParam().name.find("Cuda") == std::string::npos; }
+  // Where sequences and tiles begin and end, and a few between.
+  static std::vector<int> rows_to_check(const std::vector<TestSequence>& sequences) {
+    std::vector<int> rows;
+    int begin = 0;
+    for (const TestSequence& sequence : sequences) {
+      for (int i = 0; i < sequence.extend_len; ++i) {
+        const int position = sequence.cached_len + i;
+        const bool is_edge = i < 2 || i >= sequence.extend_len - 2 || i % 64 == 0 ||
+                             position % 80 == 79 || position % 80 == 0;
+        if (is_edge || i % 97 == 50) rows.push_back(begin + i);
+      }
+      begin += sequence.extend_len;
+    }
+    return rows;
+  }
+  void check(int heads, const std::vector<TestSequence>& sequences);
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, PromptTest, testing::ValuesIn(prompt_cases()), case_name);
+
+// One head's keys and values of a sequence, [position][number].
+struct ReferenceHead {
+  std::vector<double> keys, values;
+};
+
+ReferenceHead reference_head(const Mla& mla, const Numbers& cache, const std::vector<int>& kv_rows,
+                             const Numbers& w_uk, const Numbers& w_uv, int h,
+                             const std::function<double(double)>& stored) {
+  const size_t rows = kv_rows.size();
+  const auto head_dim = static_cast<size_t>(mla.head_dim()), v = static_cast<size_t>(mla.v);
+  ReferenceHead head{std::vector<double>(rows * head_dim), std::vector<double>(rows * v)};
+  for (size_t p = 0; p < rows; ++p) {
+    std::vector<double> key(head_dim);
+    for (int j = 0; j < mla.latent; ++j)
+      for (int i = 0; i < mla.nope; ++i)
+        key[static_cast<size_t>(i)] += cache.at(kv_rows[p], j) * w_uk.at(h * mla.latent + j, i);
+    for (int i = 0; i < mla.rope; ++i)
+      key[static_cast<size_t>(mla.nope + i)] = cache.at(kv_rows[p], mla.latent + i);
+    for (size_t i = 0; i < head_dim; ++i) head.keys[p * head_dim + i] = stored(key[i]);
+    for (int i = 0; i < mla.v; ++i)
+      head.values[p * v + static_cast<size_t>(i)] =
+          stored(dot(cache, kv_rows[p], 0, w_uv, h * mla.v + i));
+  }
+  return head;
+}
+
+void PromptTest::check(int heads, const std::vector<TestSequence>& sequences) {
+  Mla mla = kMla;
+  mla.heads = heads;
+  const TestStep step(*backend_, random_, sequences, mla.page_size, 5);
+  const Numbers cache = filled_cache(step, mla);
+  Numbers q(*backend_, type(), step.num_tokens(), heads * mla.head_dim(), kAlignedGap);
+  q.fill(random_);
+  const Numbers w_uk = filled_stack(heads, mla.latent, mla.nope, weight_scale(mla.latent));
+  const Numbers w_uv = filled_stack(heads, mla.v, mla.latent, weight_scale(mla.latent));
+  Numbers out(*backend_, type(), step.num_tokens(), heads * mla.v, kAlignedGap);
+  const auto run = [&](const StepView& view, Matrix of, Matrix o) {
+    const Integers list(*backend_, all_rows(view.num_tokens));
+    backend_->mla_attend_expanded(view, of, w_uk.stack(heads), w_uv.stack(heads), step.cache(cache),
+                                  mla.scale, list.list(), o);
+  };
+  run(step.view(), q.view(), out.view());
+  out.download();
+
+  const std::vector<int> checked = rows_to_check(sequences);
+  int begin = 0;
+  for (const TestSequence& sequence : sequences) {
+    const int end = begin + sequence.extend_len;
+    std::vector<int> kv_rows, rows;
+    for (int p = 0; p < sequence.cached_len + sequence.extend_len; ++p)
+      kv_rows.push_back(step.kv_row(begin, p));
+    for (const int r : checked)
+      if (r >= begin && r < end) rows.push_back(r);
+    for (int h = 0; h < heads; ++h) {
+      const ReferenceHead head =
+          reference_head(mla, cache, kv_rows, w_uk, w_uv, h, [&](double x) { return stored(x); });
+      for (const int t : rows) {
+        std::vector<double> scores;
+        for (int p = 0; p <= step.position(t); ++p) {
+          double sum = 0;
+          for (int i = 0; i < mla.head_dim(); ++i)
+            sum += q.at(t, h * mla.head_dim() + i) *
+                   head.keys[static_cast<size_t>(p * mla.head_dim() + i)];
+          scores.push_back(mla.scale * sum);
+        }
+        scores = softmax(scores);
+        std::vector<Weighted> sums(static_cast<size_t>(mla.v));
+        for (int p = 0; p <= step.position(t); ++p)
+          for (int i = 0; i < mla.v; ++i)
+            sums[static_cast<size_t>(i)].add(scores[static_cast<size_t>(p)],
+                                             head.values[static_cast<size_t>(p * mla.v + i)]);
+        for (int i = 0; i < mla.v; ++i) {
+          const Weighted& expected = sums[static_cast<size_t>(i)];
+          // Keys that round the other way than the reference's cost another 2^-9.
+          ASSERT_NEAR(
+              out.at(t, h * mla.v + i), expected.sum,
+              (type() == NumberType::kBf16 ? 0x1p-7 : 0x1p-16) * expected.magnitude + 0x1p-16)
+              << "row " << t << " at position " << step.position(t) << ", head " << h << ", column "
+              << i;
+        }
+      }
+    }
+    Numbers alone = numbers(sequence.extend_len, heads * mla.v);
+    run(step.view(begin, sequence.extend_len), q.rows(begin, sequence.extend_len), alone.view());
+    alone.download();
+    for (int i = 0; i < sequence.extend_len; ++i)
+      ASSERT_TRUE(out.same_row(begin + i, alone, i)) << "sequence alone, row " << begin + i;
+    begin = end;
+  }
+  EXPECT_TRUE(out.gaps_are_nan());
+  std::vector<int> alone;
+  for (size_t i = 0; i < checked.size(); i += is_slow() ? 16 : 1) alone.push_back(checked[i]);
+  expect_same_alone(out, alone, [&](int t, Matrix o) { run(step.view(t, 1), q.row(t), o); });
+}
+
+TEST_P(PromptTest, AttendExpandedAtTheModelsSizes) {
+  check(2, {{0, 1}, {0, 63}, {64, 64}, {3, 65}, {0, 127}, {190, 129}});
+  check(2, {{0, 300}, {79, 1}, {80, 1}, {320, 81}});
+}
+
+TEST_P(PromptTest, AttendExpandedOfManyHeadsAndLongContexts) {
+  if (is_slow())
+    GTEST_SKIP() << "the CPU has one path, which the smaller cases check; these take minutes on it";
+  check(20, {{0, 1}, {129, 130}, {700, 300}});
+  check(2, {{0, 1000}, {1000, 65}});
+  check(32, {{100, 70}});
+}
+
+TEST_P(PromptTest, AttendExpandedOfMorePromptsThanALaunchHas) {
+  if (is_slow())
+    GTEST_SKIP() << "the CPU has one path, which the smaller cases check; these take minutes on it";
+  std::vector<TestSequence> sequences;
+  for (int i = 0; i < 70; ++i) sequences.push_back({i % 7 * 20, i % 11 + 1});
+  check(1, sequences);
+}
+
+}  // namespace
+}  // namespace glint
