@@ -69,7 +69,8 @@ __device__ void load_page(Shared<kHeadTiles>& shared, const CUtensorMap& map, co
   const int slices = (num_rows + kSlice - 1) / kSlice;
   full.arrive_expecting(slices * kSliceBytes);
   for (int slice = 0; slice < slices; ++slice)
-    load_tile(shared.kv[ring.stage][slice], map, full, 0, page * kTile + slice * kSlice, 0);
+    load_tile(shared.kv[ring.stage][slice], map, full, evict_first(), 0,
+              page * kTile + slice * kSlice, 0);
 }
 
 // The item, too, for the consumers.
@@ -81,7 +82,7 @@ __device__ void load_query(Shared<kHeadTiles>& shared, const CUtensorMap& map,
   shared.query_full.arrive_expecting(sizeof shared.query);
 #pragma unroll
   for (int box = 0; box < kBoxes; ++box)
-    load_tile(shared.query[box], map, shared.query_full, 64 * box, 0, item.token);
+    load_tile(shared.query[box], map, shared.query_full, evict_normal(), 64 * box, 0, item.token);
 }
 
 // One thread. The pages of an item's first tile go before its query, whose place is free later.

@@ -28,29 +28,27 @@ struct Problem {
   int x_group_columns, out_group_columns;
   int max_rows, in_divisor;
   int n, k, groups;
-  int parts;          // of k
-  bool stores_whole;  // out can take 16 bytes at every multiple of 8 features
+  int parts;             // of k
+  bool streams_weights;  // nobody else reads them soon
+  bool stores_whole;     // out can take 16 bytes at every multiple of 8 features
 };
 
-// kWarpgroups consumers of 64 weight rows each, kTileRows rows of x, a ring of kStages of kBoxes
-// times kTileK columns. A stage costs its barriers once, however many columns it has.
-// kAddsParts: one block sums all parts of k. Else the blocks of a cluster have one each.
-template <int kTileRowsOf, int kWarpgroupsOf, int kBoxesOf, int kStagesOf, int kBlocksPerSmOf,
+// kWarpgroups consumers of 64 weight rows each, kTileRows rows of x, a ring of kStages of kTileK
+// columns. kAddsParts: one block sums all parts of k. Else the blocks of a cluster have one each.
+template <int kTileRowsOf, int kWarpgroupsOf, int kStagesOf, int kBlocksPerSmOf,
           bool kAddsPartsOf = false>
 struct Shape {
   static constexpr bool kAddsParts = kAddsPartsOf;
   static constexpr int kTileRows = kTileRowsOf;
   static constexpr int kWarpgroups = kWarpgroupsOf;
-  static constexpr int kBoxes = kBoxesOf;
   static constexpr int kStages = kStagesOf;
   static constexpr int kBlocksPerSm = kBlocksPerSmOf;
   static constexpr int kThreads = (kWarpgroups + 1) * kWarpgroup;
   static constexpr int kWeightRows = 64 * kWarpgroups;
-  static constexpr int kWeightBytes = kWeightRows * kTileK * 2;  // of a box
+  static constexpr int kWeightBytes = kWeightRows * kTileK * 2;  // of a stage
   static constexpr int kRowBytes = kTileRows * kTileK * 2;
-  static constexpr int kStageBytes = kBoxes * (kWeightBytes + kRowBytes);
-  static constexpr int kStageK = kBoxes * kTileK;
-  // Of the producers: eight copy a row's 128 bytes of a box.
+  static constexpr int kStageBytes = kWeightBytes + kRowBytes;
+  // Of the producers: eight copy a row's 128 bytes.
   static constexpr int kCopyThreads = kTileRows < 16 ? 8 * kTileRows : kWarpgroup;
 };
 

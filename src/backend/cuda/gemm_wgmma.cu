@@ -28,18 +28,16 @@ namespace {
 template <typename S, Weights kWeights>
 __device__ void request_weights(const TileWalk<S>& tile, int k, const CUtensorMap& map, char* stage,
                                 Barrier& full) {
-  const int boxes = min(S::kBoxes, (tile.k_end - k) / kTileK);
-  full.arrive_expecting(boxes * S::kWeightBytes);
-  for (int box = 0; box < boxes; ++box, k += kTileK, stage += S::kWeightBytes) {
-    if constexpr (kWeights == Weights::kTransposed) {
-      for (int i = 0; i < S::kWarpgroups; ++i)
-        load_tile(stage + i * 64 * 128, map, full, (tile.feature * S::kWarpgroups + i) * 64, k,
-                  tile.group);
-    } else if constexpr (kWeights == Weights::kSwiglu) {
-      load_tile(stage, map, full, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
-    } else {
-      load_tile(stage, map, full, k, tile.feature * S::kWeightRows, tile.group);
-    }
+  const uint64_t policy = tile.p.streams_weights ? evict_first() : evict_normal();
+  full.arrive_expecting(S::kWeightBytes);
+  if constexpr (kWeights == Weights::kTransposed) {
+    for (int i = 0; i < S::kWarpgroups; ++i)
+      load_tile(stage + i * 64 * 128, map, full, policy, (tile.feature * S::kWarpgroups + i) * 64,
+                k, tile.group);
+  } else if constexpr (kWeights == Weights::kSwiglu) {
+    load_tile(stage, map, full, policy, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
+  } else {
+    load_tile(stage, map, full, policy, k, tile.feature * S::kWeightRows, tile.group);
   }
 }
 
@@ -50,10 +48,10 @@ __device__ int request_early(const Problem& p, const CUtensorMap& map, char* rin
   TileWalk<S> first(p, tail.tile_begin);
   if (!first.next()) return 0;
   const int k = first.k_end - first.k_begin;
-  const int count = min(S::kStages, (k + S::kStageK - 1) / S::kStageK);
+  const int count = min(S::kStages, k / kTileK);
   if (threadIdx.x % kWarpgroup == 0) {
     for (int i = 0; i < count; ++i)
-      request_weights<S, kWeights>(first, first.k_begin + i * S::kStageK, map,
+      request_weights<S, kWeights>(first, first.k_begin + i * kTileK, map,
                                    ring + i * S::kStageBytes, tail.full[i]);
   }
   return count;
@@ -79,26 +77,20 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
                         : p.x + (tile.id(row) / p.in_divisor) * p.x_stride +
                               tile.group * p.x_group_columns + piece * 8;
     }
-    for (int k = tile.k_begin; k < tile.k_end; k += S::kStageK) {
+    for (int k = tile.k_begin; k < tile.k_end; k += kTileK) {
       char* stage = ring + now.stage * S::kStageBytes;
       tail.empty[now.stage].wait(now.parity ^ 1);
       if (early > 0)
         --early;
       else if (thread == 0)
         request_weights<S, kWeights>(tile, k, map, stage, tail.full[now.stage]);
-      const uint32_t rows =
-          shared_address(stage + S::kBoxes * S::kWeightBytes) + static_cast<uint32_t>(place);
+      const uint32_t rows = shared_address(stage + S::kWeightBytes) + static_cast<uint32_t>(place);
 #pragma unroll
-      for (int box = 0; box < S::kBoxes; ++box) {
-        if (k + box * kTileK >= tile.k_end) break;
-#pragma unroll
-        for (int i = 0; i < kCopies; ++i) {
-          // A row that is not there keeps what was there: it is summed, if at all, to a number that
-          // is not stored.
-          if (from[i] != nullptr)
-            copy_16_bytes(rows + static_cast<uint32_t>(box * S::kRowBytes + i * 16 * 128),
-                          from[i] + k + box * kTileK, true);
-        }
+      for (int i = 0; i < kCopies; ++i) {
+        // A row that is not there keeps what was there: it is summed, if at all, to a number that
+        // is not stored.
+        if (from[i] != nullptr)
+          copy_16_bytes(rows + static_cast<uint32_t>(i * 16 * 128), from[i] + k, true);
       }
       arrive_when_copied(tail.full[now.stage]);
       now.advance();
@@ -108,10 +100,10 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   wait_copies<0>();
 }
 
-// The products of a box.
+// The products of a stage.
 template <int kRows, Weights kWeights>
-__device__ void multiply_box(float (&d)[kRows / 2], uint32_t weights, uint32_t rows,
-                             bool is_first) {
+__device__ void multiply_stage(float (&d)[kRows / 2], uint32_t weights, uint32_t rows,
+                               bool is_first) {
   constexpr bool kTransposed = kWeights == Weights::kTransposed;
   const uint64_t a = kTransposed ? transposed_descriptor(weights, 0) : matrix_descriptor(weights);
   const uint64_t b = matrix_descriptor(rows);
@@ -145,20 +137,14 @@ struct Consumer {
 // d = the products of the columns [begin, end) of k, stage by stage from the ring.
 template <typename S, int kRows, Weights kWeights>
 __device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consumer<S>& c) {
-  for (int k = begin; k < end; k += S::kStageK) {
+  for (int k = begin; k < end; k += kTileK) {
     c.tail().full[c.now.stage].wait(c.now.parity);
     fence_async_proxy();  // the copies of x were made by ordinary stores
     const uint32_t weights = shared_address(c.ring + c.now.stage * S::kStageBytes) +
                              static_cast<uint32_t>(c.warpgroup) * 64 * 128;
-    const uint32_t rows =
-        shared_address(c.ring + c.now.stage * S::kStageBytes + S::kBoxes * S::kWeightBytes);
+    const uint32_t rows = shared_address(c.ring + c.now.stage * S::kStageBytes + S::kWeightBytes);
     wgmma_fence();
-#pragma unroll
-    for (int box = 0; box < S::kBoxes; ++box) {
-      if (k + box * kTileK >= end) break;
-      multiply_box<kRows, kWeights>(d, weights + box * S::kWeightBytes, rows + box * S::kRowBytes,
-                                    k == begin && box == 0);
-    }
+    multiply_stage<kRows, kWeights>(d, weights, rows, k == begin);
     wgmma_commit();
     if (k > begin) {
       wgmma_wait<1>();
@@ -264,6 +250,10 @@ bool stores_whole(const GemmArgs& args) {
   return is_aligned(args.out.data) && args.out.stride % 8 == 0 && args.out_group_columns % 8 == 0;
 }
 
+// With few rows a layer's weights are read once, and more than L2 has room for: what they would
+// push out of it is everything else, the kernels' code too.
+constexpr int kFewRows = 256;
+
 // Into how many parts k falls: as many as keep 132 multiprocessors busy with one tile each where
 // rows are few, in halves, and none shorter than 256. Decided by the weights alone: a row's bits
 // depend on it.
@@ -292,6 +282,7 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
                         .k = args.k(),
                         .groups = args.w.count,
                         .parts = parts_of_k(args),
+                        .streams_weights = args.max_rows <= kFewRows && args.n() > 64,
                         .stores_whole = stores_whole(args)};
   const int map_rows = args.w_is_transposed ? kTileK : S::kWeightRows;
   const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, map_rows);
@@ -343,17 +334,17 @@ bool is_for_wgmma(const GemmArgs& args) {
 // Small tiles are chosen by how much of the ring weights get, large ones by their rows.
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
   using namespace product;
-  if (args.w_is_transposed) return run<Shape<256, 2, 1, 4, 1>>(stream, num_sms, maps, args);
+  if (args.w_is_transposed) return run<Shape<256, 2, 4, 1>>(stream, num_sms, maps, args);
   const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
-  if (args.max_rows <= 8) return run<Shape<8, 1, 2, 6, 2>>(stream, num_sms, maps, args);
+  if (args.max_rows <= 8) return run<Shape<8, 1, 11, 2>>(stream, num_sms, maps, args);
   if (args.max_rows <= 64 || mean <= 32)
-    return run<Shape<64, 1, 1, 6, 2>>(stream, num_sms, maps, args);
+    return run<Shape<64, 1, 6, 2>>(stream, num_sms, maps, args);
   if (args.max_rows <= 128 || mean <= 64 || is_for_clusters(args))
-    return run<Shape<128, 1, 1, 4, 2>>(stream, num_sms, maps, args);
-  if (parts_of_k(args) > 1) return run<Shape<128, 2, 1, 5, 1, true>>(stream, num_sms, maps, args);
+    return run<Shape<128, 1, 4, 2>>(stream, num_sms, maps, args);
+  if (parts_of_k(args) > 1) return run<Shape<128, 2, 5, 1, true>>(stream, num_sms, maps, args);
   if (computed_rows(mean, 192) < computed_rows(mean, 256))
-    return run<Shape<192, 2, 1, 5, 1>>(stream, num_sms, maps, args);
-  run<Shape<256, 2, 1, 4, 1>>(stream, num_sms, maps, args);
+    return run<Shape<192, 2, 5, 1>>(stream, num_sms, maps, args);
+  run<Shape<256, 2, 4, 1>>(stream, num_sms, maps, args);
 }
 
 }  // namespace glint::cuda
