@@ -45,6 +45,12 @@ Batch largest_prompt(const ModelOptions& options) {
   return uniform_batch(options, options.max_batch_tokens,
                        std::min(options.max_batch_tokens, longest), RowForm::kPrompt);
 }
+// Of sequences that gave way: what they had generated is computed again as it was decoded.
+Batch largest_recomputation(const ModelOptions& options) {
+  Batch batch = largest_prompt(options);
+  for (BatchSequence& sequence : batch.sequences) sequence.form = RowForm::kDecode;
+  return batch;
+}
 Batch largest_decode(const ModelOptions& options) {
   const int rows =
       std::min({options.max_batch_tokens, options.max_batch_sequences, options.max_logit_rows});
@@ -202,6 +208,7 @@ MatrixView<const float> Model::prepare(const SampleSlot* slots) {
   State& s = *state_;
   if (!s.backend.can_record()) return {};
   forward(largest_prompt(s.options), slots);
+  forward(largest_recomputation(s.options), slots);
   const MatrixView<const float> logits = forward(largest_decode(s.options), slots);
   for (const int rows : recorded_rows(s.options)) {
     s.recordings[rows] = s.backend.record([&] { s.forward(s.uploader.padded(rows), slots); });

@@ -57,7 +57,10 @@ Result<TestModel> TestModel::load(const TestModelFlags& flags, const ModelConfig
   loaded.backend_ = TRY(make_backend(flags));
   loaded.model_ =
       std::make_unique<Model>(TRY(load_weights(*loaded.backend_, flags, config, options)));
-  if (records) loaded.model_->prepare(/*slots=*/nullptr);
+  if (records) {
+    loaded.model_->prepare(/*slots=*/nullptr);
+    loaded.backend_->seal();  // as `glint serve` does: no step may need more than the largest
+  }
   return loaded;
 }
 
