@@ -18,13 +18,13 @@ ExpectedSpeed on(const char* gpu, int rows, int context) {
 
 // What was measured is expected where it was measured.
 TEST(ExpectedSpeed, GivesBackTheMeasurementsOfTheH100) {
-  EXPECT_NEAR(on(kH100, 1, 640).step_ms, 6.52, 1e-6);
-  EXPECT_NEAR(on(kH100, 16, 640).step_ms, 18.0, 1e-6);
-  EXPECT_NEAR(on(kH100, 64, 640).step_ms, 27.3, 1e-6);
-  EXPECT_NEAR(on(kH100, 100, 640).step_ms, 31.8, 1e-6);
-  // 8,192 tokens in one chunk took 220 ms, 32,768 in four 1,560.
-  EXPECT_NEAR(on(kH100, 1, 8192).first_token_ms, 220, 22);
-  EXPECT_NEAR(on(kH100, 1, 32'768).first_token_ms, 1560, 234);
+  EXPECT_NEAR(on(kH100, 1, 640).step_ms, 4.74, 1e-6);
+  EXPECT_NEAR(on(kH100, 16, 640).step_ms, 16.5, 1e-6);
+  EXPECT_NEAR(on(kH100, 64, 640).step_ms, 24.6, 1e-6);
+  EXPECT_NEAR(on(kH100, 100, 640).step_ms, 26.0, 1e-6);
+  // 8,192 tokens in one chunk took 183 ms, 32,768 in four 1,391.
+  EXPECT_NEAR(on(kH100, 1, 8192).first_token_ms, 183, 18);
+  EXPECT_NEAR(on(kH100, 1, 32'768).first_token_ms, 1391, 209);
 }
 
 TEST(ExpectedSpeed, MoreRequestsAreSlowerEachAndFasterTogether) {

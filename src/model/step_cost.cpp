@@ -5,10 +5,10 @@
 namespace glint {
 namespace {
 
-// One H100, docs/performance.md: 64 rows of 59.9 GB in 27 ms, prompts of 8,192 rows in 220 ms, of
+// One H100, docs/performance.md: 64 rows of 59.9 GB in 24.6 ms, prompts of 8,192 rows in 183 ms, of
 // which their attention is 43. Per microsecond.
-constexpr double kWeightBytes = 2.4e6;
-constexpr double kProductFlops = 340e6;
+constexpr double kWeightBytes = 2.55e6;
+constexpr double kProductFlops = 446e6;
 constexpr double kAttentionFlops = 750e6;
 
 // Multiply-adds of a row in all layers, the head aside.
