@@ -108,6 +108,7 @@ __device__ void store_sums(const Problem& p, const TileWalk<S>& tile, const floa
                            char* mine) {
   const int thread = static_cast<int>(threadIdx.x), block = cluster_rank();
   auto* fours = reinterpret_cast<float4*>(mine) + thread;
+  sync_warpgroup(0);  // another warp's last product may still read the ring
 #pragma unroll
   for (int i = 0; i < kRows / 8; ++i)
     fours[i * kWarpgroup] = {d[4 * i], d[4 * i + 1], d[4 * i + 2], d[4 * i + 3]};
