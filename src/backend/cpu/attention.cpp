@@ -61,12 +61,14 @@ void CpuBackend::rope_table(const StepView& step, double theta, Matrix cos_sin) 
   }
 }
 
-void CpuBackend::rotate_row(void* row, NumberType type, const Rotation& rotation, int token) {
+// The numbers at `from`, rotated as the token's, to `to`, which may be the same place.
+void CpuBackend::rotate_row(const void* from, NumberType from_type, void* to, NumberType to_type,
+                            const Rotation& rotation, int token) {
   const int dim = rotation.cos_sin.cols;
   float* x = inputs_.floats(static_cast<size_t>(dim));
-  cpu::load_row(kernels_, row, type, x, dim);
+  cpu::load_row(kernels_, from, from_type, x, dim);
   rotate(x, static_cast<const float*>(rotation.cos_sin.at(token, 0)), dim, rotation.interleave);
-  cpu::store_row(kernels_, x, row, type, dim);
+  cpu::store_row(kernels_, x, to, to_type, dim);
 }
 
 void CpuBackend::rope_query(Matrix q, int num_heads, const Rotation& rotation, RowList rows) {
@@ -74,9 +76,10 @@ void CpuBackend::rope_query(Matrix q, int num_heads, const Rotation& rotation, R
         "]");
   const int head_dim = q.cols / num_heads;
   for (int i = 0; i < rows.size; ++i)
-    for (int h = 0; h < num_heads; ++h)
-      rotate_row(q.at(rows.data[i], (h + 1) * head_dim - rotation.cos_sin.cols), q.type, rotation,
-                 rows.data[i]);
+    for (int h = 0; h < num_heads; ++h) {
+      void* pe = q.at(rows.data[i], (h + 1) * head_dim - rotation.cos_sin.cols);
+      rotate_row(pe, q.type, pe, q.type, rotation, rows.data[i]);
+    }
 }
 
 void CpuBackend::split_qkv_a(const StepView& step, Matrix qkv_a, const QkvNorms& norms,
@@ -94,10 +97,7 @@ void CpuBackend::split_qkv_a(const StepView& step, Matrix qkv_a, const QkvNorms&
     const Matrix out = contiguous(row, kv.type, 1, kv.row_size);
     rms_norm(contiguous(qkv_a.at(t, q_rank), qkv_a.type, 1, latent), norms.kv, norms.eps,
              out.columns(0, latent));
-    float* pe = inputs_.floats(static_cast<size_t>(rope));
-    cpu::load_row(kernels_, qkv_a.at(t, q_rank + latent), qkv_a.type, pe, rope);
-    rotate(pe, static_cast<const float*>(rotation.cos_sin.at(t, 0)), rope, rotation.interleave);
-    cpu::store_row(kernels_, pe, out.at(0, latent), kv.type, rope);
+    rotate_row(qkv_a.at(t, q_rank + latent), qkv_a.type, out.at(0, latent), kv.type, rotation, t);
   }
 }
 

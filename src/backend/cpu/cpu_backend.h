@@ -93,7 +93,8 @@ class CpuBackend final : public Backend {
   void swiglu_columns(const std::vector<const float*>& x, const std::vector<float*>& projected,
                       Matrix w, int begin, int end);
 
-  void rotate_row(void* row, NumberType type, const Rotation& rotation, int token);
+  void rotate_row(const void* from, NumberType from_type, void* to, NumberType to_type,
+                  const Rotation& rotation, int token);
   void combine(Matrix parts, const Routing& routing, int t, float* scratch, int begin, int end,
                Matrix out);
 
