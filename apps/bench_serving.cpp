@@ -236,10 +236,7 @@ int run_bench_serving(int argc, char** argv) {
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
   options.num_prompts_typed = app.count("--num-prompts") > 0;
   raise_connection_limit();
-  const Result<void> done = run(options);
-  if (done) return 0;
-  std::fprintf(stderr, "error: %s\n", done.error().message.c_str());
-  return done.error().code == ErrorCode::kInvalidRequest ? 2 : 1;
+  return exit_status(run(options));
 }
 
 }  // namespace glint

@@ -166,4 +166,10 @@ Result<BenchServer> wait_for_server(const ServingOptions& options) {
   });
 }
 
+int exit_status(const Result<void>& done) {
+  if (done) return 0;
+  std::fprintf(stderr, "error: %s\n", done.error().message.c_str());
+  return done.error().code == ErrorCode::kInvalidRequest ? 2 : 1;
+}
+
 }  // namespace glint

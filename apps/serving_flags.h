@@ -30,6 +30,8 @@ void add_request_flags(CLI::App& app, ServingFlags& f);
 
 // The Error is a wrong value, in words.
 Result<ServingOptions> complete(const ServingFlags& flags);
+// 0, or 1 or 2 (a wrong flag) after the error's sentence on stderr.
+int exit_status(const Result<void>& done);
 // Waits for the server, with a line on stderr if it does not answer at once.
 Result<BenchServer> wait_for_server(const ServingOptions& options);
 
