@@ -14,6 +14,11 @@ struct Engine::State {
   State(const SchedulerLimits& l, std::unique_ptr<ModelRunner> runner, const Clock& clock)
       : limits(l), loop(l, std::move(runner), clock, num_waiting), published(loop.stats()) {}
 
+  void publish_stats() {
+    std::lock_guard lock(stats_mutex);
+    published = loop.stats();
+  }
+
   const SchedulerLimits limits;
   CommandQueue commands;
   std::atomic<RequestId> next_id{1};
@@ -72,8 +77,8 @@ EngineStats Engine::stats() const {
 
 bool Engine::step() {
   const bool did_something = state_->loop.turn(state_->commands.drain());
-  std::lock_guard lock(state_->stats_mutex);
-  state_->published = state_->loop.stats();
+  state_->publish_stats();
+  state_->loop.answer_commands();
   return did_something;
 }
 
@@ -82,8 +87,7 @@ void Engine::run() {
     if (!step()) state_->commands.wait();
   step();  // what came before the queue closed; nothing comes after
   state_->loop.abort_all();
-  std::lock_guard lock(state_->stats_mutex);
-  state_->published = state_->loop.stats();
+  state_->publish_stats();
 }
 
 void Engine::stop() { state_->commands.close(); }

@@ -90,12 +90,21 @@ void EngineLoop::apply(CancelCommand& command) {
 }
 
 void EngineLoop::apply(FlushCommand& command) {
-  if (scheduler_.flush_cache()) return command.done({});
+  command_answers_.push_back(
+      [done = std::move(command.done), flushed = flush_cache()] { done(flushed); });
+}
+
+Result<void> EngineLoop::flush_cache() {
+  if (scheduler_.flush_cache()) return {};
   const size_t num_running = scheduler_.running().size();
-  command.done(Error{ErrorCode::kInvalidRequest,
-                     cat("The cache is in use: ", num_running,
-                         num_running == 1 ? " request runs" : " requests run", " and ",
-                         scheduler_.num_waiting(), " wait. Flush it when the server is idle.")});
+  return Error{ErrorCode::kInvalidRequest,
+               cat("The cache is in use: ", num_running,
+                   num_running == 1 ? " request runs" : " requests run", " and ",
+                   scheduler_.num_waiting(), " wait. Flush it when the server is idle.")};
+}
+
+void EngineLoop::answer_commands() {
+  for (const auto& answer : std::exchange(command_answers_, {})) answer();
 }
 
 // ---- one step

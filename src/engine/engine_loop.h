@@ -4,6 +4,7 @@
 // half that other threads see.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -27,6 +28,9 @@ class EngineLoop {
   bool turn(std::vector<Command> commands);
   // Every open request gets kAbort; the step in flight is collected.
   void abort_all();
+  // Answers the commands that ask for one. To be called after the turn's stats() were published:
+  // whoever got an answer and reads them sees its effect.
+  void answer_commands();
 
   EngineStats stats() const;
   const Scheduler& scheduler() const { return scheduler_; }
@@ -47,6 +51,7 @@ class EngineLoop {
   void apply(SubmitCommand& command);
   void apply(CancelCommand& command);
   void apply(FlushCommand& command);
+  Result<void> flush_cache();
   InFlight submit_step(Plan plan);
   SlotState start_slot(const Sequence& sequence);
   void collect_step(const InFlight& step);
@@ -62,6 +67,7 @@ class EngineLoop {
   Scheduler scheduler_;
   std::unordered_map<RequestId, OpenRequest> requests_;
   std::optional<InFlight> in_flight_;
+  std::vector<std::function<void()>> command_answers_;
   int64_t requests_total_ = 0;
   int64_t aborted_requests_total_ = 0;
   int64_t steps_total_ = 0;
