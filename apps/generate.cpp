@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include "api/openai_shapes.h"
+#include "api/openai/shapes.h"
 #include "apps/answer_printer.h"
 #include "apps/bundled_model.h"
 #include "apps/command_line.h"

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "api/openai_shapes.h"
+#include "api/openai/shapes.h"
 
 namespace glint {
 

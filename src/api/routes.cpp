@@ -1,12 +1,12 @@
 #include "api/routes.h"
 
-#include "api/configure.h"
+#include "api/operator/configure.h"
 #include "api/errors.h"
-#include "api/front_page.h"
-#include "api/generate.h"
-#include "api/openai_chat.h"
-#include "api/openai_completions.h"
-#include "api/status.h"
+#include "api/operator/front_page.h"
+#include "api/native/generate.h"
+#include "api/openai/chat.h"
+#include "api/openai/completions.h"
+#include "api/operator/status.h"
 #include "web/pages.h"
 
 namespace glint {

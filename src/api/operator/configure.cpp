@@ -1,4 +1,4 @@
-#include "api/configure.h"
+#include "api/operator/configure.h"
 
 #include <nlohmann/json.hpp>
 

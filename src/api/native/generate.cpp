@@ -1,10 +1,10 @@
-#include "api/generate.h"
+#include "api/native/generate.h"
 
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "api/errors.h"
-#include "api/openai_shapes.h"
+#include "api/openai/shapes.h"
 #include "api/request_fields.h"
 #include "api/stream.h"
 #include "http/sse.h"

@@ -1,11 +1,11 @@
-#include "api/chat_writer.h"
+#include "api/openai/chat_writer.h"
 
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "api/chat_output.h"
 #include "api/errors.h"
-#include "api/openai_shapes.h"
+#include "api/openai/shapes.h"
 #include "http/sse.h"
 
 namespace glint {

@@ -1,4 +1,4 @@
-#include "api/openai_shapes.h"
+#include "api/openai/shapes.h"
 
 #include <charconv>
 #include <nlohmann/json.hpp>

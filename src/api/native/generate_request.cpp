@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/generate.h"
+#include "api/native/generate.h"
 #include "api/prompts.h"
 #include "sampling/trigger.h"
 

@@ -1,11 +1,11 @@
-#include "api/openai_completions.h"
+#include "api/openai/completions.h"
 
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "api/chat_request.h"
 #include "api/errors.h"
-#include "api/openai_shapes.h"
+#include "api/openai/shapes.h"
 #include "api/prompts.h"
 #include "api/stream.h"
 #include "http/sse.h"

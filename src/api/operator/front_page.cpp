@@ -1,4 +1,4 @@
-#include "api/front_page.h"
+#include "api/operator/front_page.h"
 
 #include "api/errors.h"
 #include "web/pages.h"

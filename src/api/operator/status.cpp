@@ -1,11 +1,11 @@
-#include "api/status.h"
+#include "api/operator/status.h"
 
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "api/errors.h"
-#include "api/metrics.h"
+#include "api/operator/metrics.h"
 #include "base/json.h"
 
 namespace glint {

@@ -1,4 +1,4 @@
-#include "api/metrics.h"
+#include "api/operator/metrics.h"
 
 #include <algorithm>
 #include <sstream>

@@ -1,0 +1,39 @@
+#include "api/chat_start.h"
+
+#include <utility>
+
+#include "api/prompts.h"
+
+namespace glint {
+namespace {
+
+OutputParserOptions parser_options(const ServerContext& context, const ChatRequest& request,
+                                   const RenderedPrompt& prompt) {
+  return {.parse_reasoning = context.options.parse_reasoning && request.separate_reasoning,
+          .parse_tool_calls = context.options.parse_tool_calls && !request.tools.empty(),
+          .starts_in_reasoning = prompt.opens_thinking,
+          .tools = request.tools};
+}
+
+}  // namespace
+
+Result<void> check_takes_messages(const ServerContext& context) {
+  if (context.tokenizer) return {};
+  return Error{ErrorCode::kInvalidRequest,
+               "This server runs with --skip-tokenizer-init: it takes /generate with input_ids "
+               "only.",
+               "messages"};
+}
+
+Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
+                        const ChatRequest& request, const MakeChatWriter& make_writer) {
+  const RenderedPrompt prompt =
+      TRY(render_chat(request.messages, request.tools, request.template_options));
+  std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context));
+  std::vector<GenerateRequest> requests =
+      TRY(make_requests({std::move(ids)}, request.params, std::nullopt, "messages", context));
+  return Answer::start(context, exchange, std::move(requests), {request.params.text},
+                       make_writer(parser_options(context, request, prompt)));
+}
+
+}  // namespace glint
