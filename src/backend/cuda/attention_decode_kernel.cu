@@ -68,6 +68,7 @@ __device__ void load_page(Shared<kHeadTiles>& shared, const CUtensorMap& map, co
   Barrier& full = shared.kv_full[ring.stage];
   const int slices = (num_rows + kSlice - 1) / kSlice;
   full.arrive_expecting(slices * kSliceBytes);
+#pragma unroll 1
   for (int slice = 0; slice < slices; ++slice)
     load_tile(shared.kv[ring.stage][slice], map, full, evict_first(), 0,
               page * kTile + slice * kSlice, 0);
@@ -80,7 +81,7 @@ __device__ void load_query(Shared<kHeadTiles>& shared, const CUtensorMap& map,
   shared.query_empty.wait(count % 2 ^ 1);
   shared.items[count % 2] = item;
   shared.query_full.arrive_expecting(sizeof shared.query);
-#pragma unroll
+#pragma unroll 1
   for (int box = 0; box < kBoxes; ++box)
     load_tile(shared.query[box], map, shared.query_full, evict_normal(), 64 * box, 0, item.token);
 }
@@ -94,6 +95,7 @@ __device__ void produce(const DecodeWork& work, Shared<kHeadTiles>& shared,
   DecodeItem next = work.items[index];  // there is one, if with no meaning
   const int num_items = work.plan->num_items;
   Ring ring;
+#pragma unroll 1
   for (int count = 0; index < num_items; ++count) {
     const DecodeItem item = next;
     index += stride;
@@ -101,6 +103,7 @@ __device__ void produce(const DecodeWork& work, Shared<kHeadTiles>& shared,
     const int32_t* pages = work.pages + item.page_begin + item.begin / kTile;
     const int num_tiles = item.num_tiles();
     int page = item.first_page;
+#pragma unroll 1
     for (int tile = 0; tile < num_tiles; ++tile) {
       const int now = page;
       if (tile + 1 < num_tiles) page = pages[tile + 1];
@@ -231,6 +234,7 @@ struct Consumer {
   // this warpgroup's columns: scores of such rows are not looked at.
   __device__ void clear_rows(int begin) {
     constexpr int kPieces = kOutBoxes * 8;  // of a row, 16 bytes each
+#pragma unroll 1
     for (int i = warp * kWarp + lane; i < (kTile - begin) * kPieces; i += kWarpgroup) {
       const int row = begin + i / kPieces, piece = i % kPieces;
       char* box =

@@ -31,6 +31,9 @@ struct GemmArgs {
   const int32_t* ids = nullptr;    // null: row i is i
   const int32_t* begin = nullptr;  // [groups + 1]; null: every group has max_rows rows
   int in_divisor = 1;
+  // A gemm_wgmma() with the same `begin` stands in the stream since that was written: it lets
+  // nobody begin before it has waited for it. So the first weights need not wait for x.
+  bool begin_is_settled = false;
 
   int n() const { return w_is_transposed ? w.cols : is_swiglu ? w.rows / 2 : w.rows; }
   int k() const { return w_is_transposed ? w.rows : w.cols; }

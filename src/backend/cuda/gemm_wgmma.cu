@@ -15,6 +15,7 @@
 // After DeepGEMM's structure (its README, "persistent warp specialization"); the code is ours.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "backend/cuda/gemm_store.cuh"
@@ -34,7 +35,8 @@ __device__ void request_weights(const TileWalk<S>& tile, int k, const CUtensorMa
     for (int i = 0; i < S::kWarpgroups; ++i)
       load_tile(stage + i * 64 * 128, map, full, policy, (tile.feature * S::kWarpgroups + i) * 64,
                 k, tile.group);
-  } else if constexpr (kWeights == Weights::kSwiglu) {
+  } else if (kWeights == Weights::kSwiglu ||
+             (kWeights == Weights::kPlainOrSwiglu && tile.p.is_swiglu)) {
     load_tile(stage, map, full, policy, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
   } else {
     load_tile(stage, map, full, policy, k, tile.feature * S::kWeightRows, tile.group);
@@ -44,12 +46,11 @@ __device__ void request_weights(const TileWalk<S>& tile, int k, const CUtensorMa
 // Before the kernel that makes x is done: the first tile's weights, as many as the ring has room
 // for. Returns how many stages.
 template <typename S, Weights kWeights>
-__device__ int request_early(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
-  TileWalk<S> first(p, tail.tile_begin);
-  if (!first.next()) return 0;
-  const int k = first.k_end - first.k_begin;
-  const int count = min(S::kStages, k / kTileK);
+__device__ int request_early(const TileWalk<S>& first, const CUtensorMap& map, char* ring,
+                             Tail& tail) {
+  const int count = min(S::kStages, (first.k_end - first.k_begin) / kTileK);
   if (threadIdx.x % kWarpgroup == 0) {
+#pragma unroll 1
     for (int i = 0; i < count; ++i)
       request_weights<S, kWeights>(first, first.k_begin + i * kTileK, map,
                                    ring + i * S::kStageBytes, tail.full[i]);
@@ -65,18 +66,23 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   const int piece = thread % 8, first = thread / 8;
   const int place = first * 128 + ((piece ^ first % 8) << 4);
   Cursor<S::kStages> now;
-  int early = request_early<S, kWeights>(p, map, ring, tail);
-  wait_for_previous();
-  for (TileWalk<S> tile(p, tail.tile_begin); thread < S::kCopyThreads && tile.next();) {
+  int early = -1;  // stages whose weights are requested; negative: the first tile is to come
+  TileWalk<S> tile(p, tail);
+  while (thread < S::kCopyThreads && tile.next()) {
+    if (early < 0) {
+      early = request_early<S, kWeights>(tile, map, ring, tail);
+      wait_for_previous();
+    }
     const Bf16* from[kCopies];
 #pragma unroll
     for (int i = 0; i < kCopies; ++i) {
       const int row = tile.first_row + first + 16 * i;
       const bool inside = row < tile.num_rows;
       from[i] = !inside ? nullptr
-                        : p.x + (tile.id(row) / p.in_divisor) * p.x_stride +
+                        : p.x + quotient(tile.id(row), p.in_divisor) * p.x_stride +
                               tile.group * p.x_group_columns + piece * 8;
     }
+#pragma unroll 1
     for (int k = tile.k_begin; k < tile.k_end; k += kTileK) {
       char* stage = ring + now.stage * S::kStageBytes;
       tail.empty[now.stage].wait(now.parity ^ 1);
@@ -96,6 +102,7 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
       now.advance();
     }
   }
+  wait_for_previous();  // a block without a tile too
   commit_copies();
   wait_copies<0>();
 }
@@ -124,9 +131,7 @@ struct Consumer {
   __device__ Tail& tail() const {
     return *reinterpret_cast<Tail*>(ring + S::kStages * S::kStageBytes);
   }
-  __device__ char* staging() const {
-    return ring + S::kStages * S::kStageBytes + tail_bytes<S>() + warpgroup * 2 * kStagedBytes;
-  }
+  __device__ char* staging() const { return ring + S::kStages * S::kStageBytes + tail_bytes<S>(); }
   // The stage before the current one has been used.
   __device__ void release_last() const {
     const int last = (now.stage == 0 ? S::kStages : now.stage) - 1;
@@ -137,6 +142,7 @@ struct Consumer {
 // d = the products of the columns [begin, end) of k, stage by stage from the ring.
 template <typename S, int kRows, Weights kWeights>
 __device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consumer<S>& c) {
+#pragma unroll 1
   for (int k = begin; k < end; k += kTileK) {
     c.tail().full[c.now.stage].wait(c.now.parity);
     fence_async_proxy();  // the copies of x were made by ordinary stores
@@ -169,46 +175,66 @@ __device__ void multiply_parts(float (&d)[kRows / 2], const TileWalk<S>& tile, C
   }
 }
 
-// A tile of at most kRows rows.
-template <typename S, int kRows, Weights kWeights, typename Out>
-__device__ void consume_tile(const Problem& p, const TileWalk<S>& tile, Consumer<S>& consumer) {
-  constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
-  float d[kRows / 2];
-  if constexpr (S::kAddsParts) {
-    multiply_parts<S, kRows, kWeights>(d, tile, consumer);
-  } else {
-    multiply_part<S, kRows, kWeights>(d, tile.k_begin, tile.k_end, consumer);
-    if (p.parts > 1)  // the cluster has this tile alone
-      return store_sums<S, kRows, Out>(p, tile, d, consumer.ring);
-  }
-  if constexpr (kIsStaged<S> && kRows == S::kTileRows && !(kSwiglu && sizeof(Out) == 4)) {
-    if (p.stores_whole) {
-      return store_staged<S, kRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d,
-                                                  consumer.staging());
-    }
-  }
-  store<S, kRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d);
+// The first kRows rows of d.
+template <typename S, int kRows>
+__device__ void multiply_rows(float (&d)[S::kTileRows / 2], const TileWalk<S>& tile,
+                              Consumer<S>& consumer) {
+  multiply_part<S, kRows, Weights::kPlainOrSwiglu>(reinterpret_cast<float(&)[kRows / 2]>(d),
+                                                   tile.k_begin, tile.k_end, consumer);
 }
 
 // A tile takes the smallest product that holds its rows: experts have a few rows each, and some
-// many. A larger tile is for many.
+// many.
+template <typename S>
+__device__ void consume_small(const Problem& p, const TileWalk<S>& tile, Consumer<S>& consumer) {
+  const int rows = min(S::kTileRows, tile.num_rows - tile.first_row);
+  float d[S::kTileRows / 2];
+  if constexpr (S::kTileRows == 64) {
+    if (rows <= 8)
+      multiply_rows<S, 8>(d, tile, consumer);
+    else if (rows <= 16)
+      multiply_rows<S, 16>(d, tile, consumer);
+    else if (rows <= 32)
+      multiply_rows<S, 32>(d, tile, consumer);
+    else
+      multiply_rows<S, 64>(d, tile, consumer);
+  } else {
+    multiply_rows<S, S::kTileRows>(d, tile, consumer);
+  }
+  store_small<S>(p, tile, rows, d, consumer.ring, consumer.staging());
+}
+
+// `count` tiles came before.
+template <typename S, Weights kWeights, typename Out>
+__device__ void consume_large(const Problem& p, const TileWalk<S>& tile, Consumer<S>& consumer,
+                              int count) {
+  constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
+  auto& staging = reinterpret_cast<LargeStaging<S>*>(consumer.staging())[consumer.warpgroup];
+  int32_t* ids = staging.ids[count % 2];
+  fetch_ids<S>(p, tile, ids);
+  float d[S::kTileRows / 2];
+  if constexpr (S::kAddsParts)
+    multiply_parts<S, S::kTileRows, kWeights>(d, tile, consumer);
+  else
+    multiply_part<S, S::kTileRows, kWeights>(d, tile.k_begin, tile.k_end, consumer);
+  if constexpr (!(kSwiglu && sizeof(Out) == 4)) {
+    if (p.stores_whole) {
+      return store_staged<S, S::kTileRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d, staging,
+                                                         ids);
+    }
+  }
+  store<S, S::kTileRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d);
+}
+
 template <typename S, Weights kWeights, typename Out>
 __device__ void consume(const Problem& p, char* ring, const Tail& tail) {
   Consumer<S> consumer{ring, static_cast<int>(threadIdx.x) / kWarpgroup};
-  for (TileWalk<S> tile(p, tail.tile_begin); tile.next();) {
-    const int rows = tile.num_rows - tile.first_row;
-    if constexpr (S::kTileRows == 64) {
-      if (rows <= 8)
-        consume_tile<S, 8, kWeights, Out>(p, tile, consumer);
-      else if (rows <= 16)
-        consume_tile<S, 16, kWeights, Out>(p, tile, consumer);
-      else if (rows <= 32)
-        consume_tile<S, 32, kWeights, Out>(p, tile, consumer);
-      else
-        consume_tile<S, 64, kWeights, Out>(p, tile, consumer);
-    } else {
-      consume_tile<S, S::kTileRows, kWeights, Out>(p, tile, consumer);
-    }
+  TileWalk<S> tile(p, tail);
+  for (int count = 0; tile.next(); ++count) {
+    if constexpr (S::kIsSmall)
+      consume_small<S>(p, tile, consumer);
+    else
+      consume_large<S, kWeights, Out>(p, tile, consumer, count);
   }
 }
 
@@ -218,19 +244,23 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   extern __shared__ char shared[];
   char* ring = shared + (1024 - shared_address(shared) % 1024) % 1024;
   Tail& tail = *reinterpret_cast<Tail*>(ring + S::kStages * S::kStageBytes);
-  constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
-  constexpr int kFeatures = kSwiglu ? S::kWeightRows / 2 : S::kWeightRows;
+  // What begins after this has begun may rely on what came before it, if it begins late (moe_down).
+  const bool waits_first = p.begin != nullptr && !p.begin_is_settled;
   if (threadIdx.x == 0) {
-    let_next_start();
+    if (!waits_first) let_next_start();
     prefetch_map(map);
+#pragma unroll 1
     for (int s = 0; s < S::kStages; ++s) {
       tail.full[s].init(S::kCopyThreads + 1);  // the copies of each, and the announced bytes
       tail.empty[s].init(4 * S::kWarpgroups);
     }
     fence_barrier_init();
   }
-  if (p.begin != nullptr) wait_for_previous();  // which rows a group has comes from there
-  plan_tiles<S>(p, kFeatures, tail.tile_begin);
+  if (waits_first) {
+    wait_for_previous();  // which rows a group has comes from there
+    if (threadIdx.x == 0) let_next_start();
+  }
+  plan_tiles<S>(p, tail);
   __syncthreads();
   const bool is_split = !S::kAddsParts && p.parts > 1;
   if (threadIdx.x >= S::kWarpgroups * kWarpgroup) {
@@ -266,8 +296,31 @@ int parts_of_k(const GemmArgs& args) {
   return parts;
 }
 
+using GemmKernel = void (*)(Problem, CUtensorMap);
+
+template <typename S>
+GemmKernel kernel_for(const GemmArgs& args) {
+  const bool to_f32 = args.out.type == NumberType::kF32;
+  if constexpr (S::kIsSmall) {
+    return gemm_kernel<S, Weights::kPlainOrSwiglu, void>;
+  } else {
+    if constexpr (S::kTileRows == 256) {
+      CHECK(!args.w_is_transposed || !to_f32, "a product with transposed weights gives BF16");
+      if (args.w_is_transposed) return gemm_kernel<S, Weights::kTransposed, Bf16>;
+    }
+    if (args.is_swiglu)
+      return to_f32 ? gemm_kernel<S, Weights::kSwiglu, float>
+                    : gemm_kernel<S, Weights::kSwiglu, Bf16>;
+    return to_f32 ? gemm_kernel<S, Weights::kPlain, float> : gemm_kernel<S, Weights::kPlain, Bf16>;
+  }
+}
+
 template <typename S>
 void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
+  const int parts = parts_of_k(args), cluster = S::kAddsParts ? 1 : parts;
+  const int features = args.is_swiglu ? S::kWeightRows / 2 : S::kWeightRows;
+  const int feature_tiles = (args.n() + features - 1) / features;
+  const int tiles = feature_tiles * ((args.max_rows + S::kTileRows - 1) / S::kTileRows);
   const Problem problem{.x = static_cast<const Bf16*>(args.x.data),
                         .x_stride = args.x.stride,
                         .out = args.out.data,
@@ -281,28 +334,21 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
                         .n = args.n(),
                         .k = args.k(),
                         .groups = args.w.count,
-                        .parts = parts_of_k(args),
+                        .feature_tiles = feature_tiles,
+                        .parts = parts,
+                        .log_blocks = std::countr_zero(static_cast<unsigned>(cluster)),
+                        .k_of_block = args.k() / cluster,
                         .streams_weights = args.max_rows <= kFewRows && args.n() > 64,
-                        .stores_whole = stores_whole(args)};
+                        .stores_whole = stores_whole(args),
+                        .begin_is_settled = args.begin_is_settled,
+                        .is_swiglu = args.is_swiglu,
+                        .out_is_f32 = args.out.type == NumberType::kF32};
   const int map_rows = args.w_is_transposed ? kTileK : S::kWeightRows;
   const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, map_rows);
-  const int cluster = S::kAddsParts ? 1 : problem.parts;
-  const int row_tiles = (args.max_rows + S::kTileRows - 1) / S::kTileRows;
-  const int tiles = (args.n() + S::kWeightRows - 1) / S::kWeightRows * row_tiles;
   const dim3 grid(static_cast<unsigned>(cluster > 1 ? tiles * cluster : num_sms * S::kBlocksPerSm));
-  if constexpr (S::kTileRows == 256) {
-    if (args.w_is_transposed) {
-      CHECK(args.out.type == NumberType::kBf16, "a product with transposed weights gives BF16");
-      auto* kernel = gemm_kernel<S, Weights::kTransposed, Bf16>;
-      return launch_early(stream, grid, dim3(S::kThreads), shared_bytes<S>(), kernel, problem, map);
-    }
-  }
-  with_type(args.out.type, [&]<typename Out>(Out) {
-    auto* kernel = args.is_swiglu ? gemm_kernel<S, Weights::kSwiglu, Out>
-                                  : gemm_kernel<S, Weights::kPlain, Out>;
-    launch_clusters_early(stream, cluster, grid, dim3(S::kThreads), shared_bytes<S>(), kernel,
-                          problem, map);
-  });
+  auto* kernel = kernel_for<S>(args);
+  launch_clusters_early(stream, cluster, grid, dim3(S::kThreads), shared_bytes<S>(), kernel,
+                        problem, map);
 }
 
 // Whether clusters that have a tile each are at most as many blocks as can run at once.

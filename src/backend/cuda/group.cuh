@@ -28,6 +28,7 @@ class PairGroups {
   __device__ void count(const int32_t* ids, int num_pairs) {
     const int lane = static_cast<int>(threadIdx.x) % kWarp;
     int* mine = shared_.count[threadIdx.x / kWarp];
+#pragma unroll 1
     for (int e = lane; e < num_experts_; e += kWarp) mine[e] = 0;
     __syncwarp();
 #pragma unroll
@@ -45,7 +46,9 @@ class PairGroups {
     const int e = static_cast<int>(threadIdx.x);
     if (e < num_experts_) {
       int before = 0;
-      for (int warp = 0; warp < kGroupWarps; ++warp) {
+      const int warps = (num_pairs + kGroupChunks * kWarp - 1) / (kGroupChunks * kWarp);
+#pragma unroll 1
+      for (int warp = 0; warp < warps; ++warp) {  // a later one has no pairs
         const int here = shared_.count[warp][e];
         shared_.count[warp][e] = before;
         before += here;
@@ -61,8 +64,10 @@ class PairGroups {
       constexpr int kEach = kMostExperts / kWarp;
       const int first = static_cast<int>(threadIdx.x) * kEach;
       int mine = 0;
+#pragma unroll 1
       for (int e = first; e < min(first + kEach, num_experts_); ++e) mine += total[e];
       int sum = warp_prefix(mine) - mine;
+#pragma unroll 1
       for (int e = first; e < min(first + kEach, num_experts_); ++e) {
         shared_.begin[e] = sum;
         sum += total[e];

@@ -66,6 +66,9 @@ __device__ inline void copy_16_bytes(uint32_t to_shared, const void* from, bool 
                "r"(valid ? 16 : 0)
                : "memory");
 }
+__device__ inline void copy_4_bytes(uint32_t to_shared, const void* from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to_shared), "l"(from) : "memory");
+}
 // An arrival at `barrier` once all of this thread's copies so far have come.
 __device__ inline void arrive_when_copied(Barrier& barrier) {
   asm volatile(
