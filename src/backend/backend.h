@@ -223,11 +223,15 @@ class Backend {
   // x [T, hidden], w [E + S, 2 I, hidden], out [T * P, I]: row t * P + j is of token t's j-th
   // expert
   virtual void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) = 0;
-  // parts = linear of each row of act with its expert, rounded; out = sum over j of weights[t, j]
-  // parts[t * P + j], in FP32 in the order of j.
-  // act [T * P, I], w [E + S, hidden, I], parts [T * P, hidden], out [T, hidden]
-  virtual void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
-                        Matrix out) = 0;
+  // parts = linear of each row of act with its expert.
+  // act [T * P, I], w [E + S, hidden, I], parts [T * P, hidden]
+  virtual void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) = 0;
+  // out = sum over j of weights[t, j] parts[t * P + j], in FP32 in the order of j.
+  // parts [T * P, hidden], out [T, hidden] of the same type
+  virtual void moe_combine(Matrix parts, const Routing& routing, Matrix out) = 0;
+  // add_rms_norm() of what moe_combine() gives, bit for bit.
+  virtual void moe_combine_add_rms_norm(Matrix parts, const Routing& routing, Matrix residual,
+                                        Matrix weight, float eps, Matrix out) = 0;
 
   // rms_norm(table[token_ids[t]]; enorm) | rms_norm(hidden[t]; hnorm): what the MTP layer's eh_proj
   // takes.  table [vocab_size, hidden], out [T, 2 hidden]

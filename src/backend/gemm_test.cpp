@@ -133,15 +133,46 @@ TEST_P(GemmTest, Experts) {
              dot(x, pair / kPerToken, 0, gate_up, first + kWidth);
     });
 
-    Numbers parts = aligned(rows * kPerToken, kIn), out = aligned(rows, kIn);
-    backend_->moe_down(act.view(), routing, down.stack(kExperts), parts.view(), out.view());
+    Numbers parts = aligned(rows * kPerToken, kIn);
+    backend_->moe_down(act.view(), routing, down.stack(kExperts), parts.view());
     expect_near(parts,
                 [&](int pair, int i) { return dot(act, pair, 0, down, expert(pair) * kIn + i); });
-    expect_near(out, [&](int t, int i) {
+  }
+}
+
+// Rows as the model has them: in whole chunks, and with the model's number of parts.
+TEST_P(GemmTest, CombinedPartsAndTheirNorm) {
+  constexpr int kHidden = 2048, kPerToken = 5;
+  for (const int rows : {1, 7, 130}) {
+    std::vector<int32_t> ids;
+    for (int pair = 0; pair < rows * kPerToken; ++pair) ids.push_back(pair % kPerToken);
+    TestRouting test_routing(*backend_, ids, kPerToken, kPerToken);
+    const Routing routing = test_routing.fill_weights(random_).view();
+    const Numbers parts = filled_aligned(rows * kPerToken, kHidden);
+    const Numbers weight = filled_aligned(1, kHidden);
+    Numbers residual = filled_aligned(rows, kHidden), out = aligned(rows, kHidden);
+    const Numbers before = residual.copy();
+    Numbers delta = aligned(rows, kHidden);
+    backend_->moe_combine(parts.view(), routing, delta.view());
+    expect_near(delta, [&](int t, int i) {
       double sum = 0;
       for (int j = 0; j < kPerToken; ++j)
         sum += test_routing.weights().at(t, j) * parts.at(t * kPerToken + j, i);
       return sum;
+    });
+    delta.download();
+    const auto added = [&](int t, int i) { return before.at(t, i) + delta.at(t, i); };
+    backend_->moe_combine_add_rms_norm(parts.view(), routing, residual.view(), weight.view(), 1e-5f,
+                                       out.view());
+    expect_near(residual, added);
+    std::vector<double> norm(static_cast<size_t>(rows));
+    for (int t = 0; t < rows; ++t) {
+      double squares = 0;
+      for (int i = 0; i < kHidden; ++i) squares += added(t, i) * added(t, i);
+      norm[static_cast<size_t>(t)] = std::sqrt(squares / kHidden + 1e-5);
+    }
+    expect_near(out, [&](int t, int i) {
+      return added(t, i) / norm[static_cast<size_t>(t)] * weight.at(0, i);
     });
   }
 }

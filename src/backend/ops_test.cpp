@@ -191,21 +191,59 @@ TEST_P(OpsTest, MoeDown) {
     const Numbers act = filled(num_tokens * k, width);
     const Numbers w = filled_stack(num_experts, n, width, weight_scale(width));
     const TestRouting routing = random_routing(*backend_, random_, num_tokens, k, num_experts);
-    Numbers parts = numbers(num_tokens * k, n), out = numbers(num_tokens, n);
-    backend_->moe_down(act.view(), routing.view(), w.stack(num_experts), parts.view(), out.view());
+    Numbers parts = numbers(num_tokens * k, n);
+    backend_->moe_down(act.view(), routing.view(), w.stack(num_experts), parts.view());
     expect_near(parts, [&](int pair, int i) {
       return dot(act, pair, 0, w, routing.expert(pair / k, pair % k) * n + i);
     });
+    for (int t = 0; t < num_tokens; ++t) {
+      Numbers alone = numbers(k, n);
+      backend_->moe_down(act.rows(t * k, k), routing.row(t).view(), w.stack(num_experts),
+                         alone.view());
+      alone.download();
+      for (int j = 0; j < k; ++j) EXPECT_TRUE(parts.same_row(t * k + j, alone, j)) << "row " << t;
+    }
+  }
+}
+
+TEST_P(OpsTest, MoeCombine) {
+  for (int round = 0; round < kRounds; ++round) {
+    const int n = round % 2 == 0 ? 8 * random_.integer(1, 40) : random_.integer(1, 150);
+    const int num_tokens = random_.integer(1, 9), k = random_.integer(1, 5);
+    const Numbers parts = filled(num_tokens * k, n);
+    const TestRouting routing = random_routing(*backend_, random_, num_tokens, k, k + 1);
+    Numbers out = numbers(num_tokens, n);
+    backend_->moe_combine(parts.view(), routing.view(), out.view());
     expect_near(out, [&](int t, int i) {
       double sum = 0;
       for (int j = 0; j < k; ++j) sum += routing.weights().at(t, j) * parts.at(t * k + j, i);
       return sum;
     });
     expect_same_alone(out, [&](int t, Matrix o) {
-      Numbers alone = numbers(k, n);
-      backend_->moe_down(act.rows(t * k, k), routing.row(t).view(), w.stack(num_experts),
-                         alone.view(), o);
+      backend_->moe_combine(parts.rows(t * k, k), routing.row(t).view(), o);
     });
+  }
+}
+
+TEST_P(OpsTest, MoeCombineAddRmsNormIsThatOfTheCombined) {
+  for (int round = 0; round < kRounds; ++round) {
+    const int n = round % 2 == 0 ? 8 * random_.integer(1, 40) : random_.integer(1, 150);
+    const int num_tokens = random_.integer(1, 9), k = random_.integer(1, 5);
+    const Numbers parts = filled(num_tokens * k, n), weight = filled(1, n);
+    const TestRouting routing = random_routing(*backend_, random_, num_tokens, k, k + 1);
+    Numbers residual = filled(num_tokens, n), out = numbers(num_tokens, n);
+    Numbers delta = numbers(num_tokens, n), expected = numbers(num_tokens, n);
+    Numbers expected_residual = residual.copy();
+    backend_->moe_combine(parts.view(), routing.view(), delta.view());
+    backend_->add_rms_norm(delta.view(), expected_residual.view(), weight.view(), 1e-5f,
+                           expected.view());
+    backend_->moe_combine_add_rms_norm(parts.view(), routing.view(), residual.view(), weight.view(),
+                                       1e-5f, out.view());
+    for (Numbers* numbers : {&out, &expected, &residual, &expected_residual}) numbers->download();
+    for (int t = 0; t < num_tokens; ++t) {
+      EXPECT_TRUE(out.same_row(t, expected, t)) << "row " << t;
+      EXPECT_TRUE(residual.same_row(t, expected_residual, t)) << "residual " << t;
+    }
   }
 }
 

@@ -253,10 +253,24 @@ OpCase OpCases::moe_down() {
   const int hidden = config_.hidden_size, pairs = rows() * config_.experts_per_row();
   const auto w = weights(experts, hidden, width, step_.size().experts_hit / experts);
   const Matrix act = input(pairs, width), parts = output(pairs, hidden);
-  const Matrix out = output(rows(), hidden);
   return {.num_copies = count(w) * step_.num_routings(), .call = [=, this](int i) {
-            backend_.moe_down(act, step_.routing(i / count(w)), turn(w, i), parts, out);
+            backend_.moe_down(act, step_.routing(i / count(w)), turn(w, i), parts);
           }};
+}
+
+OpCase OpCases::moe_combine() {
+  const int n = config_.hidden_size;
+  const Matrix parts = input(rows() * config_.experts_per_row(), n), out = output(rows(), n);
+  return {.call = [=, this](int) { backend_.moe_combine(parts, step_.routing(0), out); }};
+}
+
+OpCase OpCases::moe_combine_add_rms_norm() {
+  const int n = config_.hidden_size;
+  const Matrix parts = input(rows() * config_.experts_per_row(), n);
+  const Matrix residual = input(rows(), n), weight = input(1, n), out = output(rows(), n);
+  return {.call = [=, this](int) {
+    backend_.moe_combine_add_rms_norm(parts, step_.routing(0), residual, weight, kEps, out);
+  }};
 }
 
 OpCase OpCases::embed_norm_concat() {

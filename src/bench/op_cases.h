@@ -55,6 +55,8 @@ class OpCases {
   OpCase route();
   OpCase moe_gate_up();
   OpCase moe_down();
+  OpCase moe_combine();
+  OpCase moe_combine_add_rms_norm();
   OpCase embed_norm_concat();
   OpCase sample(float temperature, float top_p);
 

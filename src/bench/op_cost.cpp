@@ -93,13 +93,22 @@ OpCost moe_gate_up_cost(const ModelConfig& config, const StepSize& size) {
           .flops = 2 * r * chosen * expert};
 }
 
-// The parts are written and read once more.
 OpCost moe_down_cost(const ModelConfig& config, const StepSize& size) {
   const double r = size.rows, hidden = config.hidden_size, chosen = config.experts_per_row();
   const double width = config.moe_intermediate_size, expert = hidden * width;
-  return {
-      .bytes = kBf16 * (size.experts_hit * expert + r * (chosen * (width + 2 * hidden) + hidden)),
-      .flops = 2 * r * chosen * expert};
+  return {.bytes = kBf16 * (size.experts_hit * expert + r * chosen * (width + hidden)),
+          .flops = 2 * r * chosen * expert};
+}
+
+OpCost moe_combine_cost(const ModelConfig& config, const StepSize& size) {
+  const double numbers = size.rows * config.hidden_size * (config.experts_per_row() + 1);
+  return {.bytes = kBf16 * numbers, .flops = 0};
+}
+
+// The parts, the residual both ways, and the norm of the sum.
+OpCost moe_combine_add_rms_norm_cost(const ModelConfig& config, const StepSize& size) {
+  const double numbers = size.rows * config.hidden_size * (config.experts_per_row() + 3);
+  return {.bytes = kBf16 * numbers, .flops = 0};
 }
 
 OpCost sample_cost(const ModelConfig& config, const StepSize& size) {

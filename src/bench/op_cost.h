@@ -55,6 +55,8 @@ OpCost attend_expanded_cost(const ModelConfig& config, const StepSize& size);
 OpCost route_cost(const ModelConfig& config, const StepSize& size);
 OpCost moe_gate_up_cost(const ModelConfig& config, const StepSize& size);
 OpCost moe_down_cost(const ModelConfig& config, const StepSize& size);
+OpCost moe_combine_cost(const ModelConfig& config, const StepSize& size);
+OpCost moe_combine_add_rms_norm_cost(const ModelConfig& config, const StepSize& size);
 OpCost sample_cost(const ModelConfig& config, const StepSize& size);
 
 }  // namespace glint

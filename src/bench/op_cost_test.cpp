@@ -47,8 +47,10 @@ TEST(OpCost, CountsExpertsThatRowsChose) {
   const double expert = 2.0 * 2 * 1536 * 2048;
   EXPECT_EQ(moe_gate_up_cost(c, size).bytes, 7 * expert + 2 * 2 * (2048 + 5 * 1536));
   EXPECT_EQ(moe_gate_up_cost(c, size).flops, 2 * 5 * expert);
-  EXPECT_EQ(moe_down_cost(c, size).bytes, 7 * expert / 2 + 2 * 2 * (5 * (1536 + 2 * 2048) + 2048));
+  EXPECT_EQ(moe_down_cost(c, size).bytes, 7 * expert / 2 + 2 * 2 * 5 * (1536 + 2048));
   EXPECT_EQ(moe_down_cost(c, size).flops, 2 * 5 * expert / 2);
+  EXPECT_EQ(moe_combine_cost(c, size).bytes, 2 * 2 * 2048 * 6);
+  EXPECT_EQ(moe_combine_add_rms_norm_cost(c, size).bytes, 2 * 2 * 2048 * 8);
 }
 
 TEST(OpCost, CountsEachKvRowOnceForItsSequence) {

@@ -12,7 +12,10 @@ int twice(const Config&) { return 2; }
 int layers(const Config& c) { return c.num_hidden_layers; }
 int dense_layers(const Config& c) { return c.first_k_dense_replace; }
 int moe_layers(const Config& c) { return c.num_hidden_layers - c.first_k_dense_replace; }
-int sums(const Config& c) { return 2 * c.num_hidden_layers; }  // layer 0 begins without, +1 last
+// Of a layer's two the first is none in layer 0, and adds up experts where they came before. +1
+// last.
+int sums(const Config& c) { return c.num_hidden_layers + c.first_k_dense_replace + 1; }
+int expert_sums(const Config& c) { return moe_layers(c) - 1; }
 
 int hidden(const Config& c) { return c.hidden_size; }
 int two_hidden(const Config& c) { return 2 * c.hidden_size; }
@@ -119,6 +122,9 @@ const std::vector<BenchOp>& all_bench_ops() {
       {"route", "", kEvery, moe_layers, route_cost, made<&OpCases::route>},
       {"moe_gate_up", "", kEvery, moe_layers, moe_gate_up_cost, made<&OpCases::moe_gate_up>},
       {"moe_down", "", kEvery, moe_layers, moe_down_cost, made<&OpCases::moe_down>},
+      {"moe_combine", "", kEvery, once, moe_combine_cost, made<&OpCases::moe_combine>},
+      {"moe_combine_add_rms_norm", "", kEvery, expert_sums, moe_combine_add_rms_norm_cost,
+       made<&OpCases::moe_combine_add_rms_norm>},
       {"gather_rows", "", kLogits, twice, copy_cost, made<&OpCases::gather_rows>},
       {"linear", "lm_head", kLogits, once, lm_head_cost, lm_head},
       {"sample", "greedy", kLogits, once, sample_cost, sample_greedy},

@@ -9,8 +9,8 @@ void mlp(Backend& backend, const MlpWeights& weights, Matrix x, Activations& act
   backend.linear(act, weights.down, out);
 }
 
-void moe(Backend& backend, const ModelConfig& config, const MoeWeights& weights, Matrix x,
-         Activations& activations, Matrix out) {
+ExpertParts moe(Backend& backend, const ModelConfig& config, const MoeWeights& weights, Matrix x,
+                Activations& activations) {
   Routing routing = activations.routing;
   routing.num_tokens = x.rows;
   const int pairs = x.rows * routing.experts_per_row;
@@ -22,7 +22,8 @@ void moe(Backend& backend, const ModelConfig& config, const MoeWeights& weights,
                  .routed_scaling_factor = config.routed_scaling_factor},
                 routing);
   backend.moe_gate_up(x, routing, weights.gate_up, act);
-  backend.moe_down(act, routing, weights.down, parts, out);
+  backend.moe_down(act, routing, weights.down, parts);
+  return {parts, routing};
 }
 
 }  // namespace glint

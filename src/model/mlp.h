@@ -17,7 +17,14 @@ namespace glint {
 // x, out [T, hidden_size]; must not overlap.
 void mlp(Backend& backend, const MlpWeights& weights, Matrix x, Activations& activations,
          Matrix out);
-void moe(Backend& backend, const ModelConfig& config, const MoeWeights& weights, Matrix x,
-         Activations& activations, Matrix out);
+
+// What the experts gave each row, to be summed by backend.moe_combine() or its norm. Points into
+// the activations: valid until the next moe().
+struct ExpertParts {
+  Matrix parts;  // [T * P, hidden_size]
+  Routing routing;
+};
+ExpertParts moe(Backend& backend, const ModelConfig& config, const MoeWeights& weights, Matrix x,
+                Activations& activations);
 
 }  // namespace glint

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -107,9 +108,17 @@ struct Model::State {
 
   MatrixView<const float> forward(const StepInputs& inputs, const SampleSlot* slots);
   Recording* recording_for(const StepInputs& inputs, const SampleSlot* slots) const;
-  void decoder_layer(int layer, const LayerWeights& w, const StepInputs& inputs, bool is_first);
+  // x is kept as residual + delta: the sum is made where the next norm reads it. After experts the
+  // delta is in parts, which that norm adds up too.
+  struct Delta {
+    bool is_zero = false;
+    std::optional<ExpertParts> parts{};
+  };
+  Delta decoder_layer(int layer, const LayerWeights& w, const StepInputs& inputs, Delta delta);
+  void add_delta_and_norm(const Delta& delta, Matrix weight, Matrix out);
+  Matrix whole(const Delta& delta);
   MatrixView<const float> head(Matrix normed, Matrix lm_head);
-  MatrixView<const float> last_logits(const StepInputs& inputs);
+  MatrixView<const float> last_logits(const StepInputs& inputs, Matrix delta);
 
   Backend& backend;
   const ModelConfig config;
@@ -125,21 +134,35 @@ struct Model::State {
   const SampleSlot* recorded_slots = nullptr;
 };
 
-// x is kept as residual + delta: the sum is made where the next norm reads it.
-void Model::State::decoder_layer(int layer, const LayerWeights& w, const StepInputs& inputs,
-                                 bool is_first) {
-  const Matrix residual = activations.residual.first_rows(num_tokens);
-  const Matrix delta = activations.delta.first_rows(num_tokens);
+Model::State::Delta Model::State::decoder_layer(int layer, const LayerWeights& w,
+                                                const StepInputs& inputs, Delta delta) {
   const Matrix normed = activations.normed.first_rows(num_tokens);
-  if (is_first) {
-    backend.rms_norm(residual, w.input_layernorm, config.rms_norm_eps, normed);
-  } else {
-    backend.add_rms_norm(delta, residual, w.input_layernorm, config.rms_norm_eps, normed);
-  }
-  mla_attention(backend, config, w.attention, inputs, normed, kv_pages(layer), activations, delta);
-  backend.add_rms_norm(delta, residual, w.post_attention_layernorm, config.rms_norm_eps, normed);
-  if (w.mlp) mlp(backend, *w.mlp, normed, activations, delta);
-  if (w.moe) moe(backend, config, *w.moe, normed, activations, delta);
+  add_delta_and_norm(delta, w.input_layernorm, normed);
+  mla_attention(backend, config, w.attention, inputs, normed, kv_pages(layer), activations,
+                activations.delta.first_rows(num_tokens));
+  add_delta_and_norm({}, w.post_attention_layernorm, normed);
+  if (w.moe) return {.parts = moe(backend, config, *w.moe, normed, activations)};
+  mlp(backend, *w.mlp, normed, activations, activations.delta.first_rows(num_tokens));
+  return {};
+}
+
+// residual += delta; out = its norm.
+void Model::State::add_delta_and_norm(const Delta& delta, Matrix weight, Matrix out) {
+  const Matrix residual = activations.residual.first_rows(num_tokens);
+  const float eps = config.rms_norm_eps;
+  if (delta.is_zero) return backend.rms_norm(residual, weight, eps, out);
+  if (!delta.parts)
+    return backend.add_rms_norm(activations.delta.first_rows(num_tokens), residual, weight, eps,
+                                out);
+  const auto& [parts, routing] = *delta.parts;
+  backend.moe_combine_add_rms_norm(parts, routing, residual, weight, eps, out);
+}
+
+// The delta as one matrix.
+Matrix Model::State::whole(const Delta& delta) {
+  const Matrix sum = activations.delta.first_rows(num_tokens);
+  if (delta.parts) backend.moe_combine(delta.parts->parts, delta.parts->routing, sum);
+  return sum;
 }
 
 MatrixView<const float> Model::State::head(Matrix normed, Matrix lm_head) {
@@ -149,14 +172,14 @@ MatrixView<const float> Model::State::head(Matrix normed, Matrix lm_head) {
 }
 
 // Only the rows that are sampled meet the final norm and the head.
-MatrixView<const float> Model::State::last_logits(const StepInputs& inputs) {
+MatrixView<const float> Model::State::last_logits(const StepInputs& inputs, Matrix delta) {
   const int rows = inputs.logit_rows.size;
   const Matrix residual = activations.logit_residual.first_rows(rows);
-  const Matrix delta = activations.logit_delta.first_rows(rows);
+  const Matrix logit_delta = activations.logit_delta.first_rows(rows);
   const Matrix normed = activations.logit_normed.first_rows(rows);
   backend.gather_rows(activations.residual.first_rows(num_tokens), inputs.logit_rows, residual);
-  backend.gather_rows(activations.delta.first_rows(num_tokens), inputs.logit_rows, delta);
-  backend.add_rms_norm(delta, residual, weights.norm, config.rms_norm_eps, normed);
+  backend.gather_rows(delta, inputs.logit_rows, logit_delta);
+  backend.add_rms_norm(logit_delta, residual, weights.norm, config.rms_norm_eps, normed);
   return head(normed, weights.lm_head);
 }
 
@@ -183,15 +206,15 @@ Result<Model> Model::load_dummy(Backend& backend, const ModelConfig& config,
 MatrixView<const float> Model::State::forward(const StepInputs& inputs, const SampleSlot* slots) {
   begin_step(inputs, slots);
   const Matrix residual = activations.residual.first_rows(num_tokens);
-  const Matrix delta = activations.delta.first_rows(num_tokens);
   backend.embed(inputs.step, weights.embed_tokens, residual);
+  Delta delta{.is_zero = true};
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
-    decoder_layer(layer, weights.layers[static_cast<size_t>(layer)], inputs, layer == 0);
-    if (probe) probe(layer, residual, delta);
+    delta = decoder_layer(layer, weights.layers[static_cast<size_t>(layer)], inputs, delta);
+    if (probe) probe(layer, residual, whole(delta));
   }
-  if (!options.with_mtp) return last_logits(inputs);
+  if (!options.with_mtp) return last_logits(inputs, whole(delta));
   const Matrix hidden = activations.hidden.first_rows(num_tokens);
-  backend.add_rms_norm(delta, residual, weights.norm, config.rms_norm_eps, hidden);
+  add_delta_and_norm(delta, weights.norm, hidden);
   const Matrix normed = activations.logit_normed.first_rows(inputs.logit_rows.size);
   backend.gather_rows(hidden, inputs.logit_rows, normed);
   return head(normed, weights.lm_head);
@@ -237,13 +260,13 @@ MatrixView<const float> Model::forward_mtp(const Batch& batch, Matrix hidden) {
   const StepInputs inputs = s.upload(batch, /*slots=*/nullptr);
   s.begin_step(inputs, /*slots=*/nullptr);
   const Matrix residual = s.activations.residual.first_rows(s.num_tokens);
-  const Matrix delta = s.activations.delta.first_rows(s.num_tokens);
   const Matrix input = s.activations.mtp_input.first_rows(s.num_tokens);
   s.backend.embed_norm_concat(inputs.step, w.embed_tokens, w.enorm, hidden, w.hnorm,
                               s.config.rms_norm_eps, input);
   s.backend.linear(input, w.eh_proj, residual);
-  s.decoder_layer(s.config.num_hidden_layers, w.layer, inputs, /*is_first=*/true);
-  s.backend.add_rms_norm(delta, residual, w.shared_head_norm, s.config.rms_norm_eps, mtp_hidden());
+  const State::Delta delta =
+      s.decoder_layer(s.config.num_hidden_layers, w.layer, inputs, {.is_zero = true});
+  s.add_delta_and_norm(delta, w.shared_head_norm, mtp_hidden());
   const Matrix normed = s.activations.logit_normed.first_rows(inputs.logit_rows.size);
   s.backend.gather_rows(mtp_hidden(), inputs.logit_rows, normed);
   return s.head(normed, w.shared_head);

@@ -100,9 +100,15 @@ class LateBackend final : public Backend {
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override {
     later(&Backend::moe_gate_up, x, routing, w, out);
   }
-  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
-                Matrix out) override {
-    later(&Backend::moe_down, act, routing, w, parts, out);
+  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) override {
+    later(&Backend::moe_down, act, routing, w, parts);
+  }
+  void moe_combine(Matrix parts, const Routing& routing, Matrix out) override {
+    later(&Backend::moe_combine, parts, routing, out);
+  }
+  void moe_combine_add_rms_norm(Matrix parts, const Routing& routing, Matrix residual,
+                                Matrix weight, float eps, Matrix out) override {
+    later(&Backend::moe_combine_add_rms_norm, parts, routing, residual, weight, eps, out);
   }
   void embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
                          Matrix hnorm, float eps, Matrix out) override {

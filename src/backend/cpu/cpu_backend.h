@@ -70,8 +70,10 @@ class CpuBackend final : public Backend {
                            KvPages kv, float scale, RowList rows, Matrix o) override;
   void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params, Routing routing) override;
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override;
-  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
-                Matrix out) override;
+  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) override;
+  void moe_combine(Matrix parts, const Routing& routing, Matrix out) override;
+  void moe_combine_add_rms_norm(Matrix parts, const Routing& routing, Matrix residual,
+                                Matrix weight, float eps, Matrix out) override;
   void embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
                          Matrix hnorm, float eps, Matrix out) override;
   void sample(const SampleArgs& args) override;
@@ -95,9 +97,6 @@ class CpuBackend final : public Backend {
 
   void rotate_row(const void* from, NumberType from_type, void* to, NumberType to_type,
                   const Rotation& rotation, int token);
-  void combine(Matrix parts, const Routing& routing, int t, float* scratch, int begin, int end,
-               Matrix out);
-
   cpu::ThreadPool pool_;
   const cpu::Kernels& kernels_;
   Scratch inputs_, outputs_;

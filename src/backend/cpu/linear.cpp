@@ -116,48 +116,27 @@ void CpuBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Ma
   });
 }
 
-void CpuBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
-                          Matrix out) {
+void CpuBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) {
   const int per_row = routing.experts_per_row;
-  CHECK(act.rows == routing.num_tokens * per_row && out.rows == routing.num_tokens, "act of ",
-        act.rows, " rows, out of ", out.rows);
-  CHECK(w.cols == act.cols && w.rows == out.cols, "w [", w.rows, ", ", w.cols, "]");
-  CHECK(parts.rows == act.rows && parts.cols == out.cols, "parts [", parts.rows, ", ", parts.cols,
-        "]");
+  CHECK(act.rows == routing.num_tokens * per_row, "act of ", act.rows, " rows");
+  CHECK(w.cols == act.cols && w.rows == parts.cols && parts.rows == act.rows, "w [", w.rows, ", ",
+        w.cols, "], parts [", parts.rows, ", ", parts.cols, "]");
   const auto act_rows = widened_rows(act, inputs_);
-  float* y = outputs_.floats(static_cast<size_t>(act.rows) * out.cols);
+  float* y = outputs_.floats(static_cast<size_t>(act.rows) * parts.cols);
   const auto experts = by_expert(
       routing, w.count,
       [&](int t, int j) { return act_rows[static_cast<size_t>(t * per_row + j)]; },
-      [&](int t, int j) { return y + (int64_t{t} * per_row + j) * out.cols; });
-  for_columns(out.cols, int64_t{act.rows} * act.cols, [&](int begin, int end) {
+      [&](int t, int j) { return y + (int64_t{t} * per_row + j) * parts.cols; });
+  for_columns(parts.cols, int64_t{act.rows} * act.cols, [&](int begin, int end) {
     for (int e = 0; e < w.count; ++e) {
       const ExpertRows& rows = experts[static_cast<size_t>(e)];
       if (rows.num_rows() > 0)
         kernels_.linear(rows.x.data(), rows.out.data(), rows.num_rows(), w[e], begin, end);
     }
     for (int i = 0; i < parts.rows; ++i)
-      cpu::store_row(kernels_, y + int64_t{i} * out.cols + begin, parts.at(i, begin), parts.type,
+      cpu::store_row(kernels_, y + int64_t{i} * parts.cols + begin, parts.at(i, begin), parts.type,
                      end - begin);
-    for (int t = 0; t < out.rows; ++t) combine(parts, routing, t, y, begin, end, out);
   });
-}
-
-// out[t] of the columns [begin, end); `scratch` has room for its parts.
-void CpuBackend::combine(Matrix parts, const Routing& routing, int t, float* scratch, int begin,
-                         int end, Matrix out) {
-  const int per_row = routing.experts_per_row;
-  float* sum = scratch + int64_t{t} * per_row * out.cols;
-  for (int j = 0; j < per_row; ++j) {
-    const float weight = routing.weights[t * per_row + j];
-    float* part = sum + int64_t{j} * out.cols;
-    if (parts.type == NumberType::kBf16)
-      kernels_.widen(static_cast<const bf16*>(parts.at(t * per_row + j, begin)), part + begin,
-                     end - begin);
-    for (int n = begin; n < end; ++n)
-      sum[n] = j == 0 ? weight * part[n] : sum[n] + weight * part[n];
-  }
-  cpu::store_row(kernels_, sum + begin, out.at(t, begin), out.type, end - begin);
 }
 
 }  // namespace glint

@@ -74,6 +74,34 @@ void CpuBackend::add_rms_norm(Matrix delta, Matrix residual, Matrix weight, floa
   }
 }
 
+void CpuBackend::moe_combine(Matrix parts, const Routing& routing, Matrix out) {
+  const int per_row = routing.experts_per_row;
+  CHECK(parts.rows == out.rows * per_row && out.rows == routing.num_tokens, "parts of ", parts.rows,
+        " rows, out of ", out.rows);
+  CHECK(parts.cols == out.cols && parts.type == out.type, "parts of ", parts.cols, ", out of ",
+        out.cols);
+  const auto n = static_cast<size_t>(out.cols);
+  float* sum = inputs_.floats(2 * n);
+  float* part = sum + n;
+  for (int t = 0; t < out.rows; ++t) {
+    for (int j = 0; j < per_row; ++j) {
+      const int pair = t * per_row + j;
+      const float weight = routing.weights[pair];
+      cpu::load_row(kernels_, parts.at(pair, 0), parts.type, part, out.cols);
+      for (size_t i = 0; i < n; ++i) sum[i] = j == 0 ? weight * part[i] : sum[i] + weight * part[i];
+    }
+    cpu::store_row(kernels_, sum, out.at(t, 0), out.type, out.cols);
+  }
+}
+
+void CpuBackend::moe_combine_add_rms_norm(Matrix parts, const Routing& routing, Matrix residual,
+                                          Matrix weight, float eps, Matrix out) {
+  float* memory = outputs_.floats(static_cast<size_t>(residual.rows) * residual.cols);
+  const Matrix delta = contiguous(memory, parts.type, residual.rows, residual.cols);
+  moe_combine(parts, routing, delta);
+  add_rms_norm(delta, residual, weight, eps, out);
+}
+
 void CpuBackend::embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
                                    Matrix hnorm, float eps, Matrix out) {
   CHECK(out.cols == 2 * table.cols && hidden.cols == table.cols, "out [", out.rows, ", ", out.cols,

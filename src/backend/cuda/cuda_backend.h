@@ -63,8 +63,10 @@ class CudaBackend final : public Backend {
                            KvPages kv, float scale, RowList rows, Matrix o) override;
   void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params, Routing routing) override;
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override;
-  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
-                Matrix out) override;
+  void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) override;
+  void moe_combine(Matrix parts, const Routing& routing, Matrix out) override;
+  void moe_combine_add_rms_norm(Matrix parts, const Routing& routing, Matrix residual,
+                                Matrix weight, float eps, Matrix out) override;
   void embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,
                          Matrix hnorm, float eps, Matrix out) override;
   void sample(const SampleArgs& args) override;
@@ -83,6 +85,7 @@ class CudaBackend final : public Backend {
   cuda::TensorMaps tensor_maps_;
   RowList planned_rows_;  // of plan_attend(), whose plan is in plan_scratch_
   cuda::Scratch plan_scratch_;
+  const int32_t* settled_begin_ = nullptr;  // GemmArgs::begin_is_settled, of the last moe_gate_up()
   cuda::Scratch attention_scratch_, moe_scratch_, sample_scratch_;
   cuda::Scratch prefill_scratch_, prefill_state_scratch_;
   int prefill_block_rows_ = cuda::kPrefillBlockRows;

@@ -66,6 +66,12 @@ void check_routing(const Routing& routing, int num_tokens) {
         num_tokens);
 }
 
+void check_parts(const Matrix& parts, const Routing& routing, const Matrix& out) {
+  CHECK(parts.rows == out.rows * routing.experts_per_row && parts.cols == out.cols &&
+            parts.type == out.type,
+        "parts [", parts.rows, ", ", parts.cols, "] for out [", out.rows, ", ", out.cols, "]");
+}
+
 // Of the routed experts: a shared one has every row.
 int mean_rows(const Routing& routing, int num_experts) {
   const int chosen = routing.experts_per_row - routing.n_shared_experts;
@@ -81,34 +87,39 @@ void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, M
   CHECK(out.rows == x.rows * routing.experts_per_row && out.cols == w.rows / 2, "out [", out.rows,
         ", ", out.cols, "]");
   if (x.rows == 0) return;
-  gemm({.x = x,
-        .w = w,
-        .is_swiglu = true,
-        .out = out,
-        .max_rows = x.rows,
-        .mean_rows = mean_rows(routing, w.count),
-        .ids = routing.expert_pairs,
-        .begin = routing.expert_begin,
-        .in_divisor = routing.experts_per_row});
+  const GemmArgs args{.x = x,
+                      .w = w,
+                      .is_swiglu = true,
+                      .out = out,
+                      .max_rows = x.rows,
+                      .mean_rows = mean_rows(routing, w.count),
+                      .ids = routing.expert_pairs,
+                      .begin = routing.expert_begin,
+                      .in_divisor = routing.experts_per_row};
+  gemm(args);
+  settled_begin_ = is_for_wgmma(args) ? routing.expert_begin : nullptr;
 }
 
-void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts,
-                           Matrix out) {
-  const int tokens = out.rows, hidden = out.cols;
-  check_routing(routing, tokens);
-  CHECK(act.rows == tokens * routing.experts_per_row && act.cols == w.cols && w.rows == hidden &&
+void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) {
+  CHECK(act.rows == routing.num_tokens * routing.experts_per_row && act.cols == w.cols &&
             act.type == w.type,
         "act [", act.rows, ", ", act.cols, "], w [", w.rows, ", ", w.cols, "]");
-  CHECK(parts.rows == act.rows && parts.cols == hidden && parts.type == out.type, "parts [",
-        parts.rows, ", ", parts.cols, "]");
-  if (tokens == 0) return;
+  CHECK(parts.rows == act.rows && parts.cols == w.rows, "parts [", parts.rows, ", ", parts.cols,
+        "]");
+  if (routing.num_tokens == 0) return;
   gemm({.x = act,
         .w = w,
         .out = parts,
-        .max_rows = tokens,
+        .max_rows = routing.num_tokens,
         .mean_rows = mean_rows(routing, w.count),
         .ids = routing.expert_pairs,
-        .begin = routing.expert_begin});
+        .begin = routing.expert_begin,
+        .begin_is_settled = settled_begin_ == routing.expert_begin});
+}
+
+void CudaBackend::moe_combine(Matrix parts, const Routing& routing, Matrix out) {
+  check_routing(routing, out.rows);
+  check_parts(parts, routing, out);
   with_type(out.type, [&]<typename T>(T) {
     constexpr int kColumns = 16 / sizeof(T);
     const bool in_pieces = in_pieces_of(parts, kColumns) && in_pieces_of(out, kColumns);

@@ -12,6 +12,7 @@ namespace {
 
 using cuda::AnyRows;
 using cuda::Chunk;
+using cuda::is_chunked;
 using cuda::Rows;
 
 constexpr int kTableThreads = 256;
@@ -42,7 +43,8 @@ __global__ void rope_table_kernel(const int32_t* positions, int num_tokens, Freq
 }
 
 // Rotates pair i of the numbers from column `from_col` on into those from `to_col` on.
-__device__ void rotate_pair(const AnyRows& from, int64_t from_row, int from_col, const AnyRows& to,
+template <typename R>
+__device__ void rotate_pair(const R& from, int64_t from_row, int from_col, const R& to,
                             int64_t to_row, int to_col, int i, const float* cos_sin, int half,
                             bool interleave) {
   const int first = interleave ? 2 * i : i, second = interleave ? 2 * i + 1 : i + half;
@@ -88,9 +90,10 @@ __device__ int64_t kv_row_of(const StepView& step, int64_t t, int page_size) {
 }
 
 // Two blocks a row: blockIdx.y is 0 for the query's norm, 1 for the KV row.
-__global__ void split_qkv_a_kernel(StepView step, AnyRows q_a, AnyRows q_norm, int q_rank,
-                                   AnyRows c_q, AnyRows kv_a, AnyRows kv_norm, int latent,
-                                   float eps, Turn turn, AnyRows kv, int page_size) {
+template <typename R>
+__global__ void split_qkv_a_kernel(StepView step, R q_a, R q_norm, int q_rank, R c_q, R kv_a,
+                                   R kv_norm, int latent, float eps, Turn turn, R kv,
+                                   int page_size) {
   cuda::let_next_start();
   const int64_t t = blockIdx.x;
   if (blockIdx.y == 0) {
@@ -165,12 +168,18 @@ void CudaBackend::split_qkv_a(const StepView& step, Matrix qkv_a, const QkvNorms
   CHECK(rotation.cos_sin.type == NumberType::kF32 && rotation.cos_sin.rows == qkv_a.rows &&
             c_q.cols == q_rank && c_q.rows == qkv_a.rows,
         "cos_sin [", rotation.cos_sin.rows, ", ", rotation.cos_sin.cols, "]");
-  cuda::launch_early(stream_, dim3(static_cast<unsigned>(qkv_a.rows), 2),
-                     cuda::row_threads(std::max(q_rank, latent)), 0, split_qkv_a_kernel, step,
-                     cuda::any_rows(qkv_a.columns(0, q_rank)), cuda::any_rows(norms.q), q_rank,
-                     cuda::any_rows(c_q), cuda::any_rows(qkv_a.columns(q_rank, kv.row_size)),
-                     cuda::any_rows(norms.kv), latent, norms.eps, turn_of(rotation),
-                     cuda::any_rows(kv.data, kv.type, kv.row_size), kv.page_size);
+  const Matrix q_a = qkv_a.columns(0, q_rank), kv_a = qkv_a.columns(q_rank, kv.row_size);
+  const bool chunked = is_chunked(q_a) && is_chunked(norms.q) && is_chunked(c_q) &&
+                       is_chunked(kv_a) && is_chunked(norms.kv) &&
+                       cuda::is_chunked(kv.data, kv.type, kv.row_size, kv.row_size);
+  cuda::with_rows(chunked, [&]<typename R>(R) {
+    cuda::launch_early(
+        stream_, dim3(static_cast<unsigned>(qkv_a.rows), 2),
+        cuda::row_threads(std::max(q_rank, latent)), 0, split_qkv_a_kernel<R>, step,
+        cuda::rows_as<R>(q_a), cuda::rows_as<R>(norms.q), q_rank, cuda::rows_as<R>(c_q),
+        cuda::rows_as<R>(kv_a), cuda::rows_as<R>(norms.kv), latent, norms.eps, turn_of(rotation),
+        cuda::rows_as<R>(cuda::any_rows(kv.data, kv.type, kv.row_size)), kv.page_size);
+  });
 }
 
 }  // namespace glint

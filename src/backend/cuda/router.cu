@@ -78,6 +78,7 @@ __device__ void choose_row(const float* logits, const float* bias, int num_exper
   }
   int32_t my_id = num_experts + lane - count;  // a shared expert's, from lane `count` on
   float my_score = 1, total = 0;
+#pragma unroll 1
   for (int j = 0; j < count; ++j) {
     unsigned best = 0;
 #pragma unroll
@@ -126,6 +127,7 @@ __global__ void __launch_bounds__(cuda::kGroupThreads)
   cuda::let_next_start();
   cuda::wait_for_previous();
   const int per_row = routing.experts_per_row, all = num_experts + routing.n_shared_experts;
+#pragma unroll 1
   for (int t = static_cast<int>(threadIdx.x) / kWarp; t < routing.num_tokens;
        t += cuda::kGroupWarps)
     choose_row<kPerLane>(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing,
@@ -158,6 +160,7 @@ void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& par
         count, " of ", w.rows, " experts for ", routing.num_tokens, " rows");
   CHECK(all <= cuda::kMostExperts && routing.experts_per_row <= kWarp, routing.experts_per_row,
         " of ", all, " experts, the kernel takes ", kWarp, " of ", cuda::kMostExperts);
+  settled_begin_ = nullptr;
   if (x.rows == 0) return;
   const int pairs = x.rows * routing.experts_per_row;
   const auto num_logits = static_cast<size_t>(x.rows) * static_cast<size_t>(w.rows);

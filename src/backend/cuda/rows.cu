@@ -10,6 +10,7 @@ namespace {
 
 using cuda::AnyRows;
 using cuda::Chunk;
+using cuda::is_chunked;
 using cuda::kChunk;
 
 // out[i] = from[indices[i]]
@@ -22,7 +23,8 @@ __global__ void copy_rows_kernel(AnyRows from, const int32_t* indices, AnyRows o
     store_chunk(out, row, col, n, load_chunk(from, source, col, n));
 }
 
-__global__ void rms_norm_kernel(AnyRows x, AnyRows weight, float eps, AnyRows out, int n) {
+template <typename R>
+__global__ void rms_norm_kernel(R x, R weight, float eps, R out, int n) {
   cuda::let_next_start();
   const int64_t row = blockIdx.x;
   cuda::norm_row(
@@ -30,8 +32,8 @@ __global__ void rms_norm_kernel(AnyRows x, AnyRows weight, float eps, AnyRows ou
       [&](int col, const Chunk& chunk, const Chunk&) { store_chunk(out, row, col, n, chunk); });
 }
 
-__global__ void add_rms_norm_kernel(AnyRows delta, AnyRows residual, AnyRows weight, float eps,
-                                    AnyRows out, int n) {
+template <typename R>
+__global__ void add_rms_norm_kernel(R delta, R residual, R weight, float eps, R out, int n) {
   cuda::let_next_start();
   const int64_t row = blockIdx.x;
   const auto sum = [&](int col) {
@@ -41,6 +43,31 @@ __global__ void add_rms_norm_kernel(AnyRows delta, AnyRows residual, AnyRows wei
     return chunk;
   };
   cuda::norm_row(n, eps, weight, sum, [&](int col, const Chunk& chunk, const Chunk& added) {
+    store_chunk(residual, row, col, n, added);
+    store_chunk(out, row, col, n, chunk);
+  });
+}
+
+// delta = the weighted sum of a row's parts, as moe_combine() stores it.
+template <typename R>
+__global__ void combine_add_rms_norm_kernel(R parts, const float* weights, int parts_per_row,
+                                            R residual, R norm, float eps, R out, int n) {
+  cuda::let_next_start();
+  const int64_t row = blockIdx.x;
+  const auto sum = [&](int col) {
+    Chunk delta{};
+#pragma unroll 1
+    for (int j = 0; j < parts_per_row; ++j) {
+      const int64_t pair = row * parts_per_row + j;
+      const Chunk part = load_chunk(parts, pair, col, n);
+      const float weight = weights[pair];
+      for (int i = 0; i < kChunk; ++i) delta.x[i] = fmaf(weight, part.x[i], delta.x[i]);
+    }
+    Chunk chunk = load_chunk(residual, row, col, n);
+    for (int i = 0; i < kChunk; ++i) chunk.x[i] += rounded_as(parts, delta.x[i]);
+    return chunk;
+  };
+  cuda::norm_row(n, eps, norm, sum, [&](int col, const Chunk& chunk, const Chunk& added) {
     store_chunk(residual, row, col, n, added);
     store_chunk(out, row, col, n, chunk);
   });
@@ -87,17 +114,43 @@ void CudaBackend::gather_rows(Matrix x, RowList rows, Matrix out) {
 
 void CudaBackend::rms_norm(Matrix x, Matrix weight, float eps, Matrix out) {
   check_norm(x, weight, out);
-  cuda::launch_early(stream_, rows_grid(x.rows), cuda::row_threads(x.cols), 0, rms_norm_kernel,
-                     cuda::any_rows(x), cuda::any_rows(weight), eps, cuda::any_rows(out), x.cols);
+  const bool chunked = is_chunked(x) && is_chunked(weight) && is_chunked(out);
+  cuda::with_rows(chunked, [&]<typename R>(R) {
+    cuda::launch_early(stream_, rows_grid(x.rows), cuda::row_threads(x.cols), 0, rms_norm_kernel<R>,
+                       cuda::rows_as<R>(x), cuda::rows_as<R>(weight), eps, cuda::rows_as<R>(out),
+                       x.cols);
+  });
 }
 
 void CudaBackend::add_rms_norm(Matrix delta, Matrix residual, Matrix weight, float eps,
                                Matrix out) {
   check_norm(residual, weight, out);
   check_norm(delta, weight, out);
-  cuda::launch_early(stream_, rows_grid(delta.rows), cuda::row_threads(delta.cols), 0,
-                     add_rms_norm_kernel, cuda::any_rows(delta), cuda::any_rows(residual),
-                     cuda::any_rows(weight), eps, cuda::any_rows(out), delta.cols);
+  const bool chunked =
+      is_chunked(delta) && is_chunked(residual) && is_chunked(weight) && is_chunked(out);
+  cuda::with_rows(chunked, [&]<typename R>(R) {
+    cuda::launch_early(stream_, rows_grid(delta.rows), cuda::row_threads(delta.cols), 0,
+                       add_rms_norm_kernel<R>, cuda::rows_as<R>(delta), cuda::rows_as<R>(residual),
+                       cuda::rows_as<R>(weight), eps, cuda::rows_as<R>(out), delta.cols);
+  });
+}
+
+void CudaBackend::moe_combine_add_rms_norm(Matrix parts, const Routing& routing, Matrix residual,
+                                           Matrix weight, float eps, Matrix out) {
+  check_norm(residual, weight, out);
+  CHECK(residual.rows == routing.num_tokens &&
+            parts.rows == routing.num_tokens * routing.experts_per_row &&
+            parts.cols == residual.cols && parts.type == residual.type,
+        "parts [", parts.rows, ", ", parts.cols, "] for ", residual.rows, " rows");
+  const bool chunked =
+      is_chunked(parts) && is_chunked(residual) && is_chunked(weight) && is_chunked(out);
+  cuda::with_rows(chunked, [&]<typename R>(R) {
+    cuda::launch_early(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0,
+                       combine_add_rms_norm_kernel<R>, cuda::rows_as<R>(parts),
+                       static_cast<const float*>(routing.weights), routing.experts_per_row,
+                       cuda::rows_as<R>(residual), cuda::rows_as<R>(weight), eps,
+                       cuda::rows_as<R>(out), out.cols);
+  });
 }
 
 void CudaBackend::embed_norm_concat(const StepView& step, Matrix table, Matrix enorm, Matrix hidden,

@@ -3,7 +3,11 @@
 // Rows of FP32 or BF16 numbers, eight at a time, and the RMS norm of one.
 //
 // A chunk is read and written 16 bytes at a time where all rows of the matrix begin at 16 bytes.
-// Which thread has which chunk does not depend on that, so neither does the order of a sum.
+// Which thread has which chunk does not depend on that, so neither does the order of a sum. Kernels
+// take any rows, or chunked ones, which are what the model has: they come to a third of the code,
+// which a step of few rows reads from memory at every call.
+
+#include <type_traits>
 
 #include "backend/cuda/kernel.cuh"
 
@@ -35,6 +39,44 @@ inline AnyRows any_rows(void* data, NumberType type, int64_t stride) {
 }
 inline AnyRows any_rows(const Matrix& matrix) {
   return any_rows(matrix.data, matrix.type, matrix.stride);
+}
+
+// BF16 rows of whole chunks that begin at 16 bytes, at most one chunk a thread.
+struct ChunkedRows {
+  char* data;
+  int64_t row_bytes;
+
+  __device__ __nv_bfloat16* at(int64_t row, int col) const {
+    return reinterpret_cast<__nv_bfloat16*>(data + row * row_bytes) + col;
+  }
+};
+
+inline bool is_chunked(void* data, NumberType type, int64_t stride, int cols) {
+  return type == NumberType::kBf16 && any_rows(data, type, stride).aligned && cols % kChunk == 0 &&
+         cols <= 1024 * kChunk;
+}
+inline bool is_chunked(const Matrix& m) { return is_chunked(m.data, m.type, m.stride, m.cols); }
+
+// `rows` as a kernel's R has them.
+template <typename R>
+R rows_as(const AnyRows& rows) {
+  if constexpr (std::is_same_v<R, AnyRows>)
+    return rows;
+  else
+    return {rows.data, rows.row_bytes};
+}
+template <typename R>
+R rows_as(const Matrix& matrix) {
+  return rows_as<R>(any_rows(matrix));
+}
+
+// Calls f(R{}) with the kind of rows that a kernel is to take.
+template <typename F>
+void with_rows(bool chunked, F&& f) {
+  if (chunked)
+    f(ChunkedRows{});
+  else
+    f(AnyRows{});
 }
 
 template <typename T>
@@ -87,6 +129,14 @@ __device__ inline void store_chunk(const AnyRows& rows, int64_t row, int col, in
     store_numbers(rows.at<__nv_bfloat16>(row, col), n - col, rows.aligned, chunk);
 }
 
+__device__ inline Chunk load_chunk(const ChunkedRows& rows, int64_t row, int col, int) {
+  return load_numbers(rows.at(row, col), kChunk, true);
+}
+__device__ inline void store_chunk(const ChunkedRows& rows, int64_t row, int col, int,
+                                   const Chunk& chunk) {
+  store_numbers(rows.at(row, col), kChunk, true, chunk);
+}
+
 __device__ inline float load_number(const AnyRows& rows, int64_t row, int col) {
   return rows.type == NumberType::kF32 ? *rows.at<float>(row, col)
                                        : to_f32(*rows.at<__nv_bfloat16>(row, col));
@@ -96,6 +146,21 @@ __device__ inline void store_number(const AnyRows& rows, int64_t row, int col, f
     *rows.at<float>(row, col) = x;
   else
     *rows.at<__nv_bfloat16>(row, col) = from_f32<__nv_bfloat16>(x);
+}
+
+__device__ inline float load_number(const ChunkedRows& rows, int64_t row, int col) {
+  return to_f32(*rows.at(row, col));
+}
+__device__ inline void store_number(const ChunkedRows& rows, int64_t row, int col, float x) {
+  *rows.at(row, col) = from_f32<__nv_bfloat16>(x);
+}
+
+// What x reads as once stored in a row of `rows`.
+__device__ inline float rounded_as(const AnyRows& rows, float x) {
+  return rows.type == NumberType::kF32 ? x : rounded<__nv_bfloat16>(x);
+}
+__device__ inline float rounded_as(const ChunkedRows&, float x) {
+  return rounded<__nv_bfloat16>(x);
 }
 
 // Threads of a block that takes one row of n: a chunk for each, in whole warps.
@@ -108,28 +173,31 @@ inline unsigned row_threads(int n) {
 // store(col, x / sqrt(mean(x^2) + eps) * weight, x) for the chunks x = load(col) of a row of n
 // numbers, by a whole block, once the kernel before is done. load is called once or twice for each
 // chunk, before store is.
-template <typename Load, typename Store>
-__device__ void norm_row(int n, float eps, const AnyRows& weight, Load&& load, Store&& store) {
+template <typename R, typename Load, typename Store>
+__device__ void norm_row(int n, float eps, const R& weight, Load&& load, Store&& store) {
   __shared__ float sums[kWarp];
   const int first = static_cast<int>(threadIdx.x) * kChunk;
-  const int step = static_cast<int>(blockDim.x) * kChunk;
+  constexpr bool kOnePass = std::is_same_v<R, ChunkedRows>;
+  const int step = kOnePass ? 1024 * kChunk : static_cast<int>(blockDim.x) * kChunk;
   Chunk first_chunk{}, first_weights{};  // mostly all there is
   if (first < n) first_weights = load_chunk(weight, 0, first, n);
   wait_for_previous();
   if (first < n) first_chunk = load(first);
   float squares = 0;
   for (int col = first; col < n; col += step) {
-    const Chunk chunk = col == first ? first_chunk : load(col);
+    const Chunk chunk = kOnePass || col == first ? first_chunk : load(col);
     for (int i = 0; i < kChunk; ++i) squares = fmaf(chunk.x[i], chunk.x[i], squares);
+    if (kOnePass) break;
   }
   const float mean = block_sum(squares, sums) / static_cast<float>(n);
   const float scale = 1.0f / sqrtf(mean + eps);
   for (int col = first; col < n; col += step) {
-    const Chunk chunk = col == first ? first_chunk : load(col);
-    const Chunk weights = col == first ? first_weights : load_chunk(weight, 0, col, n);
+    const Chunk chunk = kOnePass || col == first ? first_chunk : load(col);
+    const Chunk weights = kOnePass || col == first ? first_weights : load_chunk(weight, 0, col, n);
     Chunk normed;
     for (int i = 0; i < kChunk; ++i) normed.x[i] = chunk.x[i] * scale * weights.x[i];
     store(col, normed, chunk);
+    if (kOnePass) break;
   }
 }
 
