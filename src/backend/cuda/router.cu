@@ -61,10 +61,23 @@ __device__ unsigned order_key(float x) {
   return (bits >> 31) != 0 ? ~bits : bits | 0x80000000u;
 }
 
-// One warp: the experts of row t. Lane l looks at experts l, l + 32, ..., kPerLane at most; ids_out
-// too gets the ids.
+// A row's logits of experts l, l + 32, ... in lane l of a warp.
 template <int kPerLane>
-__device__ void choose_row(const float* logits, const float* bias, int num_experts,
+struct LaneLogits {
+  float of[kPerLane];
+
+  __device__ LaneLogits(const float* logits, int num_experts) {
+#pragma unroll
+    for (int i = 0; i < kPerLane; ++i) {
+      const int e = static_cast<int>(threadIdx.x) % kWarp + i * kWarp;
+      if (e < num_experts) of[i] = logits[e];
+    }
+  }
+};
+
+// One warp: the experts of row t; ids_out too gets the ids.
+template <int kPerLane>
+__device__ void choose_row(const LaneLogits<kPerLane>& logits, const float* bias, int num_experts,
                            const RouterParams& params, int t, const Routing& routing,
                            int32_t* ids_out) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, count = params.num_experts_per_tok;
@@ -73,7 +86,7 @@ __device__ void choose_row(const float* logits, const float* bias, int num_exper
 #pragma unroll
   for (int i = 0; i < kPerLane; ++i) {
     const int e = lane + i * kWarp;
-    if (e < num_experts) score[i] = sigmoid(logits[e]);
+    if (e < num_experts) score[i] = sigmoid(logits.of[i]);
     key[i] = e < num_experts ? order_key(score[i] + bias[e]) : 0;
   }
   int32_t my_id = num_experts + lane - count;  // a shared expert's, from lane `count` on
@@ -113,8 +126,8 @@ __global__ void choose_kernel(const float* logits, const float* bias, int num_ex
   cuda::wait_for_previous();
   const int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / kWarp;
   if (t >= routing.num_tokens) return;
-  choose_row<kPerLane>(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing,
-                       nullptr);
+  const LaneLogits<kPerLane> row(logits + int64_t{t} * num_experts, num_experts);
+  choose_row<kPerLane>(row, bias, num_experts, params, t, routing, nullptr);
 }
 
 // Few rows in one block, which groups them too.
@@ -127,11 +140,18 @@ __global__ void __launch_bounds__(cuda::kGroupThreads)
   cuda::let_next_start();
   cuda::wait_for_previous();
   const int per_row = routing.experts_per_row, all = num_experts + routing.n_shared_experts;
+  const auto logits_of = [&](int t) {  // some row's where t is none
+    const int64_t row = min(t, routing.num_tokens - 1);
+    return LaneLogits<kPerLane>(logits + row * num_experts, num_experts);
+  };
+  const int first = static_cast<int>(threadIdx.x) / kWarp;
+  LaneLogits<kPerLane> next = logits_of(first);
 #pragma unroll 1
-  for (int t = static_cast<int>(threadIdx.x) / kWarp; t < routing.num_tokens;
-       t += cuda::kGroupWarps)
-    choose_row<kPerLane>(logits + int64_t{t} * num_experts, bias, num_experts, params, t, routing,
-                         ids + t * per_row);
+  for (int t = first; t < routing.num_tokens; t += cuda::kGroupWarps) {
+    const LaneLogits<kPerLane> row = next;
+    next = logits_of(t + cuda::kGroupWarps);  // while this row's experts are chosen
+    choose_row<kPerLane>(row, bias, num_experts, params, t, routing, ids + t * per_row);
+  }
   __syncthreads();
   cuda::PairGroups groups(shared, all);
   groups.count(ids, routing.num_tokens * per_row);
