@@ -32,7 +32,13 @@ void add_shared_prefix_flags(CLI::App& app, DatasetOptions& d) {
   app.add_option("--gsp-range-ratio", d.gsp_range_ratio)
       ->capture_default_str()
       ->check(between(0, 1));
+  app.add_option("--gsp-num-turns", d.gsp_num_turns,
+                 "questions of a conversation, each sent with all that was said before")
+      ->capture_default_str()
+      ->check(above_zero());
   app.add_flag("--gsp-ordered", d.gsp_ordered, "group by group, not shuffled");
+  app.add_flag("--gsp-send-routing-key", d.gsp_send_routing_key,
+               "each group's own in the header x-smg-routing-key");
 }
 
 Result<double> parse_rate(const std::string& text) {

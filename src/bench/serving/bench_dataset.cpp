@@ -90,38 +90,53 @@ std::vector<TokenId> random_ids(Maker& m, int64_t count) {
   return ids;
 }
 
-// A prompt is its group's system prompt, a blank line and its question.
+// A prompt is its group's system prompt, a blank line and its first question.
 void add_shared_prefix(Maker& m, const std::vector<TokenId>& system,
-                       const std::vector<TokenId>& question, int output_len) {
+                       std::span<const std::vector<TokenId>> questions, int output_len) {
   if (!m.sends_text()) {
     std::vector<TokenId> ids = system;
-    ids.insert(ids.end(), question.begin(), question.end());
+    ids.insert(ids.end(), questions[0].begin(), questions[0].end());
     return m.add(std::move(ids), output_len);
   }
   const Tokenizer& tokenizer = *m.source.tokenizer;
   BenchRequest request{
-      .text = cat(tokenizer.decode(system, false), "\n\n", tokenizer.decode(question, false)),
+      .text = cat(tokenizer.decode(system, false), "\n\n", tokenizer.decode(questions[0], false)),
       .output_len = output_len};
   request.prompt_len = static_cast<int>(tokenizer.encode(request.text).size());
+  for (const std::vector<TokenId>& question : questions.subspan(1))
+    request.follow_ups.push_back(
+        {tokenizer.decode(question, false), static_cast<int>(question.size())});
   m.made.requests.push_back(std::move(request));
 }
 
-void make_shared_prefix(Maker& m) {
+Result<void> make_shared_prefix(Maker& m) {
   const DatasetOptions& o = m.options;
+  if (o.gsp_num_turns > 1 && !m.sends_text())
+    return dataset_error(
+        cat("--gsp-num-turns ", o.gsp_num_turns,
+            ": a question that follows an answer is text, and prompts would be sent as ids: name "
+            "the model's folder with --tokenizer, and leave out --tokenize-prompt."));
   const auto groups = static_cast<size_t>(o.gsp_num_groups);
   const auto per_group = static_cast<size_t>(o.gsp_prompts_per_group);
+  const auto turns = static_cast<size_t>(o.gsp_num_turns);
   const auto system_lens =
       random_lengths(o.gsp_system_prompt_len, o.gsp_range_ratio, groups, m.random);
   const auto question_lens =
-      random_lengths(o.gsp_question_len, o.gsp_range_ratio, groups * per_group, m.random);
+      random_lengths(o.gsp_question_len, o.gsp_range_ratio, groups * per_group * turns, m.random);
   const auto output_lens =
       random_lengths(o.gsp_output_len, o.gsp_range_ratio, groups * per_group, m.random);
   std::vector<std::vector<TokenId>> systems;
   for (const int64_t len : system_lens) systems.push_back(random_ids(m, len));
-  for (size_t i = 0; i < question_lens.size(); ++i)
-    add_shared_prefix(m, systems[i / per_group], random_ids(m, question_lens[i]),
-                      static_cast<int>(output_lens[i]));
+  for (size_t i = 0; i < output_lens.size(); ++i) {
+    std::vector<std::vector<TokenId>> questions;
+    for (size_t turn = 0; turn < turns; ++turn)
+      questions.push_back(random_ids(m, question_lens[i * turns + turn]));
+    add_shared_prefix(m, systems[i / per_group], questions, static_cast<int>(output_lens[i]));
+    if (o.gsp_send_routing_key)
+      m.made.requests.back().routing_key = cat("gsp-", o.seed, "-", i / per_group);
+  }
   if (!o.gsp_ordered) m.order.shuffle(m.made.requests);
+  return {};
 }
 
 // SGLang: in front of "Assistant:", which it then adds in any case.
@@ -154,7 +169,10 @@ Result<void> make_conversations(Maker& m, std::vector<ConversationTurns> turns) 
     if (o.sharegpt_context_len > 0 && prompt_len + output_len > o.sharegpt_context_len) continue;
     if (!o.send_ids) ids.clear();
     if (o.send_ids) prompt.clear();
-    m.made.requests.push_back({std::move(prompt), std::move(ids), prompt_len, output_len});
+    m.made.requests.push_back({.text = std::move(prompt),
+                               .ids = std::move(ids),
+                               .prompt_len = prompt_len,
+                               .output_len = output_len});
   }
   if (!m.made.requests.empty()) return {};
   return dataset_error(cat(o.path,
@@ -193,7 +211,7 @@ Result<BenchDataset> make_dataset(const DatasetOptions& options, const TokenSour
   if (options.name == "random" || options.name == "random-ids") {
     TRY(make_random(maker));
   } else if (options.name == "generated-shared-prefix") {
-    make_shared_prefix(maker);
+    TRY(make_shared_prefix(maker));
   } else {
     TRY(make_from_file(maker));
   }

@@ -27,14 +27,25 @@ struct DatasetOptions {
   int gsp_num_groups = 64, gsp_prompts_per_group = 16;
   int gsp_system_prompt_len = 2048, gsp_question_len = 128, gsp_output_len = 256;
   double gsp_range_ratio = 1;
-  bool gsp_ordered = false;  // group by group, not shuffled
+  int gsp_num_turns = 1;              // questions of a conversation, one after the other
+  bool gsp_ordered = false;           // group by group, not shuffled
+  bool gsp_send_routing_key = false;  // each group's own
 };
 
 struct BenchRequest {
+  struct Question {
+    std::string text{};
+    int len = 0;  // tokens
+  };
+
   std::string text{};          // the prompt
   std::vector<TokenId> ids{};  // or its ids, where text is empty
-  int prompt_len = 0;          // tokens
-  int output_len = 0;
+  int prompt_len = 0;          // tokens, of what was said before too
+  int output_len = 0;          // of each answer
+  // Asked once the one before is answered, each after all that was said.
+  std::vector<Question> follow_ups{};
+  std::vector<std::string> said{};  // before: question, answer, question, answer …
+  std::string routing_key{};        // for SGLang's router; empty: none
 };
 
 struct BenchDataset {

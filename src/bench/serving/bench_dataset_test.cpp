@@ -110,6 +110,28 @@ TEST_F(BenchDatasetTest, SharedPrefixesAreSharedByGroups) {
   for (const auto& system : systems) EXPECT_EQ(systems.count(system), 4u);
 }
 
+TEST_F(BenchDatasetTest, ConversationsHaveTheirGroupsPrefixAndAsManyQuestions) {
+  const DatasetOptions options{.name = "generated-shared-prefix",
+                               .gsp_num_groups = 2,
+                               .gsp_prompts_per_group = 3,
+                               .gsp_system_prompt_len = 30,
+                               .gsp_question_len = 5,
+                               .gsp_output_len = 7,
+                               .gsp_num_turns = 4,
+                               .gsp_send_routing_key = true};
+  const BenchDataset made = make(options);
+  ASSERT_EQ(made.requests.size(), 6u);
+  std::multiset<std::string> keys, systems;
+  for (const BenchRequest& request : made.requests) {
+    ASSERT_EQ(request.follow_ups.size(), 3u);
+    for (const auto& question : request.follow_ups) EXPECT_EQ(question.len, 5);
+    keys.insert(request.routing_key);
+    systems.insert(request.text.substr(0, request.text.find("\n\n")));
+  }
+  for (const auto& key : keys) EXPECT_EQ(keys.count(key), 3u) << key;
+  for (const auto& system : systems) EXPECT_EQ(systems.count(system), 3u);
+}
+
 constexpr const char* kTurns = R"({"conversations":[{"from":"human","value":"the sea was calm"},)"
                                R"({"from":"gpt","value":"and a boat went out"}]})";
 

@@ -18,12 +18,21 @@ constexpr std::array kBackends = {
     ServingBackend{"vllm-chat", ServingApi::kChat, "/v1/chat/completions", 8000, false},
 };
 
+// With all that was said before.
+std::string whole_text(const BenchRequest& request) {
+  std::string text;
+  for (size_t i = 0; i + 1 < request.said.size(); i += 2)
+    text += cat(request.said[i], request.said[i + 1], "\n\n");
+  return text + request.text;
+}
+
 Json native_body(const RequestFormat& f, const BenchRequest& request) {
   Json params = {{"temperature", f.temperature},
                  {"max_new_tokens", request.output_len},
                  {"ignore_eos", f.ignore_eos}};
   if (f.top_p) params["top_p"] = *f.top_p;
-  Json body = request.ids.empty() ? Json{{"text", request.text}} : Json{{"input_ids", request.ids}};
+  Json body =
+      request.ids.empty() ? Json{{"text", whole_text(request)}} : Json{{"input_ids", request.ids}};
   body["sampling_params"] = std::move(params);
   body["stream"] = f.stream;
   body["lora_path"] = f.lora_name.empty() ? Json(nullptr) : Json(f.lora_name);
@@ -45,7 +54,7 @@ void add_openai_options(const RequestFormat& f, Json& body) {
 
 Json completion_body(const RequestFormat& f, const BenchRequest& request) {
   Json body = {{"model", f.lora_name.empty() ? f.model : f.lora_name},
-               {"prompt", request.ids.empty() ? Json(request.text) : Json(request.ids)},
+               {"prompt", request.ids.empty() ? Json(whole_text(request)) : Json(request.ids)},
                {"best_of", 1},
                {"max_tokens", request.output_len}};
   add_openai_options(f, body);
@@ -53,9 +62,13 @@ Json completion_body(const RequestFormat& f, const BenchRequest& request) {
 }
 
 Json chat_body(const RequestFormat& f, const BenchRequest& request) {
-  const Json message = {{"role", "user"}, {"content", request.text}};
+  Json messages = Json::array();
+  for (const std::string& text : request.said)
+    messages.push_back(
+        {{"role", messages.size() % 2 == 0 ? "user" : "assistant"}, {"content", text}});
+  messages.push_back({{"role", "user"}, {"content", request.text}});
   Json body = {{"model", f.lora_name.empty() ? f.model : f.lora_name},
-               {"messages", Json::array({message})},
+               {"messages", std::move(messages)},
                {"max_completion_tokens", request.output_len}};
   add_openai_options(f, body);
   return body;

@@ -74,6 +74,7 @@ Result<void> warm_up(const ServingLoad& load, int count, const Clock& clock) {
   ServingLoad first = load;
   BenchRequest request = load.requests[0];
   request.output_len = std::min(request.output_len, kWarmupTokens);
+  request.follow_ups.clear();
   first.requests.assign(static_cast<size_t>(count), request);
   first.arrivals_s.clear();
   const LoadResult result = TRY(run_serving_load(first, clock, nullptr));

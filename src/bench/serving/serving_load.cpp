@@ -23,16 +23,40 @@ double process_cpu_s() {
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
+// A request and its follow-ups, of which one is under way at a time.
+struct Conversation {
+  BenchRequest request;    // the current turn's
+  std::string body;        // made before the clock starts, freed when answered
+  size_t record = 0;       // the current turn's place among the records
+  size_t next_follow = 0;  // of request.follow_ups
+  std::optional<AnswerReader> reader{};
+
+  size_t turns_left() const { return request.follow_ups.size() - next_follow; }
+};
+
+// The next question, after `answer`.
+void ask_next(Conversation& c, const RequestRecord& answer) {
+  BenchRequest& request = c.request;
+  request.said.push_back(std::move(request.text));
+  request.said.push_back(answer.text);
+  BenchRequest::Question& question = request.follow_ups[c.next_follow++];
+  request.text = std::move(question.text);
+  request.prompt_len += answer.output_len + question.len;
+  ++c.record;
+}
+
 class Runner {
  public:
   Runner(const ServingLoad& load, LoadClient& client, const Clock& clock,
          const std::function<void(const LoadProgress&)>& on_progress)
       : load_(load), client_(client), clock_(clock), on_progress_(on_progress) {
-    progress_.num_requests = load.requests.size();
-    result_.records.resize(load.requests.size());
-    readers_.resize(load.requests.size());
-    for (const BenchRequest& request : load.requests)
-      bodies_.push_back(request_body(load.format, request));
+    size_t num_records = 0;
+    for (const BenchRequest& request : load.requests) {
+      talks_.push_back({request, request_body(load.format, request), num_records});
+      num_records += 1 + request.follow_ups.size();
+    }
+    progress_.num_requests = num_records;
+    result_.records.resize(num_records);
   }
 
   LoadResult run() {
@@ -40,7 +64,7 @@ class Runner {
     result_.begin_s = clock_.now_s();
     window_.emplace_back(result_.begin_s, 0);
     if (load_.arrivals_s.empty()) {
-      for (size_t i = 0; i < bodies_.size(); ++i) arrive(i);
+      for (size_t i = 0; i < talks_.size(); ++i) arrive(i);
     } else {
       await_arrival(0);
     }
@@ -53,7 +77,7 @@ class Runner {
 
  private:
   void await_arrival(size_t i) {
-    if (i == bodies_.size()) return;
+    if (i == talks_.size()) return;
     const double wait_s = result_.begin_s + load_.arrivals_s[i] - clock_.now_s();
     client_.after(std::max(wait_s, 0.0), [this, i] {
       arrive(i);
@@ -64,20 +88,24 @@ class Runner {
   void arrive(size_t i) {
     const bool has_place =
         load_.max_concurrency == 0 || progress_.num_running < load_.max_concurrency;
-    has_place ? send(i) : waiting_.push_back(i);
+    if (!has_place) return waiting_.push_back(i);
+    ++progress_.num_running;
+    send(i);
   }
 
   void send(size_t i) {
-    ++progress_.num_running;
-    RequestRecord& record = result_.records[i];
-    const BenchRequest& request = load_.requests[i];
-    record.prompt_len = request.prompt_len;
-    record.asked_len = request.output_len;
+    Conversation& c = talks_[i];
+    RequestRecord& record = result_.records[c.record];
+    record.prompt_len = c.request.prompt_len;
+    record.asked_len = c.request.output_len;
     const ServingBackend& backend = *load_.format.backend;
-    readers_[i].emplace(backend.api, backend.incremental, request.output_len, record);
+    c.reader.emplace(backend.api, backend.incremental, c.request.output_len, record);
+    LoadClient::Headers headers = load_.headers;
+    if (!c.request.routing_key.empty())
+      headers.emplace_back("x-smg-routing-key", c.request.routing_key);
     record.start_s = clock_.now_s();
     client_.post(
-        load_.target, load_.headers, bodies_[i],
+        load_.target, headers, c.body,
         {.on_event = [this, i](std::string_view data, double time_s) { take(i, data, time_s); },
          .on_end = [this, i](const Result<void>& result,
                              double time_s) { end(i, result, time_s); }});
@@ -85,25 +113,44 @@ class Runner {
 
   void take(size_t i, std::string_view data, double time_s) {
     ++result_.cost.num_events;
-    const std::vector<TokenTime>& times = result_.records[i].token_times;
+    const std::vector<TokenTime>& times = result_.records[talks_[i].record].token_times;
     const int before = times.empty() ? 0 : times.back().num_tokens;
-    readers_[i]->on_event(data, time_s);
+    talks_[i].reader->on_event(data, time_s);
     if (!times.empty()) progress_.num_tokens += times.back().num_tokens - before;
   }
 
   void end(size_t i, const Result<void>& result, double time_s) {
-    readers_[i]->finish(result ? "" : result.error().message, time_s);
-    readers_[i].reset();
-    bodies_[i] = {};
-    --progress_.num_running;
+    Conversation& c = talks_[i];
+    c.reader->finish(result ? "" : result.error().message, time_s);
+    c.reader.reset();
+    c.body = {};
     ++progress_.num_done;
-    if (!result_.records[i].ok()) ++progress_.num_failed;
-    if (!waiting_.empty()) {
-      const size_t next = waiting_.front();
-      waiting_.pop_front();
-      send(next);
+    const RequestRecord& record = result_.records[c.record];
+    if (record.ok() && c.turns_left() > 0) {
+      ask_next(c, record);
+      c.body = request_body(load_.format, c.request);
+      return send(i);
     }
+    if (!record.ok()) fail_rest(c);
+    leave_place();
     if (is_done()) finish();
+  }
+
+  // The turn failed: what would have followed is not asked.
+  void fail_rest(const Conversation& c) {
+    for (size_t turn = 1; turn <= c.turns_left(); ++turn)
+      result_.records[c.record + turn].error = "not asked: an earlier turn failed";
+    progress_.num_done += c.turns_left();
+    progress_.num_failed += 1 + c.turns_left();
+  }
+
+  void leave_place() {
+    --progress_.num_running;
+    if (waiting_.empty()) return;
+    const size_t next = waiting_.front();
+    waiting_.pop_front();
+    ++progress_.num_running;
+    send(next);
   }
 
   // The next tick is not waited for: it would count as the server's time.
@@ -143,8 +190,7 @@ class Runner {
   LoadClient& client_;
   const Clock& clock_;
   const std::function<void(const LoadProgress&)>& on_progress_;
-  std::vector<std::string> bodies_;  // made before the clock starts, freed when answered
-  std::vector<std::optional<AnswerReader>> readers_;
+  std::vector<Conversation> talks_;
   std::deque<size_t> waiting_;  // for a place, first come first served
   std::deque<std::pair<double, int64_t>> window_;
   LoadProgress progress_;

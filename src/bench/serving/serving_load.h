@@ -29,7 +29,7 @@ struct ServingLoad {
   LoadClient::Headers headers;
   RequestFormat format;
   std::vector<BenchRequest> requests;
-  int max_concurrency = 0;  // requests in flight at most; 0: no limit
+  int max_concurrency = 0;  // conversations in flight at most; 0: no limit
   // When each may be sent, in seconds from the start; empty: all at once. A request that waits for
   // one of the places is not late by that: its clock starts when it is sent.
   std::vector<double> arrivals_s;
@@ -44,9 +44,10 @@ struct ClientCost {
 };
 
 struct LoadResult {
-  std::vector<RequestRecord> records;  // in the order of the requests
-  double begin_s = 0;                  // just before the first was sent
-  double end_s = 0;                    // all are done
+  // In the order of the requests, and of a request one after the other those of its follow-ups.
+  std::vector<RequestRecord> records;
+  double begin_s = 0;  // just before the first was sent
+  double end_s = 0;    // all are done
   ClientCost cost;
 };
 

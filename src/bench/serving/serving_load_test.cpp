@@ -28,6 +28,8 @@ class ServingLoadTest : public testing::Test {
       {
         const std::lock_guard lock(mutex_);
         asked_.push_back(count);
+        prompts_.push_back(body["text"].get<std::string>());
+        routing_keys_.emplace_back(exchange->request().header("x-smg-routing-key"));
       }
       if (count == 13) return exchange->respond({.status = 500, .body = "unlucky"});
       exchange->begin_stream(200, "text/event-stream");
@@ -41,12 +43,17 @@ class ServingLoadTest : public testing::Test {
     server_->start();
   }
 
-  LoadResult run(const std::vector<int>& output_lens, int max_concurrency,
-                 std::vector<double> arrivals_s = {}) {
+  ServingLoad to_server() const {
     ServingLoad load;
     load.server = *parse_url(cat("http://127.0.0.1:", server_->port()));
     load.target = "/generate";
     load.format.backend = find_serving_backend("glint");
+    return load;
+  }
+
+  LoadResult run(const std::vector<int>& output_lens, int max_concurrency,
+                 std::vector<double> arrivals_s = {}) {
+    ServingLoad load = to_server();
     for (const int len : output_lens)
       load.requests.push_back({.text = "a", .prompt_len = 1, .output_len = len});
     load.max_concurrency = max_concurrency;
@@ -62,8 +69,44 @@ class ServingLoadTest : public testing::Test {
   std::unique_ptr<HttpServer> server_;
   std::mutex mutex_;
   std::vector<int> asked_;
+  std::vector<std::string> prompts_, routing_keys_;
   LoadProgress last_;
 };
+
+BenchRequest conversation(std::initializer_list<const char*> questions, int output_len) {
+  BenchRequest request{.text = "first", .prompt_len = 10, .output_len = output_len};
+  for (const char* question : questions) request.follow_ups.push_back({question, 2});
+  return request;
+}
+
+TEST_F(ServingLoadTest, AFollowUpIsAskedAfterAllThatWasSaid) {
+  ServingLoad load = to_server();
+  load.requests = {conversation({" second", " third"}, 3), conversation({}, 1)};
+  load.requests[0].routing_key = "a-group";
+  load.max_concurrency = 1;  // conversations: the other one waits for all turns
+  const LoadResult result = take(run_serving_load(load, SteadyClock(), nullptr));
+  EXPECT_THAT(prompts_, ElementsAre("first", "firstxxx\n\n second",
+                                    "firstxxx\n\n secondxxx\n\n third", "first"));
+  EXPECT_THAT(routing_keys_, ElementsAre("a-group", "a-group", "a-group", ""));
+  ASSERT_EQ(result.records.size(), 4u);
+  EXPECT_EQ(result.records[1].prompt_len, 10 + 3 + 2);
+  EXPECT_EQ(result.records[2].prompt_len, 10 + 3 + 2 + 3 + 2);
+  EXPECT_LE(result.records[0].end_s, result.records[1].start_s);
+}
+
+TEST_F(ServingLoadTest, AFailedTurnEndsItsConversationAlone) {
+  ServingLoad load = to_server();
+  load.requests = {conversation({" second", " third"}, 13), conversation({" second"}, 2)};
+  LoadProgress last;
+  const LoadResult result = take(run_serving_load(
+      load, SteadyClock(), [&](const LoadProgress& progress) { last = progress; }));
+  ASSERT_EQ(result.records.size(), 5u);
+  EXPECT_THAT(result.records[0].error, HasSubstr("unlucky"));
+  EXPECT_THAT(result.records[2].error, HasSubstr("earlier turn"));
+  EXPECT_TRUE(result.records[3].ok() && result.records[4].ok());
+  EXPECT_EQ(last.num_done, 5u);
+  EXPECT_EQ(last.num_failed, 3u);
+}
 
 TEST_F(ServingLoadTest, OneAtATimeIsInOrder) {
   const LoadResult result = run({5, 3, 9, 1}, 1);
