@@ -53,8 +53,8 @@ EngineLoop::EngineLoop(const SchedulerLimits& limits, std::unique_ptr<ModelRunne
 
 bool EngineLoop::turn(std::vector<Command> commands) {
   for (Command& command : commands) std::visit([&](auto& c) { apply(c); }, command);
-  Plan plan = scheduler_.plan();
-  CHECK(!plan.empty() || in_flight_ || scheduler_.idle(), scheduler_.num_waiting(),
+  Plan plan = paused_ ? Plan{} : scheduler_.plan();
+  CHECK(!plan.empty() || in_flight_ || paused_ || scheduler_.idle(), scheduler_.num_waiting(),
         " sequences wait and none can run");
   std::optional<InFlight> submitted;
   if (!plan.empty()) submitted = submit_step(std::move(plan));
@@ -101,6 +101,11 @@ Result<void> EngineLoop::flush_cache() {
                cat("The cache is in use: ", num_running,
                    num_running == 1 ? " request runs" : " requests run", " and ",
                    scheduler_.num_waiting(), " wait. Flush it when the server is idle.")};
+}
+
+void EngineLoop::apply(PauseCommand& command) {
+  paused_ = command.pause;
+  command_answers_.push_back([done = std::move(command.done)] { done({}); });
 }
 
 void EngineLoop::answer_commands() {
@@ -212,6 +217,7 @@ EngineStats EngineLoop::stats() const {
   EngineStats stats;
   stats.num_running_requests = static_cast<int>(scheduler_.running().size());
   stats.num_queued_requests = scheduler_.num_waiting();
+  stats.paused = paused_;
   stats.num_used_tokens = (num_pages - num_free - num_cached) * page_size;
   stats.num_cached_tokens = num_cached * page_size;
   stats.max_total_tokens = num_pages * page_size;
