@@ -15,6 +15,8 @@ constexpr char kBadNumbersMessage[] =
     "The model computed a NaN or an infinite number for this request. Other requests are not "
     "affected. If sending it again gives the same, please report it with the prompt.";
 
+constexpr char kAbortMessage[] = "The request was aborted, or the server shuts down.";
+
 Usage usage_of(const SequenceCounts& counts) {
   return {.prompt_tokens = counts.prompt_tokens,
           .cached_tokens = counts.cached_tokens,
@@ -37,7 +39,8 @@ Finish finish_of(SequenceEnd end, const std::vector<OutputToken>& tokens) {
 TokenEvent abort_event(const SequenceCounts& counts) {
   TokenEvent event;
   event.usage = usage_of(counts);
-  event.finish = Finish{.reason = FinishReason::kAbort, .matched_stop = {}, .message = {}};
+  event.finish =
+      Finish{.reason = FinishReason::kAbort, .matched_stop = {}, .message = kAbortMessage};
   return event;
 }
 
