@@ -72,6 +72,9 @@ bool EngineLoop::turn(std::vector<Command> commands) {
 void EngineLoop::apply(SubmitCommand& command) {
   ++requests_total_;
   GenerateRequest& request = command.request;
+  const auto num_prompt_tokens = static_cast<int>(request.prompt.size());
+  ++new_requests_;
+  new_prompt_tokens_ += num_prompt_tokens;
   scheduler_.add({.id = command.id,
                   .prompt = std::move(request.prompt),
                   .max_tokens = request.max_tokens,
@@ -82,6 +85,7 @@ void EngineLoop::apply(SubmitCommand& command) {
   requests_[command.id] = {.sink = std::move(command.sink),
                            .sampling = std::move(request.sampling),
                            .triggers = std::move(request.triggers),
+                           .num_prompt_tokens = num_prompt_tokens,
                            .waits = true};
 }
 
@@ -187,7 +191,10 @@ void EngineLoop::end_request(RequestId id, TokenEvent&& event) {
 }
 
 void EngineLoop::leave_waiting(OpenRequest& request) {
-  if (std::exchange(request.waits, false)) num_waiting_.fetch_sub(1, std::memory_order_relaxed);
+  if (!std::exchange(request.waits, false)) return;
+  num_waiting_.fetch_sub(1, std::memory_order_relaxed);
+  --new_requests_;
+  new_prompt_tokens_ -= request.num_prompt_tokens;
 }
 
 void EngineLoop::abort_all() {
@@ -220,6 +227,8 @@ EngineStats EngineLoop::stats() const {
   EngineStats stats;
   stats.num_running_requests = static_cast<int>(scheduler_.running().size());
   stats.num_queued_requests = scheduler_.num_waiting();
+  stats.num_retracted_requests = scheduler_.num_waiting() - new_requests_;
+  stats.num_waiting_tokens = new_prompt_tokens_;
   stats.paused = paused_;
   stats.num_used_tokens = (num_pages - num_free - num_cached) * page_size;
   stats.num_cached_tokens = num_cached * page_size;

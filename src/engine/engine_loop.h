@@ -41,7 +41,8 @@ class EngineLoop {
     EventSink sink;
     SamplingParams sampling;
     std::vector<Trigger> triggers;
-    bool waits = true;  // counted in num_waiting_
+    int num_prompt_tokens = 0;
+    bool waits = true;  // for its first start: counted in num_waiting_ and new_requests_
   };
   struct InFlight {
     Plan plan;
@@ -70,6 +71,8 @@ class EngineLoop {
   std::unordered_map<RequestId, OpenRequest> requests_;
   std::optional<InFlight> in_flight_;
   bool paused_ = false;
+  int new_requests_ = 0;  // those that never started
+  int64_t new_prompt_tokens_ = 0;
   std::vector<std::function<void()>> command_answers_;
   int64_t requests_total_ = 0;
   int64_t aborted_requests_total_ = 0;

@@ -195,8 +195,15 @@ class Simulation {
     const EngineStats stats = engine_->stats();
     int64_t received = 0;
     int64_t aborted = 0;
-    int open = 0;
+    int open = 0, retracted = 0;
+    int64_t waiting_tokens = 0;
     for (const auto& [id, client] : clients_) {
+      const Sequence* sequence = engine_->scheduler().find(id);
+      if (sequence != nullptr && !sequence->running) {
+        retracted += sequence->was_started;
+        if (!sequence->was_started)
+          waiting_tokens += static_cast<int64_t>(client.request.prompt.size());
+      }
       received += static_cast<int64_t>(client.received.size());
       aborted += client.end == FinishReason::kAbort;
       open += !client.end;
@@ -204,6 +211,8 @@ class Simulation {
     if (stats.num_running_requests + stats.num_queued_requests != open)
       report(cat(open, " requests are open; stats say ", stats.num_running_requests, " and ",
                  stats.num_queued_requests));
+    if (stats.num_retracted_requests != retracted || stats.num_waiting_tokens != waiting_tokens)
+      report("stats count other requests or tokens than wait");
     if (stats.paused != paused_) report("stats are wrong about a pause");
     if (stats.generation_tokens_total != received)
       report(cat(received, " tokens came; stats say ", stats.generation_tokens_total));
