@@ -194,8 +194,10 @@ Result<LoadedModel> load_model(const LoadOptions& options) {
                                   weights_bytes(loaded.config, element_bytes, /*with_mtp=*/false),
                                   options.num_threads));
   loaded.limits = TRY(make_limits(options, loaded.config, device, element_bytes));
+  if (device.is_gpu()) loaded.device = device.gpu_name;
   loaded.backend = std::move(device.backend);
   Model model = TRY(load_weights(options, loaded, model_options(loaded.limits, compute)));
+  loaded.memory = {.weights_bytes = model.weight_bytes(), .kv_bytes = model.kv_bytes()};
   print_memory(model, loaded.limits);
   const int num_tokens =
       loaded.tokenizer ? loaded.tokenizer->num_tokens() : loaded.config.vocab_size;
@@ -212,6 +214,8 @@ void fill_context(ServerContext& context, const LoadedModel& model) {
   context.tokenizer = model.tokenizer;
   context.stop_token_ids = model.stop_token_ids;
   context.limits = model.limits;
+  context.device = model.device;
+  context.memory = model.memory;
 }
 
 EngineThread::EngineThread(Engine& engine)

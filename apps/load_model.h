@@ -50,7 +50,9 @@ struct LoadedModel {
   std::optional<Tokenizer> tokenizer;   // nothing with skip_tokenizer_init
   std::vector<TokenId> stop_token_ids;  // of config.json and generation_config.json together
   SchedulerLimits limits;               // as the engine has them
-  std::unique_ptr<Backend> backend;     // the engine's model computes on it
+  std::string device = "cpu";           // or the GPU's name
+  MemoryUse memory;
+  std::unique_ptr<Backend> backend;  // the engine's model computes on it
   std::unique_ptr<Clock> clock;
   std::unique_ptr<Engine> engine;  // nobody runs it yet: see EngineThread
 };

@@ -64,6 +64,7 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
     log_info("signal", {{"number", wait_for_signal(signals)}});
     exit_on_next_signal(signals);
     context.shutting_down = true;
+    model.engine->resume([](Result<void>) {});  // paused answers may finish, too
     server->shutdown(options.grace_period_s);
   }
   log_info("stopped");

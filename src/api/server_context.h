@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/latency.h"
+#include "api/running_requests.h"
 #include "base/clock.h"
 #include "configure/questions.h"
 #include "engine/engine.h"
@@ -30,9 +31,16 @@ struct ApiOptions {
   bool parse_tool_calls = true;     // --tool-call-parser glm47
   bool incremental_output = false;  // --stream-output: /generate streams deltas
   bool log_requests = false;
+  bool serve_version = false;  // GET /version
   uint64_t random_seed = 0;    // where the seeds of requests without one come from
   bool deterministic = false;  // or what all of them get
   Machine machine{};           // for /configure
+};
+
+// Of the device, as allocated.
+struct MemoryUse {
+  int64_t weights_bytes = 0;
+  int64_t kv_bytes = 0;
 };
 
 // Numbers from a seed, from any thread.
@@ -56,6 +64,8 @@ struct ServerContext {
   std::optional<Tokenizer> tokenizer;   // nothing with --skip-tokenizer-init
   std::vector<TokenId> stop_token_ids;  // what ends an answer unless ignore_eos
   SchedulerLimits limits;
+  std::string device = "cpu";  // or the GPU's name
+  MemoryUse memory;
   Engine& engine;
   const Clock& clock;
   int64_t started_unix_s;
@@ -63,6 +73,7 @@ struct ServerContext {
   RandomSource seeds;                       // for requests without one
   RandomSource ids;                         // of requests and tool calls
   Latency latency;
+  RunningRequests running;
 };
 
 int64_t unix_time_s();

@@ -22,9 +22,10 @@ void join(TokenEvent& event, TokenEvent&& later) {
 Result<void> Answer::start(ServerContext& context, std::shared_ptr<Exchange> exchange,
                            std::vector<GenerateRequest> requests,
                            const std::vector<TextOptions>& texts,
+                           const std::vector<std::string>& rids,
                            std::unique_ptr<AnswerWriter> writer) {
   std::shared_ptr<Answer> answer(new Answer(context, std::move(exchange), std::move(writer)));
-  TRY(answer->submit_all(std::move(requests), texts));
+  TRY(answer->submit_all(std::move(requests), texts, rids));
   // Weak: the exchange must not keep its own answer alive.
   answer->exchange_->on_disconnect([weak = answer->weak_from_this()] {
     const std::shared_ptr<Answer> gone = weak.lock();
@@ -45,8 +46,10 @@ Answer::Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,
       started_s_(context.clock.now_s()) {}
 
 Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
-                                const std::vector<TextOptions>& texts) {
+                                const std::vector<TextOptions>& texts,
+                                const std::vector<std::string>& rids) {
   choices_.reserve(requests.size());
+  const std::string http_id(request_id(exchange_->request()));
   for (GenerateRequest& request : requests) {
     const size_t index = choices_.size();
     Result<RequestId> id = context_.engine.submit(
@@ -59,7 +62,13 @@ Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
       return std::move(id.error());
     }
     const TextOptions& text = texts.size() == 1 ? texts[0] : texts[index];
-    choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text), .id = *id});
+    const std::string& rid = rids.size() == 1 ? rids[0] : rids[index];
+    std::vector<std::string> names = {rid};
+    if (!http_id.empty()) names.push_back(http_id);
+    choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text),
+                              .id = *id,
+                              .rid = rid,
+                              .entry = {context_.running, *id, std::move(names)}});
   }
   return {};
 }
@@ -108,6 +117,7 @@ std::vector<std::optional<TokenEvent>> Answer::take_incoming() {
 void Answer::deliver(size_t index, TokenEvent event) {
   Choice& choice = choices_[index];
   if (choice.complete) return;
+  came_since_ping_ = true;
   const bool engine_goes_on = !event.finish;
   ChoiceDelta delta = choice.text.append(std::move(event));
   observe(choice, delta);
@@ -118,20 +128,20 @@ void Answer::deliver(size_t index, TokenEvent event) {
   }
   choice.complete = writer_->write(static_cast<int>(index), std::move(delta));
   if (!choice.complete) return;
+  choice.entry.release();
   if (engine_goes_on) context_.engine.cancel(choice.id);
   if (++num_complete_ < choices_.size()) return;
   writer_->end();
   close();
 }
 
-// Until the first token, so that proxies between us and the client do not give up on a long prompt.
+// While a prompt is long or generation is paused, so that proxies between us and the client do not
+// give up.
 void Answer::ping_later() {
   exchange_->after(kPingInterval_s, [weak = weak_from_this()] {
     const std::shared_ptr<Answer> answer = weak.lock();
     if (answer == nullptr || answer->exchange_ == nullptr) return;
-    for (const Choice& choice : answer->choices_)
-      if (choice.last_token_s > 0) return;
-    answer->writer_->ping();
+    if (!std::exchange(answer->came_since_ping_, false)) answer->writer_->ping();
     answer->ping_later();
   });
 }
@@ -150,6 +160,8 @@ void Answer::observe(Choice& choice, const ChoiceDelta& delta) {
   context_.latency.request.observe(now_s - started_s_);
   if (context_.options.log_requests) {
     log_info("request done", {{"id", choice.id},
+                              {"rid", choice.rid},
+                              {"x_request_id", request_id(exchange_->request())},
                               {"prompt_tokens", delta.usage.prompt_tokens},
                               {"cached_tokens", delta.usage.cached_tokens},
                               {"completion_tokens", delta.usage.completion_tokens},
@@ -163,6 +175,7 @@ void Answer::cancel_incomplete() {
 }
 
 void Answer::close() {
+  for (Choice& choice : choices_) choice.entry.release();
   std::lock_guard lock(mutex_);
   exchange_.reset();
   writer_.reset();

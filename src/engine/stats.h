@@ -18,9 +18,12 @@ struct StepTotals {
 struct EngineStats {
   int num_running_requests = 0;
   int num_queued_requests = 0;
-  int64_t num_used_tokens = 0;    // KV rows held by running sequences
-  int64_t num_cached_tokens = 0;  // KV rows held by the prefix tree alone: evictable
-  int64_t max_total_tokens = 0;   // KV rows in the pool
+  int num_retracted_requests = 0;  // of those that wait: they ran and gave way
+  int64_t num_waiting_tokens = 0;  // of the prompts of requests that never started
+  bool paused = false;             // generation is: nothing that runs or waits gets a step
+  int64_t num_used_tokens = 0;     // KV rows held by running sequences
+  int64_t num_cached_tokens = 0;   // KV rows held by the prefix tree alone: evictable
+  int64_t max_total_tokens = 0;    // KV rows in the pool
   int64_t num_pages = 0, num_free_pages = 0;
   int64_t prompt_tokens_total = 0, cached_tokens_total = 0, generation_tokens_total = 0;
   int64_t requests_total = 0, aborted_requests_total = 0, retractions_total = 0;
@@ -28,6 +31,9 @@ struct EngineStats {
   int64_t steps_total = 0;
   StepTotals decode_steps{}, prompt_steps{};  // the latter hold prompt chunks, perhaps decodes too
   double last_gen_throughput_tps = 0;         // output tokens per second over the last second or so
+
+  // Running ones that stand still.
+  int num_paused_requests() const { return paused ? num_running_requests : 0; }
 };
 
 }  // namespace glint
