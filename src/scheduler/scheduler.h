@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "kv/page_pool.h"
-#include "kv/planted_bug.h"
+#include "base/planted_bug.h"
 #include "kv/prefix_tree.h"
 #include "scheduler/limits.h"
 #include "scheduler/plan.h"
