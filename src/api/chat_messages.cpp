@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "api/chat_request.h"
+#include "base/planted_bug.h"
 
 namespace glint {
 namespace {
@@ -41,7 +42,9 @@ Json text_part(std::string text) { return Json{{"type", "text"}, {"text", std::m
 
 Result<Json> parse_content(const RequestFields& fields, bool is_tool) {
   const Json* content = fields.find("content");
-  if (content == nullptr) return Json("");
+  if (content == nullptr) {
+    return planted(PlantedBug::kNullContentKept) ? Json(nullptr) : Json("");
+  }
   if (content->is_string()) return *content;
   if (!content->is_array()) return fields.refuse("content", "a string or an array of parts");
   Json parts = Json::array();

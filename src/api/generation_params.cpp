@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "base/planted_bug.h"
 #include "scheduler/admission.h"
 
 namespace glint {
@@ -100,7 +101,8 @@ Result<void> read_lengths(const RequestFields& fields, const Names& names,
     params.max_tokens_field = fields.path_of(name);
   }
   const int64_t min_tokens = TRY(fields.integer(names.min_tokens, 0, kMaxInt)).value_or(0);
-  if (params.max_tokens && min_tokens > *params.max_tokens) {
+  const bool checked = !planted(PlantedBug::kMinTokensUnchecked);
+  if (checked && params.max_tokens && min_tokens > *params.max_tokens) {
     return fields.error(names.min_tokens,
                         cat(fields.path_of(names.min_tokens), " is ", min_tokens,
                             ", more than the most tokens allowed, ", *params.max_tokens, "."));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 
 namespace glint {
 
@@ -21,7 +22,10 @@ StopStrings::StopStrings(const std::vector<std::string>& stops) {
 }
 
 bool StopStrings::Automaton::step(char c) {
-  while (length > 0 && stop[length] != c) length = failure[length - 1];
+  while (length > 0 && stop[length] != c) {
+    length = failure[length - 1];
+    if (planted(PlantedBug::kOneBorderTried)) break;
+  }
   if (stop[length] == c) ++length;
   return length == stop.size();
 }

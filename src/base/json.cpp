@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/planted_bug.h"
 namespace glint {
 namespace {
 
@@ -53,6 +54,7 @@ class OpenContainer {
     if (index_.empty()) {
       for (size_t i = 0; i < members_.size(); ++i) index_.emplace(members_[i].first, i);
     }
+    if (planted(PlantedBug::kRepeatedKeyAdded)) return members_.size();
     return index_.try_emplace(key, members_.size()).first->second;
   }
 

@@ -208,7 +208,8 @@ std::vector<OutputEvent> OutputParser::append(std::string_view text) {
 std::vector<OutputEvent> OutputParser::finish() {
   std::vector<OutputEvent> events = state_->run(/*at_end=*/true);
   state_->pending.clear();
-  if (state_->num_calls == 0 && !state_->held_space.empty()) {
+  const bool any_call = state_->num_calls > 0 || state_->part == State::Part::kToolCall;
+  if (!any_call && !state_->held_space.empty()) {
     events.push_back(ContentDelta{std::exchange(state_->held_space, {})});
   }
   return events;

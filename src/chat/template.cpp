@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/planted_bug.h"
 #include "chat/python_text.h"
 #include "chat/tags.h"
 
@@ -136,7 +137,7 @@ Result<void> write_assistant(PromptWriter& out, const Message& message, bool kee
 
 void write_tool_response(PromptWriter& out, std::string_view text) {
   out.control(tags::kToolResponse);
-  out.text(text);
+  planted(PlantedBug::kToolTextIsControl) ? out.control(text) : out.text(text);
   out.control(tags::kToolResponseEnd);
 }
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/planted_bug.h"
 #include "chat/python_literal.h"
 #include "chat/tags.h"
 
@@ -27,7 +28,7 @@ bool is_cut_short(std::string_view text, std::initializer_list<std::string_view>
   for (const std::string_view tag : tags) {
     if (tag.starts_with(text)) return true;
   }
-  return text == "\\";
+  return text == "\\" && !planted(PlantedBug::kCutNewlineNotAwaited);
 }
 
 bool take(std::string_view& text, std::string_view tag) {

@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "base/log.h"
+#include "base/planted_bug.h"
 #include "http/exchange.h"
 
 namespace glint {
@@ -209,6 +210,7 @@ bool Connection::advance() {
     if (!reads_requests() || !parser_.done()) break;
     start_exchange();
   }
+  if (planted(PlantedBug::kSentAheadDropped)) taken = in_.size();
   taken == in_.size() ? clear(in_) : void(in_.erase(0, taken));
   return reads_requests() && !in_.empty() && !writable();
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/planted_bug.h"
+
 namespace glint {
 namespace {
 
@@ -45,6 +47,7 @@ std::string sse_event(std::string_view data, std::string_view name) {
 }
 
 void SseParser::put(std::string_view bytes) {
+  if (planted(PlantedBug::kLineEndForgotten)) after_carriage_return_ = false;
   while (!bytes.empty()) {
     if (std::exchange(after_carriage_return_, false) && bytes.front() == '\n') {
       bytes.remove_prefix(1);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "base/planted_bug.h"
 
 namespace glint {
 namespace {
@@ -27,6 +28,7 @@ bool is_file(const fs::path& path) {
 }
 
 bool is_plain_file_name(std::string_view name) {
+  if (planted(PlantedBug::kShardFolderAllowed)) return name.ends_with(".safetensors");
   return name.ends_with(".safetensors") && name.find('/') == std::string_view::npos &&
          name.find('\0') == std::string_view::npos;
 }

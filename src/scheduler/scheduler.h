@@ -26,8 +26,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/planted_bug.h"
 #include "kv/page_pool.h"
-#include "kv/planted_bug.h"
 #include "kv/prefix_tree.h"
 #include "scheduler/limits.h"
 #include "scheduler/plan.h"

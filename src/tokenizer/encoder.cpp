@@ -1,6 +1,7 @@
 #include "tokenizer/encoder.h"
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "tokenizer/pretokenizer.h"
 
 namespace glint {
@@ -55,6 +56,7 @@ void Encoder::append_id(TokenId id) {
   if (over_) return;
   ids_.push_back(id);
   over_ = ids_.size() > max_tokens_;
+  if (planted(PlantedBug::kLimitReachedIsOver)) over_ = ids_.size() >= max_tokens_;
 }
 
 // A text has at most as many tokens as bytes, so that most are not looked at here.

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/json.h"
+#include "base/planted_bug.h"
 #include "base/utf8.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/pretokenizer.h"
@@ -123,7 +124,8 @@ Result<void> add_token(const Reader& reader, const std::string& token, const Jso
   if (!id.is_number_unsigned() || id.get<uint64_t>() >= tokens.size())
     return reader.refuse(path(), id, cat("an id below the number of entries, ", tokens.size()));
   std::string& slot = tokens[id.get<size_t>()];
-  if (!slot.empty()) return reader.refuse(path(), id, "an id that no other entry has");
+  if (!slot.empty() && !planted(PlantedBug::kTokenIdReused))
+    return reader.refuse(path(), id, "an id that no other entry has");
   const auto bytes = bytes_from_alphabet(token);
   if (!bytes || bytes->empty())
     return reader.refuse_as(path(), "not written in the byte alphabet", "GPT-2's 256 characters");

@@ -1,8 +1,8 @@
 #pragma once
 
-// Slips that tests/sim plants to prove that it would notice them. It compiles kv/, scheduler/ and
-// engine/ once per bug with GLINT_PLANTED_BUG set to its number; everywhere else it is 0 and each
-// `if (planted(...))` vanishes.
+// Slips that tests/sim (1 to 14) and tests/fuzz (from 15 on) plant to prove that they would notice
+// them. They compile the file that has it once per bug, with GLINT_PLANTED_BUG set to its number;
+// everywhere else it is 0 and each `if (planted(...))` vanishes.
 
 #ifndef GLINT_PLANTED_BUG
 #define GLINT_PLANTED_BUG 0
@@ -26,6 +26,19 @@ enum class PlantedBug {
   kUnknownTokenPlanned,    // 12: the batch has the last known id where the one in flight is due
   kWaitingCountKept,       // 13: a request cancelled while new still counts against the queue limit
   kLockTooShallow,         // 14: after a resume, generated pages it shares can be evicted
+  kSentAheadDropped,       // 15: requests that came with the one before are dropped
+  kNullContentKept,        // 16: a message's null content reaches the template
+  kCutNewlineNotAwaited,   // 17: between tags, a written \n cut after its backslash is a key
+  kCutCharacterShown,      // 18: a character cut between two tokens is shown in halves
+  kTokenIdReused,          // 19: a vocabulary entry may take the id of another
+  kEndUnchecked,           // 20: a tensor may end behind the file
+  kToolTextIsControl,      // 21: a tool's answer is marked as if the template had written it
+  kRepeatedKeyAdded,       // 22: a key of a large object that comes again is added again
+  kLimitReachedIsOver,     // 23: a text of exactly max_tokens tokens does not fit
+  kOneBorderTried,         // 24: a stop string falls back to one shorter beginning only
+  kLineEndForgotten,       // 25: \r\n cut in its middle ends two lines
+  kMinTokensUnchecked,     // 26: min_tokens may be above max_tokens
+  kShardFolderAllowed,     // 27: an index may name a file in another folder
 };
 
 constexpr bool planted(PlantedBug bug) { return static_cast<int>(bug) == GLINT_PLANTED_BUG; }
