@@ -15,6 +15,19 @@ OutputParserOptions parser_options(const ServerContext& context, const ChatReque
           .tools = request.tools};
 }
 
+// All choices have the same prompt and limits.
+Result<void> add_triggers(const ServerContext& context, const ChatRequest& request,
+                          bool opens_thinking, std::vector<GenerateRequest>& requests) {
+  const std::vector<Trigger> triggers =
+      TRY(chat_triggers({.thinking = request.thinking,
+                         .tool_choice = request.tool_choice,
+                         .starts_in_thinking = opens_thinking,
+                         .max_tokens = requests.front().max_tokens},
+                        request.tools, *context.tokenizer));
+  for (GenerateRequest& one : requests) one.triggers = triggers;
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_takes_messages(const ServerContext& context) {
@@ -27,11 +40,13 @@ Result<void> check_takes_messages(const ServerContext& context) {
 
 Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
                         const ChatRequest& request, const MakeChatWriter& make_writer) {
+  TRY(check_tool_choice(request.tool_choice, request.tools));
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
   std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context));
   std::vector<GenerateRequest> requests =
       TRY(make_requests({std::move(ids)}, request.params, std::nullopt, "messages", context));
+  TRY(add_triggers(context, request, prompt.opens_thinking, requests));
   return Answer::start(context, exchange, std::move(requests), {request.params.text},
                        make_writer(parser_options(context, request, prompt)));
 }

@@ -18,7 +18,7 @@ std::vector<ChatOutput> make_outputs(const ChatRequest& request, const Tokenizer
   std::vector<ChatOutput> outputs;
   const ReasoningTokens tokens(tokenizer);
   for (int i = 0; i < request.params.n; ++i)
-    outputs.emplace_back(parser, tokens, !request.parallel_tool_calls);
+    outputs.emplace_back(parser, tokens, request.one_call_only());
   return outputs;
 }
 
