@@ -9,6 +9,7 @@
 
 #include "api/chat_triggers.h"
 #include "api/generation_params.h"
+#include "api/openai/extras.h"
 #include "api/server_context.h"
 #include "api/tool_choice.h"
 #include "base/json.h"
@@ -22,7 +23,8 @@ struct ChatRequest {
   std::string model;  // echoed
   std::string id;     // the request's rid, or a new one
   std::vector<Message> messages;
-  std::vector<Tool> tools;  // none with tool_choice none
+  std::optional<std::vector<TokenId>> input_ids;  // the prompt, instead of the messages
+  std::vector<Tool> tools;                        // none with tool_choice none
   ToolChoice tool_choice;
   TemplateOptions template_options;
   ThinkingLimits thinking;
@@ -31,7 +33,9 @@ struct ChatRequest {
   bool include_usage = false;
   bool continuous_usage = false;
   bool logprobs = false;
+  Extras extras;
   bool separate_reasoning = true;
+  bool include_reasoning = true;  // false: it is thought, and not sent
   bool stream_reasoning = true;
   bool parallel_tool_calls = true;
 
@@ -50,7 +54,8 @@ Result<std::vector<Message>> parse_messages(const RequestFields& fields);
 // `tools`; none with tool_choice none.
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
 
-// chat_template_kwargs, and reasoning_effort and reasoning where they turn thinking off.
+// add_generation_prompt, continue_final_message, chat_template_kwargs, and reasoning_effort and
+// reasoning where they turn thinking off.
 Result<TemplateOptions> parse_template_options(const RequestFields& fields);
 
 // thinking_budget under all its names, the first in docs/api.md's order, and answer_reserve.

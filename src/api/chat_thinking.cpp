@@ -1,4 +1,4 @@
-// How much a chat's answer thinks: the ways that clients have to say so.
+// How a chat's answer begins and how much it thinks: the ways that clients have to say so.
 
 #include <algorithm>
 #include <array>
@@ -24,11 +24,24 @@ Result<void> read_nested_budget(const RequestFields& fields, std::string_view ob
   return read_budget(RequestFields(*nested, std::string(object)), name, budget);
 }
 
+// A message that is continued is its own generation prompt.
+Result<TemplateOptions> parse_generation_prompt(const RequestFields& fields) {
+  TemplateOptions options;
+  options.continue_final_message = TRY(fields.boolean("continue_final_message")).value_or(false);
+  const auto add = TRY(fields.boolean("add_generation_prompt"));
+  if (options.continue_final_message && add == true)
+    return fields.error("add_generation_prompt",
+                        "add_generation_prompt and continue_final_message are both true: the "
+                        "last message would be ended and continued. Leave one out.");
+  options.add_generation_prompt = add.value_or(true);
+  return options;
+}
+
 }  // namespace
 
 // Explicit template kwargs win over the two ways to say how much to think.
 Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
-  TemplateOptions options;
+  TemplateOptions options = TRY(parse_generation_prompt(fields));
   const Json* effort = fields.find("reasoning_effort");
   if (effort != nullptr && !effort->is_string() && !effort->is_number())
     return fields.refuse("reasoning_effort", "none, minimal, low, medium, high or a number");
