@@ -155,5 +155,31 @@ TEST(ChatExtrasTest, ReasoningCanBeLeftOut) {
     EXPECT_EQ(event.find("\"so"), std::string::npos);
 }
 
+TEST(RepetitionTest, AnAnswerThatTurnsInACircleIsEnded) {
+  ApiHarness api;
+  api.say("</think>well no no no no no no");
+  const Json body = with(user_says("Hi"),
+                         {{"repetition_detection", {{"max_pattern_size", 4}, {"min_count", 3}}}});
+  const Json choice = api.ask(kChat, body)["choices"][0];
+  EXPECT_EQ(choice["message"]["content"], "well no no no");
+  EXPECT_EQ(choice["finish_reason"], "stop");
+  EXPECT_EQ(choice["matched_stop"], "repetition_detected");
+  EXPECT_EQ(choice["stop_reason"], "repetition_detected");
+  const Json native = api.ask(
+      "/generate", {{"text", "Hi"},
+                    {"sampling_params", {{"repetition_detection", body["repetition_detection"]}}}});
+  EXPECT_EQ(native["meta_info"]["finish_reason"]["matched"], "repetition_detected");
+}
+
+TEST(StopReasonTest, IsNullAtANaturalEnd) {
+  ApiHarness api;
+  api.say("</think>yes");
+  const Json natural = api.ask(kChat, user_says("Hi"))["choices"][0];
+  EXPECT_EQ(natural["matched_stop"], tiny_token_id("<|user|>"));
+  EXPECT_EQ(natural["stop_reason"], nullptr);
+  const Json asked = with(user_says("Hi"), {{"stop_token_ids", {tiny_token_id("</think>")}}});
+  EXPECT_EQ(api.ask(kChat, asked)["choices"][0]["stop_reason"], tiny_token_id("</think>"));
+}
+
 }  // namespace
 }  // namespace glint

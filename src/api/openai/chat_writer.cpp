@@ -68,7 +68,7 @@ class WholeChatWriter final : public AnswerWriter {
     std::vector<Call> calls;
     Json logprobs = Json::array();
     std::string finish_reason;
-    Json matched_stop;
+    Json matched_stop, stop_reason;
     std::vector<OutputToken> tokens;  // with return_token_ids
     MetaInfo meta_info;
   };
@@ -99,7 +99,10 @@ bool WholeChatWriter::write(int choice, ChoiceDelta delta) {
   usage_.set(choice, delta.usage, output.reasoning_tokens());
   if (!delta.finish && !output.cut()) return false;
   parts.finish_reason = output.finish_reason(delta.finish);
-  if (delta.finish && !output.cut()) parts.matched_stop = matched_stop(*delta.finish);
+  if (delta.finish && !output.cut()) {
+    parts.matched_stop = matched_stop(*delta.finish);
+    parts.stop_reason = stop_reason(*delta.finish, context_.stop_token_ids);
+  }
   return true;
 }
 
@@ -145,7 +148,8 @@ Json WholeChatWriter::choice_json(size_t index) const {
                  {"message", std::move(message)},
                  {"logprobs", std::move(logprobs)},
                  {"finish_reason", parts.finish_reason},
-                 {"matched_stop", parts.matched_stop}};
+                 {"matched_stop", parts.matched_stop},
+                 {"stop_reason", parts.stop_reason}};
   add_extras(parts, choice);
   return choice;
 }
@@ -215,6 +219,7 @@ class ChatStreamWriter final : public AnswerWriter {
     Json logprobs = Json::array();    // of tokens whose chunk is still to come
     std::vector<OutputToken> tokens;  // the same, with return_token_ids
     MetaInfo meta_info;
+    Json stop_reason;  // of the last chunk
   };
   std::string delta_json(ChoiceState& state, const OutputEvent& event);
   std::string take_reasoning(ChoiceState& state);
@@ -259,6 +264,7 @@ bool ChatStreamWriter::write(int choice, ChoiceDelta delta) {
     const std::string rest = take_reasoning(state);
     if (!rest.empty()) add_chunk(choice, rest);
     const bool natural = delta.finish && !output.cut();
+    state.stop_reason = natural ? stop_reason(*delta.finish, context_.stop_token_ids) : nullptr;
     add_chunk(choice, cat("{", kNoReasoning, "}"), output.finish_reason(delta.finish),
               natural ? matched_stop(*delta.finish) : Json(nullptr));
   }
@@ -318,6 +324,7 @@ void ChatStreamWriter::add_chunk(int choice, std::string_view delta,
 std::string ChatStreamWriter::extras_json(ChoiceState& state, const std::string& finish_reason) {
   const Extras& extras = request_.extras;
   std::string json;
+  if (!finish_reason.empty()) json += R"(,"stop_reason":)" + to_json_text(state.stop_reason);
   if (extras.token_ids)
     json += R"(,"token_ids":)" + to_json_text(ids_json(std::exchange(state.tokens, {})));
   if (extras.wants_prompt_ids() && !std::exchange(state.sent_prompt_ids, true))

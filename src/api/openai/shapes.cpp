@@ -1,5 +1,6 @@
 #include "api/openai/shapes.h"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -73,6 +74,13 @@ Json matched_stop(const ChoiceFinish& finish) {
   if (finish.matched_string) return *finish.matched_string;
   if (finish.matched_token) return *finish.matched_token;
   return nullptr;
+}
+
+Json stop_reason(const ChoiceFinish& finish, const std::vector<TokenId>& natural_ends) {
+  const bool is_natural =
+      finish.matched_token &&
+      std::ranges::find(natural_ends, *finish.matched_token) != natural_ends.end();
+  return is_natural ? Json(nullptr) : matched_stop(finish);
 }
 
 std::string token_text(const Tokenizer& tokenizer, TokenId id) {

@@ -33,6 +33,9 @@ class UsageSum {
 const char* finish_reason(FinishReason reason);  // "stop", "length", "abort", "error"
 Json matched_stop(const ChoiceFinish& finish);   // an id, a string, or null
 
+// vLLM's stop_reason: what of the request's stops ended the choice; null at a natural end.
+Json stop_reason(const ChoiceFinish& finish, const std::vector<TokenId>& natural_ends);
+
 // A token as text: cut characters become U+FFFD.
 std::string token_text(const Tokenizer& tokenizer, TokenId id);
 
