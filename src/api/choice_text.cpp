@@ -16,7 +16,10 @@ void ChoiceDelta::append(ChoiceDelta later) {
 }
 
 ChoiceText::ChoiceText(const std::optional<Tokenizer>& tokenizer, const TextOptions& options)
-    : tokenizer_(tokenizer), stops_(options.stop), no_stop_trim_(options.no_stop_trim) {
+    : tokenizer_(tokenizer),
+      stops_(options.stop),
+      repetition_(options.repetition),
+      no_stop_trim_(options.no_stop_trim) {
   if (tokenizer) detokenizer_.emplace(*tokenizer, options.skip_special_tokens);
 }
 
@@ -26,13 +29,14 @@ ChoiceDelta ChoiceText::append(TokenEvent event) {
   if (finished_) return delta;
   const bool ends_in_stop_id =
       event.finish && event.finish->reason == FinishReason::kStop && event.finish->matched_stop;
-  for (size_t i = 0; i < event.tokens.size() && !stops_.matched(); ++i) {
+  for (size_t i = 0; i < event.tokens.size() && !stops_.matched() && !repeats_; ++i) {
     const bool is_stop_id = ends_in_stop_id && i + 1 == event.tokens.size();
     if (!is_stop_id) show(token_text(event.tokens[i].id), delta);
+    repeats_ = !is_stop_id && repetition_.append(event.tokens[i].id);
     delta.tokens.push_back(std::move(event.tokens[i]));
   }
   delta.usage.completion_tokens -= static_cast<int>(event.tokens.size() - delta.tokens.size());
-  if (stops_.matched() || event.finish) finish(event, delta);
+  if (stops_.matched() || repeats_ || event.finish) finish(event, delta);
   return delta;
 }
 
@@ -53,6 +57,11 @@ void ChoiceText::finish(const TokenEvent& event, ChoiceDelta& delta) {
     return;
   }
   delta.text += stops_.finish();
+  if (repeats_) {
+    delta.finish =
+        ChoiceFinish{.reason = FinishReason::kStop, .matched_string = kRepetitionDetected};
+    return;
+  }
   delta.finish = ChoiceFinish{.reason = event.finish->reason,
                               .matched_token = event.finish->matched_stop,
                               .message = event.finish->message};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/generation_params.h"
+#include "api/repetition.h"
 #include "api/stop_strings.h"
 #include "engine/event.h"
 #include "tokenizer/detokenizer.h"
@@ -14,11 +15,13 @@
 
 namespace glint {
 
+inline constexpr const char* kRepetitionDetected = "repetition_detected";  // as in vLLM
+
 struct ChoiceFinish {
   FinishReason reason = FinishReason::kStop;
   std::optional<TokenId> matched_token{};
-  std::optional<std::string> matched_string{};
-  std::string message{};  // of kError and kAbort
+  std::optional<std::string> matched_string{};  // a stop string, or kRepetitionDetected
+  std::string message{};                        // of kError and kAbort
 };
 
 // What a choice grew by.
@@ -37,8 +40,8 @@ class ChoiceText {
   // Without a tokenizer the text stays empty.
   ChoiceText(const std::optional<Tokenizer>& tokenizer, const TextOptions& options);
 
-  // After a stop string has matched, `finish` is set and usage counts through the token that
-  // completed it; later events give nothing.
+  // After a stop string has matched or a repetition was found, `finish` is set and usage counts
+  // through the token that completed it; later events give nothing.
   ChoiceDelta append(TokenEvent event);
 
   bool finished() const { return finished_; }
@@ -51,7 +54,9 @@ class ChoiceText {
   std::optional<Tokenizer> tokenizer_;
   std::optional<Detokenizer> detokenizer_;
   StopStrings stops_;
+  RepetitionDetector repetition_;
   bool no_stop_trim_;
+  bool repeats_ = false;
   bool finished_ = false;
 };
 

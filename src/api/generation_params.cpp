@@ -123,6 +123,23 @@ Result<uint64_t> read_seed(const RequestFields& fields, std::string_view name,
   return fields.refuse(name, "a whole number of at most 64 bits");
 }
 
+// All three fields are 0 in vLLM's clients where nothing is to be detected.
+Result<RepetitionLimits> read_repetition(const RequestFields& fields) {
+  RepetitionLimits limits;
+  const Json* object = TRY(fields.object("repetition_detection"));
+  if (object == nullptr) return limits;
+  const RequestFields nested(*object, fields.path_of("repetition_detection"));
+  const int max =
+      static_cast<int>(TRY(nested.integer("max_pattern_size", 0, kMaxPatternSize)).value_or(0));
+  const int min = static_cast<int>(TRY(nested.integer("min_pattern_size", 0, kMaxInt)).value_or(0));
+  const int count = static_cast<int>(TRY(nested.integer("min_count", 0, kMaxInt)).value_or(0));
+  if (max == 0) return limits;
+  if (min > max) return nested.refuse("min_pattern_size", cat("at most max_pattern_size, ", max));
+  if (count < 2) return nested.refuse("min_count", "2 or more");
+  return RepetitionLimits{
+      .max_pattern_size = max, .min_pattern_size = std::max(min, 1), .min_count = count};
+}
+
 bool asks_for_something(const Json& value) {
   if (value.is_null()) return false;
   if (value.is_boolean()) return value.get<bool>();
@@ -176,6 +193,7 @@ Result<GenerationParams> parse_generation_params(const RequestFields& fields, Di
   TRY(read_lengths(fields, names, params));
   TRY(read_stops(fields, context, params));
   params.text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
+  params.text.repetition = TRY(read_repetition(fields));
   params.text.no_stop_trim = TRY(fields.boolean("no_stop_trim")).value_or(false);
   params.sampling.seed = TRY(read_seed(fields, names.seed, context));
   TRY(refuse_unavailable(fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex",

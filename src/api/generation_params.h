@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/repetition.h"
 #include "api/request_fields.h"
 #include "api/server_context.h"
 #include "base/result.h"
@@ -22,13 +23,15 @@ inline constexpr int kMaxSequences = 1024;  // prompts times n
 inline constexpr int kMaxStopStrings = 128;
 inline constexpr int kMaxStopStringBytes = 1024;
 inline constexpr int kMaxStopIds = kMaxStopTokenIds / 2;  // the rest is for the model's own
-inline constexpr int kMaxNameBytes = 1024;                // rid, model: every chunk repeats them
+inline constexpr int kMaxPatternSize = 512;  // of repetition_detection: a step each, every token
+inline constexpr int kMaxNameBytes = 1024;   // rid, model: every chunk repeats them
 
 // How ids become text.
 struct TextOptions {
   std::vector<std::string> stop;
   bool skip_special_tokens = true;
   bool no_stop_trim = false;  // what stopped the text stays in it
+  RepetitionLimits repetition{};
 };
 
 struct GenerationParams {
