@@ -22,7 +22,11 @@ struct ChatRequest {
   std::vector<Message> messages;
   std::vector<Tool> tools;  // none with tool_choice none
   TemplateOptions template_options;
+  std::optional<int> thinking_budget;  // tokens after which </think> is forced
   GenerationParams params;
+  // For dialects whose clients send their maximum: where params.max_tokens is unset, so many at
+  // most, and no more than context and pool allow.
+  std::optional<int> max_tokens_if_room;
   bool stream = false;
   bool include_usage = false;
   bool continuous_usage = false;
@@ -41,6 +45,9 @@ Result<std::vector<Message>> parse_messages(const RequestFields& fields);
 
 // `tools` and `tool_choice`.
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
+
+// `chat_template_kwargs` into `options`.
+Result<void> parse_template_kwargs(const RequestFields& fields, TemplateOptions& options);
 
 // stream_options; without stream it means nothing, as in SGLang.
 struct StreamOptions {

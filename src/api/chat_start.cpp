@@ -8,11 +8,22 @@ namespace glint {
 namespace {
 
 OutputParserOptions parser_options(const ServerContext& context, const ChatRequest& request,
-                                   const RenderedPrompt& prompt) {
+                                   const ChatPrompt& prompt) {
   return {.parse_reasoning = context.options.parse_reasoning && request.separate_reasoning,
           .parse_tool_calls = context.options.parse_tool_calls && !request.tools.empty(),
           .starts_in_reasoning = prompt.opens_thinking,
           .tools = request.tools};
+}
+
+// What forces </think> once the budget is spent; nothing where the answer does not begin in
+// reasoning.
+std::vector<Trigger> thinking_triggers(const ServerContext& context, const ChatRequest& request,
+                                       const ChatPrompt& prompt) {
+  const std::optional<TokenId> think_end = context.tokenizer->find("</think>");
+  if (!request.thinking_budget || !prompt.opens_thinking || !think_end) return {};
+  return {{.after_tokens = *request.thinking_budget,
+           .unless_seen = *think_end,
+           .forced_ids = {*think_end}}};
 }
 
 }  // namespace
@@ -25,13 +36,25 @@ Result<void> check_takes_messages(const ServerContext& context) {
                "messages"};
 }
 
-Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
-                        const ChatRequest& request, const MakeChatWriter& make_writer) {
+Result<ChatPrompt> make_chat_prompt(const ServerContext& context, const ChatRequest& request) {
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
-  std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context));
-  std::vector<GenerateRequest> requests =
-      TRY(make_requests({std::move(ids)}, request.params, std::nullopt, "messages", context));
+  return ChatPrompt{.ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context)),
+                    .opens_thinking = prompt.opens_thinking};
+}
+
+Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
+                        const ChatRequest& request, const MakeChatWriter& make_writer) {
+  return start_chat(context, exchange, request, TRY(make_chat_prompt(context, request)),
+                    make_writer);
+}
+
+Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
+                        const ChatRequest& request, ChatPrompt prompt,
+                        const MakeChatWriter& make_writer) {
+  std::vector<GenerateRequest> requests = TRY(make_requests(
+      {std::move(prompt.ids)}, request.params, request.max_tokens_if_room, "messages", context));
+  for (GenerateRequest& one : requests) one.triggers = thinking_triggers(context, request, prompt);
   return Answer::start(context, exchange, std::move(requests), {request.params.text},
                        make_writer(parser_options(context, request, prompt)));
 }
