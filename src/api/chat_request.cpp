@@ -1,5 +1,7 @@
 #include "api/chat_request.h"
 
+#include "api/billing_header.h"
+
 namespace glint {
 namespace {
 
@@ -47,6 +49,7 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   request.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
   request.id = TRY(parse_name(fields, "rid")).value_or("chatcmpl-" + context.ids.next_hex(32));
   request.messages = TRY(parse_messages(fields));
+  if (!context.options.keep_billing_header) drop_billing_header(request.messages);
   request.tools = TRY(parse_tools(fields));
   request.template_options = TRY(parse_template_options(fields));
   TRY(check_response_format(fields));

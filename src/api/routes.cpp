@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include "api/anthropic/messages.h"
 #include "api/operator/configure.h"
 #include "api/errors.h"
 #include "api/operator/front_page.h"
@@ -22,6 +23,8 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/", handle_front_page},
     {"POST", "/v1/chat/completions", handle_chat_completions},
     {"POST", "/v1/completions", handle_completions},
+    {"POST", "/v1/messages", handle_messages},
+    {"POST", "/v1/messages/count_tokens", handle_count_tokens},
     {"POST", "/generate", handle_generate},
     {"PUT", "/generate", handle_generate},
     {"GET", "/v1/models", handle_models},
