@@ -43,6 +43,10 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
 // arguments given as a string parsed, reasoning and thinking → reasoning_content.
 Result<std::vector<Message>> parse_messages(const RequestFields& fields);
 
+// The last message is an assistant's, without calls. To Anthropic's and Ollama's clients it is the
+// beginning of the answer.
+bool begins_answer(const std::vector<Message>& messages);
+
 // `tools` and `tool_choice`.
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
 

@@ -70,8 +70,8 @@ Result<void> parse_thinking(const RequestFields& fields, ChatRequest& request) {
   if (thinking == nullptr) return {};
   const RequestFields nested(*thinking, "thinking");
   const std::string type = TRY(nested.string("type")).value_or("");
-  if (type != "enabled" && type != "disabled" && type != "adaptive")
-    return nested.refuse("type", "enabled, disabled or adaptive");
+  if (type != "enabled" && type != "disabled" && type != "adaptive" && type != "between_tools")
+    return nested.refuse("type", "enabled, disabled, adaptive or between_tools");
   request.template_options.enable_thinking = type != "disabled";
   const auto budget = TRY(nested.integer("budget_tokens", 1, std::numeric_limits<int>::max()));
   if (type == "enabled" && budget) request.thinking_budget = static_cast<int>(*budget);
@@ -93,12 +93,6 @@ Result<bool> clears_thinking(const RequestFields& fields) {
     if (type.starts_with("clear_thinking") && edit.value("keep", Json()) != "all") return true;
   }
   return false;
-}
-
-// An assistant's message at the end is the beginning of the answer.
-bool begins_answer(const std::vector<Message>& messages) {
-  return !messages.empty() && messages.back().role == "assistant" &&
-         messages.back().tool_calls.empty();
 }
 
 Result<void> check_output_format(const RequestFields& fields) {

@@ -196,14 +196,17 @@ TEST(MessagesTest, UsageTellsWhatCameFromTheCache) {
   const Json first = api.ask(kMessages, question())["usage"];
   EXPECT_EQ(first["cache_read_input_tokens"], 0);
   EXPECT_EQ(first["output_tokens"], api.tokenizer.encode("abc</think>xyz").size() + 1);
+  EXPECT_EQ(first["output_tokens_details"]["thinking_tokens"],
+            api.tokenizer.encode("abc</think>").size());
   const std::string body = stream(api, question());
   const Json start = Json::parse(ApiHarness::events_of(body)[0])["message"]["usage"];
   EXPECT_GT(start["cache_read_input_tokens"], 0);
   EXPECT_EQ(start["cache_read_input_tokens"].get<int>() + start["input_tokens"].get<int>(),
             first["input_tokens"]);
   const std::vector<std::string> events = ApiHarness::events_of(body);
-  EXPECT_EQ(Json::parse(events[events.size() - 2])["usage"]["output_tokens"],
-            first["output_tokens"]);
+  const Json end = Json::parse(events[events.size() - 2])["usage"];
+  EXPECT_EQ(end["output_tokens"], first["output_tokens"]);
+  EXPECT_EQ(end["output_tokens_details"], first["output_tokens_details"]);
 }
 
 // The assistant's turn of `answer` and what its calls gave, appended to the conversation.

@@ -19,11 +19,12 @@ std::string new_signature(ServerContext& context) { return context.ids.next_hex(
 
 std::string new_tool_id(ServerContext& context) { return "toolu_" + context.ids.next_hex(24); }
 
-Json usage_json(const Usage& usage) {
+Json usage_json(const Usage& usage, int thinking_tokens) {
   return Json{{"input_tokens", usage.prompt_tokens - usage.cached_tokens},
               {"cache_creation_input_tokens", 0},
               {"cache_read_input_tokens", usage.cached_tokens},
-              {"output_tokens", usage.completion_tokens}};
+              {"output_tokens", usage.completion_tokens},
+              {"output_tokens_details", {{"thinking_tokens", thinking_tokens}}}};
 }
 
 Json text_block(std::string text) { return Json{{"type", "text"}, {"text", std::move(text)}}; }
@@ -66,7 +67,7 @@ std::optional<Error> abortion(const ChoiceDelta& delta) {
   return Error{ErrorCode::kCancelled, why.empty() ? "The request was aborted." : why};
 }
 
-Json message_json(const ChatRequest& request, Json content, const Usage& usage) {
+Json message_json(const ChatRequest& request, Json content, Json usage) {
   return Json{{"id", request.id},
               {"type", "message"},
               {"role", "assistant"},
@@ -74,7 +75,7 @@ Json message_json(const ChatRequest& request, Json content, const Usage& usage) 
               {"content", std::move(content)},
               {"stop_reason", nullptr},
               {"stop_sequence", nullptr},
-              {"usage", usage_json(usage)}};
+              {"usage", std::move(usage)}};
 }
 
 // --- The whole message at once ------------------------------------------------------------------
@@ -147,7 +148,8 @@ void WholeMessageWriter::add(OutputEvent&& event) {
 void WholeMessageWriter::end() {
   if (aborted_) return fail(*aborted_);
   if (content_.empty()) content_.push_back(text_block(""));
-  Json message = message_json(request_, std::move(content_), usage_);
+  Json message =
+      message_json(request_, std::move(content_), usage_json(usage_, output_.reasoning_tokens()));
   message["stop_reason"] = stop_.reason;
   message["stop_sequence"] = stop_.sequence_json();
   exchange_->respond({.status = 200, .body = to_json_text(message)});
@@ -198,7 +200,7 @@ class MessageStreamWriter final : public AnswerWriter {
 // With the first token, when it is known what came from the cache.
 void MessageStreamWriter::start_message(const Usage& usage) {
   if (std::exchange(message_started_, true)) return;
-  const Json message = message_json(request_, Json::array(), usage);
+  const Json message = message_json(request_, Json::array(), usage_json(usage, 0));
   add_event("message_start", to_json_text(Json{{"type", "message_start"}, {"message", message}}));
 }
 
@@ -263,8 +265,9 @@ void MessageStreamWriter::end() {
   close();
   const Json delta = {{"stop_reason", stop_.reason}, {"stop_sequence", stop_.sequence_json()}};
   add_event("message_delta",
-            to_json_text(
-                Json{{"type", "message_delta"}, {"delta", delta}, {"usage", usage_json(usage_)}}));
+            to_json_text(Json{{"type", "message_delta"},
+                              {"delta", delta},
+                              {"usage", usage_json(usage_, output_.reasoning_tokens())}}));
   add_event("message_stop", R"({"type":"message_stop"})");
   flush();
   exchange_->end_stream();
