@@ -134,6 +134,9 @@ void add_api_flags(CLI::App& app, ServeOptions& o) {
       ->check(CLI::IsMember({"glm47", "none"}));
   app.add_flag("--stream-output,--incremental-streaming-output", o.api.incremental_output,
                "/generate streams what is new instead of all so far");
+  app.add_flag("--keep-billing-header", o.api.keep_billing_header,
+               "keep Claude Code's x-anthropic-billing-header line in the prompt, where it changes "
+               "with each request and defeats the prefix cache");
   app.add_option("--random-seed", o.random_seed,
                  "of requests without a seed; default: a random one, or 0 with --deterministic");
 }

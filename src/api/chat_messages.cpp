@@ -147,6 +147,11 @@ Result<std::vector<Message>> parse_messages(const RequestFields& fields) {
   return messages;
 }
 
+bool begins_answer(const std::vector<Message>& messages) {
+  return !messages.empty() && messages.back().role == "assistant" &&
+         messages.back().tool_calls.empty();
+}
+
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields) {
   const ToolChoice choice = TRY(parse_tool_choice(fields));
   const Json* list = TRY(fields.array("tools"));

@@ -1,5 +1,6 @@
 #include "api/chat_request.h"
 
+#include "api/billing_header.h"
 #include "api/prompts.h"
 
 namespace glint {
@@ -46,6 +47,7 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   request.input_ids = TRY(parse_input_ids(fields, context));
   if (!request.input_ids || fields.find("messages") != nullptr)
     request.messages = TRY(parse_messages(fields));
+  if (!context.options.keep_billing_header) drop_billing_header(request.messages);
   request.tools = TRY(parse_tools(fields));
   request.tool_choice = TRY(parse_tool_choice(fields));
   TRY(check_tool_choice(request.tool_choice, request.tools));
@@ -60,6 +62,15 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   TRY(parse_delivery(fields, request));
   request.extras = TRY(parse_extras(fields));
   return request;
+}
+
+Result<void> parse_template_kwargs(const RequestFields& fields, TemplateOptions& options) {
+  const Json* kwargs = TRY(fields.object("chat_template_kwargs"));
+  if (kwargs == nullptr) return {};
+  const RequestFields nested(*kwargs, "chat_template_kwargs");
+  if (const auto value = TRY(nested.boolean("enable_thinking"))) options.enable_thinking = value;
+  if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
+  return {};
 }
 
 Result<StreamOptions> parse_stream_options(const RequestFields& fields) {

@@ -29,6 +29,9 @@ struct ChatRequest {
   TemplateOptions template_options;
   ThinkingLimits thinking;
   GenerationParams params;
+  // For dialects whose clients send their maximum: where params.max_tokens is unset, so many at
+  // most, and no more than context and pool allow.
+  std::optional<int> max_tokens_if_room;
   bool stream = false;
   bool include_usage = false;
   bool continuous_usage = false;
@@ -51,12 +54,18 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
 // arguments given as a string parsed, reasoning and thinking → reasoning_content.
 Result<std::vector<Message>> parse_messages(const RequestFields& fields);
 
+// The last message is an assistant's, without calls. To Anthropic's and Ollama's clients it is the
+// beginning of the answer.
+bool begins_answer(const std::vector<Message>& messages);
+
 // `tools`; none with tool_choice none.
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
 
 // add_generation_prompt, continue_final_message, chat_template_kwargs, and reasoning_effort and
 // reasoning where they turn thinking off.
 Result<TemplateOptions> parse_template_options(const RequestFields& fields);
+// `chat_template_kwargs` into `options`.
+Result<void> parse_template_kwargs(const RequestFields& fields, TemplateOptions& options);
 
 // thinking_budget under all its names, the first in docs/api.md's order, and answer_reserve.
 Result<ThinkingLimits> parse_thinking_limits(const RequestFields& fields);

@@ -63,11 +63,16 @@ Result<ChatPrompt> chat_prompt(const ServerContext& context, const ChatRequest& 
 
 Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
                         const ChatRequest& request, const MakeChatWriter& make_writer) {
+  return start_chat(context, exchange, request, TRY(chat_prompt(context, request)), make_writer);
+}
+
+Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
+                        const ChatRequest& request, ChatPrompt prompt,
+                        const MakeChatWriter& make_writer) {
   TRY(check_tool_choice(request.tool_choice, request.tools));
-  ChatPrompt prompt = TRY(chat_prompt(context, request));
   const char* param = request.input_ids ? "input_ids" : "messages";
-  std::vector<GenerateRequest> requests =
-      TRY(make_requests({std::move(prompt.ids)}, request.params, std::nullopt, param, context));
+  std::vector<GenerateRequest> requests = TRY(make_requests(
+      {std::move(prompt.ids)}, request.params, request.max_tokens_if_room, param, context));
   TRY(add_triggers(context, request, prompt.opens_thinking, requests));
   return Answer::start(context, exchange, std::move(requests), {request.params.text}, {request.id},
                        make_writer(parser_options(context, request, prompt.opens_thinking)));

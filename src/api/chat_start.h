@@ -15,6 +15,7 @@ namespace glint {
 // The Error says that this server has no tokenizer. To be asked before a body is parsed.
 Result<void> check_takes_messages(const ServerContext& context);
 
+// What the model is given.
 struct ChatPrompt {
   std::vector<TokenId> ids;
   bool opens_thinking = false;  // the answer starts inside reasoning
@@ -31,5 +32,9 @@ using MakeChatWriter =
 // send, nothing was submitted. `make_writer` is called once at most, and not kept.
 Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
                         const ChatRequest& request, const MakeChatWriter& make_writer);
+// The same for a prompt that is made already.
+Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
+                        const ChatRequest& request, ChatPrompt prompt,
+                        const MakeChatWriter& make_writer);
 
 }  // namespace glint

@@ -51,12 +51,17 @@ Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
     if (TRY(nested.boolean("enabled")) == false || reasoning->value("effort", Json()) == "none")
       options.enable_thinking = false;
   }
-  if (const Json* kwargs = TRY(fields.object("chat_template_kwargs"))) {
-    const RequestFields nested(*kwargs, "chat_template_kwargs");
-    if (const auto value = TRY(nested.boolean("enable_thinking"))) options.enable_thinking = value;
-    if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
-  }
+  TRY(parse_template_kwargs(fields, options));
   return options;
+}
+
+Result<void> parse_template_kwargs(const RequestFields& fields, TemplateOptions& options) {
+  const Json* kwargs = TRY(fields.object("chat_template_kwargs"));
+  if (kwargs == nullptr) return {};
+  const RequestFields nested(*kwargs, "chat_template_kwargs");
+  if (const auto value = TRY(nested.boolean("enable_thinking"))) options.enable_thinking = value;
+  if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
+  return {};
 }
 
 Result<ThinkingLimits> parse_thinking_limits(const RequestFields& fields) {

@@ -15,14 +15,26 @@ constexpr int64_t kMaxInt = std::numeric_limits<int>::max();
 
 struct Names {
   std::vector<std::string_view> max_tokens;  // the first that is set counts
-  std::string_view min_tokens;
-  std::string_view seed;
+  std::string_view min_tokens = "min_tokens";
+  std::string_view seed = "seed";
+  std::string_view stop = "stop";
+  std::string_view repetition_penalty = "repetition_penalty";
 };
 
 Names names_of(Dialect dialect) {
-  if (dialect == Dialect::kOpenAi)
-    return {{"max_completion_tokens", "max_tokens"}, "min_tokens", "seed"};
-  return {{"max_new_tokens"}, "min_new_tokens", "sampling_seed"};
+  switch (dialect) {
+    case Dialect::kOpenAi:
+      return {.max_tokens = {"max_completion_tokens", "max_tokens"}};
+    case Dialect::kNative:
+      return {.max_tokens = {"max_new_tokens"},
+              .min_tokens = "min_new_tokens",
+              .seed = "sampling_seed"};
+    case Dialect::kAnthropic:
+      return {.max_tokens = {"max_tokens"}, .stop = "stop_sequences"};
+    case Dialect::kOllama:
+      return {.max_tokens = {"num_predict"}, .repetition_penalty = "repeat_penalty"};
+  }
+  return {};
 }
 
 Result<void> read_filters(const RequestFields& fields, const GenerationConfig& defaults,
@@ -37,12 +49,12 @@ Result<void> read_filters(const RequestFields& fields, const GenerationConfig& d
   return {};
 }
 
-Result<void> read_penalties(const RequestFields& fields, const GenerationConfig& defaults,
-                            SamplingParams& sampling) {
+Result<void> read_penalties(const RequestFields& fields, const Names& names,
+                            const GenerationConfig& defaults, SamplingParams& sampling) {
   sampling.frequency_penalty = TRY(fields.number("frequency_penalty")).value_or(0.0f);
   sampling.presence_penalty = TRY(fields.number("presence_penalty")).value_or(0.0f);
-  sampling.repetition_penalty =
-      TRY(fields.number("repetition_penalty")).value_or(defaults.repetition_penalty.value_or(1.0f));
+  sampling.repetition_penalty = TRY(fields.number(names.repetition_penalty))
+                                    .value_or(defaults.repetition_penalty.value_or(1.0f));
   return {};
 }
 
@@ -67,18 +79,23 @@ Result<void> read_logit_bias(const RequestFields& fields, int vocab_size,
   return {};
 }
 
-Result<void> read_stops(const RequestFields& fields, const ServerContext& context,
-                        GenerationParams& params) {
-  params.text.stop = TRY(fields.strings("stop"));
-  std::erase(params.text.stop, "");  // SGLang's clients send "" for none
-  if (params.text.stop.size() > kMaxStopStrings)
-    return fields.error("stop", cat("stop has ", params.text.stop.size(), " strings; at most ",
-                                    kMaxStopStrings, " are allowed."));
-  for (const std::string& stop : params.text.stop) {
+Result<void> read_stop_strings(const RequestFields& fields, std::string_view name,
+                               TextOptions& text) {
+  text.stop = TRY(fields.strings(name));
+  std::erase(text.stop, "");  // SGLang's clients send "" for none
+  if (text.stop.size() > kMaxStopStrings)
+    return fields.error(name, cat(fields.path_of(name), " has ", text.stop.size(),
+                                  " strings; at most ", kMaxStopStrings, " are allowed."));
+  for (const std::string& stop : text.stop) {
     if (stop.size() > kMaxStopStringBytes)
-      return fields.error("stop", cat("stop has a string of ", stop.size(), " bytes; at most ",
-                                      kMaxStopStringBytes, " are allowed."));
+      return fields.error(name, cat(fields.path_of(name), " has a string of ", stop.size(),
+                                    " bytes; at most ", kMaxStopStringBytes, " are allowed."));
   }
+  return {};
+}
+
+Result<void> read_stop_ids(const RequestFields& fields, const ServerContext& context,
+                           GenerationParams& params) {
   const bool ignore_eos = TRY(fields.boolean("ignore_eos")).value_or(false);
   std::vector<TokenId>& ids = params.sampling.stop_token_ids;
   if (!ignore_eos) ids = context.stop_token_ids;
@@ -188,10 +205,11 @@ Result<GenerationParams> parse_generation_params(const RequestFields& fields, Di
   const Names names = names_of(dialect);
   GenerationParams params;
   TRY(read_filters(fields, context.generation_config, params.sampling));
-  TRY(read_penalties(fields, context.generation_config, params.sampling));
+  TRY(read_penalties(fields, names, context.generation_config, params.sampling));
   TRY(read_logit_bias(fields, context.config.vocab_size, params.sampling));
   TRY(read_lengths(fields, names, params));
-  TRY(read_stops(fields, context, params));
+  TRY(read_stop_strings(fields, names.stop, params.text));
+  TRY(read_stop_ids(fields, context, params));
   params.text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
   params.text.repetition = TRY(read_repetition(fields));
   params.text.no_stop_trim = TRY(fields.boolean("no_stop_trim")).value_or(false);

@@ -44,9 +44,10 @@ struct GenerationParams {
   uint64_t cache_namespace = 0;
 };
 
-// The two spellings: OpenAI's (max_tokens, min_tokens, seed) and SGLang's sampling_params
-// (max_new_tokens, min_new_tokens, sampling_seed).
-enum class Dialect { kOpenAi, kNative };
+// The spellings: OpenAI's (max_tokens, min_tokens, seed, stop), SGLang's sampling_params
+// (max_new_tokens, min_new_tokens, sampling_seed), Anthropic's (stop_sequences) and Ollama's
+// options (num_predict, repeat_penalty).
+enum class Dialect { kOpenAi, kNative, kAnthropic, kOllama };
 
 Result<GenerationParams> parse_generation_params(const RequestFields& fields, Dialect dialect,
                                                  ServerContext& context);

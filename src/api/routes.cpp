@@ -1,9 +1,12 @@
 #include "api/routes.h"
 
+#include "api/anthropic/messages.h"
 #include "api/operator/configure.h"
 #include "api/errors.h"
 #include "api/operator/front_page.h"
 #include "api/native/generate.h"
+#include "api/ollama/answers.h"
+#include "api/ollama/models.h"
 #include "api/openai/chat.h"
 #include "api/openai/completions.h"
 #include "api/operator/control.h"
@@ -25,6 +28,14 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/", handle_front_page},
     {"POST", "/v1/chat/completions", handle_chat_completions},
     {"POST", "/v1/completions", handle_completions},
+    {"POST", "/v1/messages", handle_messages},
+    {"POST", "/v1/messages/count_tokens", handle_count_tokens},
+    {"POST", "/api/chat", handle_ollama_chat},
+    {"POST", "/api/generate", handle_ollama_generate},
+    {"GET", "/api/tags", handle_ollama_tags},
+    {"GET", "/api/ps", handle_ollama_ps},
+    {"POST", "/api/show", handle_ollama_show},
+    {"GET", "/api/version", handle_ollama_version},
     {"POST", "/generate", handle_generate},
     {"PUT", "/generate", handle_generate},
     {"GET", "/v1/models", handle_models},

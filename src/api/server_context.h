@@ -27,9 +27,10 @@ struct ApiOptions {
   std::string version{};
   std::string dtype{};  // of the weights in memory
   std::string load_format = "auto";
-  bool parse_reasoning = true;      // --reasoning-parser glm45
-  bool parse_tool_calls = true;     // --tool-call-parser glm47
-  bool incremental_output = false;  // --stream-output: /generate streams deltas
+  bool parse_reasoning = true;       // --reasoning-parser glm45
+  bool parse_tool_calls = true;      // --tool-call-parser glm47
+  bool incremental_output = false;   // --stream-output: /generate streams deltas
+  bool keep_billing_header = false;  // --keep-billing-header
   bool log_requests = false;
   bool serve_version = false;  // GET /version
   uint64_t random_seed = 0;    // where the seeds of requests without one come from

@@ -1,14 +1,22 @@
 #include "api/operator/front_page.h"
 
-#include "api/errors.h"
 #include "web/pages.h"
 
 namespace glint {
 
+namespace {
+
+// What clients of SGLang and Ollama look for to see whether the server is there.
+HttpResponse running() {
+  return {.status = 200, .content_type = "text/plain; charset=utf-8", .body = "glint is running"};
+}
+
+}  // namespace
+
 void handle_front_page(ServerContext&, std::shared_ptr<Exchange> exchange) {
   HttpResponse response = asks_for_html(exchange->request())
                               ? page_response(page_at("/chat"), exchange->request())
-                              : error_response(404, "There is no / here.");
+                              : running();
   response.headers.emplace_back("Vary", "Accept");
   exchange->respond(std::move(response));
 }

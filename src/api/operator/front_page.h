@@ -7,8 +7,8 @@
 
 namespace glint {
 
-// GET /: the chat page for a browser, which asks for text/html. For another client there is nothing
-// here, 404, as on SGLang's server.
+// GET /: the chat page for a browser, which asks for text/html. Another client gets 200 and a line
+// of text: those of SGLang and Ollama ask here whether a server runs.
 void handle_front_page(ServerContext& context, std::shared_ptr<Exchange> exchange);
 
 }  // namespace glint

@@ -1,0 +1,42 @@
+#include "api/anthropic/errors.h"
+
+#include <nlohmann/json.hpp>
+
+#include "api/errors.h"
+#include "base/json.h"
+
+namespace glint {
+namespace {
+
+const char* error_type(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+    case 529:
+      return "overloaded_error";
+    default:
+      return status < 499 ? "invalid_request_error" : "api_error";
+  }
+}
+
+}  // namespace
+
+HttpResponse anthropic_error_response(const Error& error) {
+  return {.status = http_status(error.code), .body = anthropic_error_text(error)};
+}
+
+std::string anthropic_error_text(const Error& error) {
+  const Json object = {{"type", error_type(http_status(error.code))}, {"message", error.message}};
+  return to_json_text(Json{{"type", "error"}, {"error", object}});
+}
+
+}  // namespace glint

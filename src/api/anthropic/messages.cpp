@@ -1,0 +1,59 @@
+#include "api/anthropic/messages.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "api/anthropic/errors.h"
+#include "api/anthropic/messages_request.h"
+#include "api/anthropic/messages_writer.h"
+#include "api/chat_start.h"
+#include "api/request_fields.h"
+
+namespace glint {
+namespace {
+
+Result<ChatRequest> parse(ServerContext& context, const Exchange& exchange, MessagesUse use) {
+  TRY(check_takes_messages(context));
+  const HttpRequest& http = exchange.request();
+  const Json body = TRY(parse_request_body(http.header("Content-Type"), http.body));
+  return parse_messages_request(body, use, context);
+}
+
+// Agents look for these words of Anthropic's, and then shorten the conversation.
+Result<void> check_length(const ServerContext& context, const ChatPrompt& prompt) {
+  const auto most = static_cast<size_t>(context.limits.context_length) - 1;
+  if (prompt.ids.size() <= most) return {};
+  return Error{ErrorCode::kInvalidRequest,
+               cat("prompt is too long: ", prompt.ids.size(), " tokens > ", most, " maximum"),
+               "messages"};
+}
+
+Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
+  const ChatRequest request = TRY(parse(context, *exchange, MessagesUse::kAnswer));
+  ChatPrompt prompt = TRY(chat_prompt(context, request));
+  TRY(check_length(context, prompt));
+  return start_chat(context, exchange, request, std::move(prompt),
+                    [&](const OutputParserOptions& parser) {
+                      return make_messages_writer(context, exchange, request, parser);
+                    });
+}
+
+Result<size_t> count_tokens(ServerContext& context, const Exchange& exchange) {
+  const ChatRequest request = TRY(parse(context, exchange, MessagesUse::kCount));
+  return TRY(chat_prompt(context, request)).ids.size();
+}
+
+}  // namespace
+
+void handle_messages(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  const Result<void> started = start(context, exchange);
+  if (!started) exchange->respond(anthropic_error_response(started.error()));
+}
+
+void handle_count_tokens(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  const Result<size_t> count = count_tokens(context, *exchange);
+  if (!count) return exchange->respond(anthropic_error_response(count.error()));
+  exchange->respond({.status = 200, .body = to_json_text(Json{{"input_tokens", *count}})});
+}
+
+}  // namespace glint
