@@ -86,6 +86,7 @@ Result<OllamaRequest> parse_ollama_request(const Json& body, OllamaEndpoint endp
   OllamaRequest request{.endpoint = endpoint};
   ChatRequest& chat = request.chat;
   chat.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
+  chat.id = "ollama-" + context.ids.next_hex(24);
   TRY(endpoint == OllamaEndpoint::kChat ? parse_chat(fields, request)
                                         : parse_generate(fields, request));
   chat.template_options = {.add_generation_prompt = !begins_answer(chat.messages),
