@@ -20,6 +20,7 @@ struct ChatRequest {
   std::string model;  // echoed
   std::string id;     // the request's rid, or a new one
   std::vector<Message> messages;
+  std::string messages_field = "messages";  // where the body has them
   std::vector<Tool> tools;  // none with tool_choice none
   TemplateOptions template_options;
   GenerationParams params;
@@ -38,6 +39,16 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
 // system, function → tool, null content → "", text parts of a tool's content joined by a blank,
 // arguments given as a string parsed, reasoning and thinking → reasoning_content.
 Result<std::vector<Message>> parse_messages(const RequestFields& fields);
+
+// One of them.
+Result<Message> parse_chat_message(const RequestFields& fields);
+// A tool message whose content is the field `name`.
+Result<Message> parse_tool_result(const RequestFields& fields, std::string_view name);
+// `arguments` of a call: an object, also as a string, which may be empty.
+Result<Json> parse_call_arguments(const RequestFields& function);
+
+// chat_template_kwargs, and the two ways to say how much to think: reasoning_effort and reasoning.
+Result<TemplateOptions> parse_template_options(const RequestFields& fields);
 
 // `tools` and `tool_choice`.
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields);

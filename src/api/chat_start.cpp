@@ -29,9 +29,9 @@ Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>&
                         const ChatRequest& request, const MakeChatWriter& make_writer) {
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
-  std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context));
+  std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, request.messages_field, context));
   std::vector<GenerateRequest> requests =
-      TRY(make_requests({std::move(ids)}, request.params, std::nullopt, "messages", context));
+      TRY(make_requests({std::move(ids)}, request.params, std::nullopt, request.messages_field, context));
   return Answer::start(context, exchange, std::move(requests), {request.params.text},
                        make_writer(parser_options(context, request, prompt)));
 }

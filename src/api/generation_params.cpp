@@ -21,6 +21,7 @@ struct Names {
 Names names_of(Dialect dialect) {
   if (dialect == Dialect::kOpenAi)
     return {{"max_completion_tokens", "max_tokens"}, "min_tokens", "seed"};
+  if (dialect == Dialect::kResponses) return {{"max_output_tokens"}, "min_tokens", "seed"};
   return {{"max_new_tokens"}, "min_new_tokens", "sampling_seed"};
 }
 

@@ -41,9 +41,9 @@ struct GenerationParams {
   uint64_t cache_namespace = 0;
 };
 
-// The two spellings: OpenAI's (max_tokens, min_tokens, seed) and SGLang's sampling_params
-// (max_new_tokens, min_new_tokens, sampling_seed).
-enum class Dialect { kOpenAi, kNative };
+// The spellings: OpenAI's (max_tokens, min_tokens, seed), its Responses' (max_output_tokens) and
+// SGLang's sampling_params (max_new_tokens, min_new_tokens, sampling_seed).
+enum class Dialect { kOpenAi, kResponses, kNative };
 
 Result<GenerationParams> parse_generation_params(const RequestFields& fields, Dialect dialect,
                                                  ServerContext& context);

@@ -7,6 +7,7 @@
 #include "api/openai/chat.h"
 #include "api/openai/completions.h"
 #include "api/operator/status.h"
+#include "api/responses/responses.h"
 #include "web/pages.h"
 
 namespace glint {
@@ -24,6 +25,11 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "/v1/completions", handle_completions},
     {"POST", "/generate", handle_generate},
     {"PUT", "/generate", handle_generate},
+    {"POST", "/v1/responses", handle_create_response},
+    {"GET", "/v1/responses/{id}", handle_get_response},
+    {"DELETE", "/v1/responses/{id}", handle_delete_response},
+    {"POST", "/v1/responses/{id}/cancel", handle_cancel_response},
+    {"GET", "/v1/responses/{id}/input_items", handle_response_input_items},
     {"GET", "/v1/models", handle_models},
     {"GET", "/v1/models/{id}", handle_model},
     {"GET", "/health", handle_health},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/latency.h"
+#include "api/responses/response_store.h"
 #include "base/clock.h"
 #include "configure/questions.h"
 #include "engine/engine.h"
@@ -63,6 +64,7 @@ struct ServerContext {
   RandomSource seeds;                       // for requests without one
   RandomSource ids;                         // of requests and tool calls
   Latency latency;
+  ResponseStore responses;
 };
 
 int64_t unix_time_s();
