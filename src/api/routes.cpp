@@ -6,6 +6,7 @@
 #include "api/native/generate.h"
 #include "api/openai/chat.h"
 #include "api/openai/completions.h"
+#include "api/openapi/openapi.h"
 #include "api/operator/status.h"
 #include "api/responses/responses.h"
 #include "web/pages.h"
@@ -39,6 +40,7 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/server_info", handle_server_info},
     {"GET", "/get_server_info", handle_server_info},
     {"GET", "/metrics", handle_metrics},
+    {"GET", "/openapi.json", handle_openapi},
     {"GET", "/flush_cache", handle_flush_cache},
     {"POST", "/flush_cache", handle_flush_cache},
     {"GET", "/configure/questions", handle_configure_questions},
