@@ -43,7 +43,9 @@ Result<Json> parse_item(const Json& item, const std::string& path, ServerContext
   }
   const RequestFields fields(item, path);
   const auto id = TRY(fields.string("id"));
-  const std::string type = TRY(fields.string("type")).value_or("message");
+  const bool says_only_an_id = id && item.size() == 1;
+  const std::string type =
+      TRY(fields.string("type")).value_or(says_only_an_id ? "item_reference" : "message");
   if (type == "item_reference") return referenced_item(fields, context);
   Json parsed = {{"type", type},
                  {"id", id.value_or(cat(id_prefix(type), context.ids.next_hex(48)))}};
@@ -78,6 +80,8 @@ Result<void> MessageBuilder::add(const RequestFields& item) {
   if (is_server_tool_item(type)) return {};
   if (type != "function_call_output")
     return item.refuse("type", "message, reasoning, function_call or function_call_output");
+  if (item.find("output") == nullptr)
+    return item.refuse("output", "a string or an array of text parts");
   add_other(TRY(parse_tool_result(item, "output")));
   return {};
 }

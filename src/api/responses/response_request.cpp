@@ -40,6 +40,7 @@ Result<void> check_text_format(const RequestFields& fields) {
 
 Result<OutputItemOptions> parse_output_options(const RequestFields& fields) {
   OutputItemOptions options;
+  TRY(fields.array("include"));
   for (const std::string& include : TRY(fields.strings("include"))) {
     if (include == "message.output_text.logprobs") options.logprobs = true;
     if (include == "reasoning.encrypted_content") options.encrypted_content = true;
