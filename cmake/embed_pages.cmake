@@ -1,7 +1,7 @@
 # Run by the build as a script (cmake -P): writes OUTPUT, a .cpp file that holds the PAGES, a list of
-# <path>=<file in FOLDER>, as src/web/pages_data.h declares them. CMake alone can do it, so no tool is needed
+# <path>=<file in FOLDER>, as HEADER declares them: an array k<NAME> of Page, and kNum<NAME>. CMake alone can do it, so no tool is needed
 # for it. A string literal compiles some ten times faster than a list of numbers.
-set(text "#include \"web/pages_data.h\"\n\nnamespace glint {\n\nconst Page kPages[] = {\n")
+set(text "#include \"${HEADER}\"\n\nnamespace glint {\n\nconst Page k${NAME}[] = {\n")
 foreach(page ${PAGES})
   string(REGEX MATCH "^([^=]*)=(.*)$" matched ${page})
   set(path ${CMAKE_MATCH_1})
@@ -16,5 +16,5 @@ foreach(page ${PAGES})
     "    {.path = \"${path}\", .suffix = \"${suffix}\", .etag = \"\\\"${etag}\\\"\",\n"
     "     .bytes = {\"${bytes}\", ${size}}},\n")
 endforeach()
-string(APPEND text "};\nconst size_t kNumPages = sizeof(kPages) / sizeof(kPages[0]);\n\n}  // namespace glint\n")
+string(APPEND text "};\nconst size_t kNum${NAME} = sizeof(k${NAME}) / sizeof(k${NAME}[0]);\n\n}  // namespace glint\n")
 file(WRITE ${OUTPUT} "${text}")

@@ -40,17 +40,17 @@ Result<std::string> part_text(const Json& part, const std::string& path) {
 
 Json text_part(std::string text) { return Json{{"type", "text"}, {"text", std::move(text)}}; }
 
-Result<Json> parse_content(const RequestFields& fields, bool is_tool) {
-  const Json* content = fields.find("content");
+Result<Json> parse_content(const RequestFields& fields, std::string_view name, bool is_tool) {
+  const Json* content = fields.find(name);
   if (content == nullptr) {
     return planted(PlantedBug::kNullContentKept) ? Json(nullptr) : Json("");
   }
   if (content->is_string()) return *content;
-  if (!content->is_array()) return fields.refuse("content", "a string or an array of parts");
+  if (!content->is_array()) return fields.refuse(name, "a string or an array of parts");
   Json parts = Json::array();
   std::string joined;
   for (const Json& part : *content) {
-    std::string text = TRY(part_text(part, cat(fields.path_of("content"), "[", parts.size(), "]")));
+    std::string text = TRY(part_text(part, cat(fields.path_of(name), "[", parts.size(), "]")));
     if (!parts.empty()) joined += ' ';
     joined += text;
     parts.push_back(text_part(std::move(text)));
@@ -100,7 +100,7 @@ Result<ToolCall> parse_tool_call(const Json& call, const std::string& path) {
 Result<Message> parse_message(const RequestFields& fields) {
   Message message;
   message.role = TRY(parse_role(fields));
-  message.content = TRY(parse_content(fields, message.role == "tool"));
+  message.content = TRY(parse_content(fields, "content", message.role == "tool"));
   if (message.role != "assistant") return message;
   message.reasoning_content = TRY(parse_reasoning_content(fields));
   const Json* calls = TRY(fields.array("tool_calls"));
@@ -130,6 +130,16 @@ Result<void> check_tool(const Json& tool, const std::string& path) {
 }
 
 }  // namespace
+
+Result<Message> parse_chat_message(const RequestFields& fields) { return parse_message(fields); }
+
+Result<Message> parse_tool_result(const RequestFields& fields, std::string_view name) {
+  return Message{.role = "tool", .content = TRY(parse_content(fields, name, true))};
+}
+
+Result<Json> parse_call_arguments(const RequestFields& function) {
+  return parse_arguments(function);
+}
 
 Result<std::vector<Message>> parse_messages(const RequestFields& fields) {
   const Json* list = TRY(fields.array("messages"));

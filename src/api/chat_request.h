@@ -23,6 +23,7 @@ struct ChatRequest {
   std::string model;  // echoed
   std::string id;     // the request's rid, or a new one
   std::vector<Message> messages;
+  std::string messages_field = "messages";        // where the body has them
   std::optional<std::vector<TokenId>> input_ids;  // the prompt, instead of the messages
   std::vector<Tool> tools;                        // none with tool_choice none
   ToolChoice tool_choice;
@@ -57,6 +58,13 @@ Result<std::vector<Message>> parse_messages(const RequestFields& fields);
 // The last message is an assistant's, without calls. To Anthropic's and Ollama's clients it is the
 // beginning of the answer.
 bool begins_answer(const std::vector<Message>& messages);
+
+// One of them.
+Result<Message> parse_chat_message(const RequestFields& fields);
+// A tool message whose content is the field `name`.
+Result<Message> parse_tool_result(const RequestFields& fields, std::string_view name);
+// `arguments` of a call: an object, also as a string, which may be empty.
+Result<Json> parse_call_arguments(const RequestFields& function);
 
 // `tools`; none with tool_choice none.
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields);

@@ -57,7 +57,7 @@ Result<ChatPrompt> chat_prompt(const ServerContext& context, const ChatRequest& 
                       .opens_thinking = ends_in_thinking(*request.input_ids, *context.tokenizer)};
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
-  return ChatPrompt{.ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context)),
+  return ChatPrompt{.ids = TRY(encode_prompt(prompt.text, prompt.control, request.messages_field, context)),
                     .opens_thinking = prompt.opens_thinking};
 }
 
@@ -70,7 +70,7 @@ Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>&
                         const ChatRequest& request, ChatPrompt prompt,
                         const MakeChatWriter& make_writer) {
   TRY(check_tool_choice(request.tool_choice, request.tools));
-  const char* param = request.input_ids ? "input_ids" : "messages";
+  const std::string param = request.input_ids ? "input_ids" : request.messages_field;
   std::vector<GenerateRequest> requests = TRY(make_requests(
       {std::move(prompt.ids)}, request.params, request.max_tokens_if_room, param, context));
   TRY(add_triggers(context, request, prompt.opens_thinking, requests));

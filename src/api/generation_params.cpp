@@ -25,6 +25,8 @@ Names names_of(Dialect dialect) {
   switch (dialect) {
     case Dialect::kOpenAi:
       return {.max_tokens = {"max_completion_tokens", "max_tokens"}};
+    case Dialect::kResponses:
+      return {.max_tokens = {"max_output_tokens"}};
     case Dialect::kNative:
       return {.max_tokens = {"max_new_tokens"},
               .min_tokens = "min_new_tokens",

@@ -44,10 +44,10 @@ struct GenerationParams {
   uint64_t cache_namespace = 0;
 };
 
-// The spellings: OpenAI's (max_tokens, min_tokens, seed, stop), SGLang's sampling_params
-// (max_new_tokens, min_new_tokens, sampling_seed), Anthropic's (stop_sequences) and Ollama's
-// options (num_predict, repeat_penalty).
-enum class Dialect { kOpenAi, kNative, kAnthropic, kOllama };
+// The spellings: OpenAI's (max_tokens, min_tokens, seed, stop), its Responses' (max_output_tokens),
+// SGLang's sampling_params (max_new_tokens, min_new_tokens, sampling_seed), Anthropic's
+// (stop_sequences) and Ollama's options (num_predict, repeat_penalty).
+enum class Dialect { kOpenAi, kResponses, kNative, kAnthropic, kOllama };
 
 Result<GenerationParams> parse_generation_params(const RequestFields& fields, Dialect dialect,
                                                  ServerContext& context);

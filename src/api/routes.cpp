@@ -9,10 +9,12 @@
 #include "api/ollama/models.h"
 #include "api/openai/chat.h"
 #include "api/openai/completions.h"
+#include "api/openapi/openapi.h"
 #include "api/operator/control.h"
 #include "api/operator/loads.h"
 #include "api/operator/status.h"
 #include "api/operator/unsupported.h"
+#include "api/responses/responses.h"
 #include "web/pages.h"
 
 namespace glint {
@@ -38,6 +40,11 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/api/version", handle_ollama_version},
     {"POST", "/generate", handle_generate},
     {"PUT", "/generate", handle_generate},
+    {"POST", "/v1/responses", handle_create_response},
+    {"GET", "/v1/responses/{id}", handle_get_response},
+    {"DELETE", "/v1/responses/{id}", handle_delete_response},
+    {"POST", "/v1/responses/{id}/cancel", handle_cancel_response},
+    {"GET", "/v1/responses/{id}/input_items", handle_response_input_items},
     {"GET", "/v1/models", handle_models},
     {"GET", "/v1/models/{id}", handle_model},
     {"GET", "/health", handle_health},
@@ -52,6 +59,7 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/server_info", handle_server_info},
     {"GET", "/get_server_info", handle_server_info},
     {"GET", "/metrics", handle_metrics},
+    {"GET", "/openapi.json", handle_openapi},
     {"GET", "/flush_cache", handle_flush_cache},
     {"POST", "/flush_cache", handle_flush_cache},
     {"POST", "/abort_request", handle_abort_request},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/latency.h"
+#include "api/responses/response_store.h"
 #include "api/running_requests.h"
 #include "base/clock.h"
 #include "configure/questions.h"
@@ -75,6 +76,7 @@ struct ServerContext {
   RandomSource ids;                         // of requests and tool calls
   Latency latency;
   RunningRequests running;
+  ResponseStore responses;
 };
 
 int64_t unix_time_s();

@@ -7,16 +7,30 @@
 namespace glint {
 namespace {
 
-bool has_wildcard(std::string_view pattern) { return pattern.ends_with('}'); }
+// "/v1/models/{model}" gives "/v1/models/" and ""; without a wildcard the second part is nothing.
+struct Pattern {
+  std::string_view before;
+  std::optional<std::string_view> after;
+};
 
-// "/v1/models/{model}" gives "/v1/models/".
-std::string_view fixed_part(std::string_view pattern) {
-  return pattern.substr(0, pattern.rfind('{'));
+Pattern split(std::string_view pattern) {
+  const size_t open = pattern.find('{');
+  if (open == std::string_view::npos) return {pattern, std::nullopt};
+  return {pattern.substr(0, open), pattern.substr(pattern.find('}') + 1)};
 }
 
 bool matches(std::string_view pattern, std::string_view path) {
-  if (!has_wildcard(pattern)) return path == pattern;
-  return path.starts_with(fixed_part(pattern)) && path.size() > fixed_part(pattern).size();
+  const auto [before, after] = split(pattern);
+  if (!after) return path == pattern;
+  return path.size() > before.size() + after->size() && path.starts_with(before) &&
+         path.ends_with(*after);
+}
+
+// The most particular comes first: no wildcard, then one with a longer ending behind it.
+bool is_before(std::string_view pattern, std::string_view other) {
+  const auto after = split(pattern).after, other_after = split(other).after;
+  if (!after || !other_after) return !after && other_after;
+  return after->size() > other_after->size();
 }
 
 HttpResponse plain_error(int status, const std::string& message) {
@@ -38,12 +52,8 @@ std::string allow(std::vector<std::string_view> methods) {
 }  // namespace
 
 void Router::add(std::string method, std::string path, Handler handler) {
-  // A path without a wildcard goes before those with one, and so wins.
-  auto at = routes_.end();
-  if (!has_wildcard(path)) {
-    at = routes_.begin();
-    while (at != routes_.end() && !has_wildcard(at->path)) ++at;
-  }
+  auto at = routes_.begin();
+  while (at != routes_.end() && !is_before(path, at->path)) ++at;
   routes_.insert(at, {std::move(method), std::move(path), std::move(handler)});
 }
 
@@ -56,8 +66,11 @@ void Router::route(std::shared_ptr<Exchange> exchange) const {
   const std::string_view sent = request.method;
   const std::string_view method = sent == "HEAD" ? "GET" : sent;
   std::vector<std::string_view> methods;
+  std::string_view pattern;  // the first that matches, whatever its method, is the path's
   for (const Route& route : routes_) {
     if (!matches(route.path, request.path)) continue;
+    if (!pattern.empty() && route.path != pattern) continue;
+    pattern = route.path;
     if (route.method == method) return route.handler(std::move(exchange));
     methods.push_back(route.method);
   }
@@ -70,6 +83,12 @@ void Router::route(std::shared_ptr<Exchange> exchange) const {
     response = error(405, cat(request.path, " takes ", allowed, ", not ", request.method, "."));
   response.headers.emplace_back("Allow", allowed);
   exchange->respond(std::move(response));
+}
+
+std::vector<std::pair<std::string, std::string>> Router::routes() const {
+  std::vector<std::pair<std::string, std::string>> routes;
+  for (const Route& route : routes_) routes.emplace_back(route.method, route.path);
+  return routes;
 }
 
 HttpResponse Router::error(int status, const std::string& message) const {

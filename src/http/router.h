@@ -2,14 +2,16 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "http/http.h"
 
 namespace glint {
 
-// Method and path to a handler. A path may end in "/{name}", which matches the rest of a path, if
-// there is any: also "org/model". A path without a wildcard wins over one with.
+// Method and path to a handler. A path may have one "/{name}", at its end or before a fixed ending;
+// it matches what stands there, if there is anything: also "org/model". A path without a wildcard
+// wins over one with, and one with a longer ending over one with a shorter.
 // Unknown path: 404; known path with another method: 405 with Allow. HEAD is answered as GET
 // without a body, OPTIONS with Allow.
 class Router {
@@ -19,6 +21,8 @@ class Router {
   void set_error_body(std::function<HttpResponse(int status, const std::string& message)> shape);
 
   void route(std::shared_ptr<Exchange> exchange) const;
+  // Method and path of each.
+  std::vector<std::pair<std::string, std::string>> routes() const;
   HttpResponse error(int status, const std::string& message) const;
 
  private:

@@ -156,6 +156,22 @@ TEST_F(ServerTest, ABadRequestLineIs400AndEndsTheConnection) {
   EXPECT_THAT(client.read_to_end(), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("not a valid")));
 }
 
+// The more particular path wins, for every method.
+TEST_F(ServerTest, AWildcardMayHaveAFixedEnding) {
+  for (const char* path : {"/a/{id}", "/a/{id}/b", "/a/c"}) {
+    add("GET", path, [path](auto exchange) { exchange->respond({.body = path}); });
+  }
+  add("POST", "/a/{id}", [](auto exchange) { exchange->respond({.body = "posted"}); });
+  start();
+  EXPECT_THAT(ask(get("/a/x")), EndsWith("\r\n\r\n/a/{id}"));
+  EXPECT_THAT(ask(get("/a/x/y")), EndsWith("\r\n\r\n/a/{id}"));
+  EXPECT_THAT(ask(get("/a/x/b")), EndsWith("\r\n\r\n/a/{id}/b"));
+  EXPECT_THAT(ask(get("/a/c")), EndsWith("\r\n\r\n/a/c"));
+  EXPECT_THAT(ask(get("/a//b")), EndsWith("\r\n\r\n/a/{id}"));
+  EXPECT_THAT(ask(post("/a/x", "")), EndsWith("\r\n\r\nposted"));
+  EXPECT_THAT(ask(post("/a/x/b", "")), StartsWith("HTTP/1.1 405 "));
+}
+
 TEST_F(ServerTest, ErrorsHaveTheShapeThatTheRouterGives) {
   router_.set_error_body([](int status, const std::string& message) {
     return HttpResponse{.status = status, .body = cat("{\"", message, "\"}")};

@@ -6,7 +6,7 @@
 
 #include "api/errors.h"
 #include "api/request_fields.h"
-#include "api/responses.h"
+#include "api/whole_answers.h"
 #include "base/log.h"
 
 namespace glint {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "api/errors.h"
-#include "api/responses.h"
+#include "api/whole_answers.h"
 
 namespace glint {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "api/errors.h"
 #include "api/operator/metrics.h"
-#include "api/responses.h"
+#include "api/whole_answers.h"
 #include "base/json.h"
 
 namespace glint {

@@ -1,4 +1,4 @@
-#include "api/responses.h"
+#include "api/whole_answers.h"
 
 #include <nlohmann/json.hpp>
 #include <utility>
