@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/latency.h"
+#include "api/preferred_params.h"
 #include "base/clock.h"
 #include "configure/questions.h"
 #include "engine/engine.h"
@@ -30,9 +31,13 @@ struct ApiOptions {
   bool parse_tool_calls = true;     // --tool-call-parser glm47
   bool incremental_output = false;  // --stream-output: /generate streams deltas
   bool log_requests = false;
-  uint64_t random_seed = 0;    // where the seeds of requests without one come from
-  bool deterministic = false;  // or what all of them get
-  Machine machine{};           // for /configure
+  int log_requests_level = 1;  // api/request_log.h
+  PreferredParams preferred{};
+  int stream_interval = 1;           // tokens in one piece of a stream
+  bool allow_auto_truncate = false;  // what is too long is cut instead of refused
+  uint64_t random_seed = 0;          // where the seeds of requests without one come from
+  bool deterministic = false;        // or what all of them get
+  Machine machine{};                 // for /configure
 };
 
 // Numbers from a seed, from any thread.

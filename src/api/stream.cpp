@@ -2,7 +2,7 @@
 
 #include <iterator>
 
-#include "base/log.h"
+#include "api/request_log.h"
 
 namespace glint {
 namespace {
@@ -47,6 +47,7 @@ Answer::Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,
 Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
                                 const std::vector<TextOptions>& texts) {
   choices_.reserve(requests.size());
+  log_received(context_, exchange_->request(), requests);
   for (GenerateRequest& request : requests) {
     const size_t index = choices_.size();
     Result<RequestId> id = context_.engine.submit(
@@ -59,7 +60,9 @@ Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
       return std::move(id.error());
     }
     const TextOptions& text = texts.size() == 1 ? texts[0] : texts[index];
-    choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text), .id = *id});
+    choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text),
+                              .id = *id,
+                              .stream_interval = text.stream_interval});
   }
   return {};
 }
@@ -105,6 +108,10 @@ std::vector<std::optional<TokenEvent>> Answer::take_incoming() {
   return events;
 }
 
+bool Answer::Choice::is_due() const {
+  return !began || held.finish || held.tokens.size() >= static_cast<size_t>(stream_interval);
+}
+
 void Answer::deliver(size_t index, TokenEvent event) {
   Choice& choice = choices_[index];
   if (choice.complete) return;
@@ -112,11 +119,16 @@ void Answer::deliver(size_t index, TokenEvent event) {
   ChoiceDelta delta = choice.text.append(std::move(event));
   observe(choice, delta);
   if (delta.finish && delta.finish->reason == FinishReason::kError) {
+    if (!choice.held.tokens.empty())
+      writer_->write(static_cast<int>(index), std::move(choice.held));
     writer_->fail({ErrorCode::kInternal, delta.finish->message});
     cancel_incomplete();
     return close();
   }
-  choice.complete = writer_->write(static_cast<int>(index), std::move(delta));
+  choice.held.append(std::move(delta));
+  if (!choice.is_due()) return;
+  choice.began = true;
+  choice.complete = writer_->write(static_cast<int>(index), std::exchange(choice.held, {}));
   if (!choice.complete) return;
   if (engine_goes_on) context_.engine.cancel(choice.id);
   if (++num_complete_ < choices_.size()) return;
@@ -146,15 +158,10 @@ void Answer::observe(Choice& choice, const ChoiceDelta& delta) {
     for (size_t i = 0; i < num_tokens; ++i) context_.latency.inter_token.observe(gap_s);
   }
   if (num_tokens > 0) choice.last_token_s = now_s;
+  if (logs_answers(context_)) choice.logged_text += delta.text;
   if (!delta.finish) return;
   context_.latency.request.observe(now_s - started_s_);
-  if (context_.options.log_requests) {
-    log_info("request done", {{"id", choice.id},
-                              {"prompt_tokens", delta.usage.prompt_tokens},
-                              {"cached_tokens", delta.usage.cached_tokens},
-                              {"completion_tokens", delta.usage.completion_tokens},
-                              {"seconds", now_s - started_s_}});
-  }
+  log_done(context_, choice.id, delta.usage, now_s - started_s_, choice.logged_text);
 }
 
 void Answer::cancel_incomplete() {
