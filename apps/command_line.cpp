@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "apps/config_file.h"
 #include "base/check.h"
 
 namespace glint {
@@ -59,6 +61,24 @@ std::vector<std::string> arguments(const CLI::App& app, int argc, char** argv) {
   return reversed;
 }
 
+int wrong_usage(const CLI::App& app, const std::string& message) {
+  std::fprintf(stderr, "error: %s\n%s --help lists the flags.\n", message.c_str(),
+               app.get_name().c_str());
+  return 2;
+}
+
+std::optional<int> parse(CLI::App& app, std::vector<std::string> reversed) {
+  try {
+    app.parse(std::move(reversed));
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return 0;
+  } catch (const CLI::ParseError& e) {
+    return wrong_usage(app, e.what());
+  }
+}
+
 }  // namespace
 
 CLI::Validator above_zero() {
@@ -80,17 +100,22 @@ CLI::Option* add_model_argument(CLI::App& app, std::string& model, const std::st
 }
 
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {
-  try {
-    app.parse(arguments(app, argc, argv));
-    return std::nullopt;
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    std::fprintf(stderr, "error: %s\n%s --help lists the flags.\n", e.what(),
-                 app.get_name().c_str());
-    return 2;
-  }
+  return parse(app, arguments(app, argc, argv));
+}
+
+std::optional<int> parse_with_config(CLI::App& app, int argc, char** argv,
+                                     const std::string& config_path) {
+  const std::vector<std::string> typed = arguments(app, argc, argv);
+  if (const auto status = parse(app, typed)) return status;
+  if (config_path.empty()) return std::nullopt;
+  std::set<const CLI::Option*> options;
+  for (const CLI::Option* option : app.get_options())
+    if (option->count() > 0) options.insert(option);
+  Result<std::vector<std::string>> more = config_arguments(app, std::string(config_path), options);
+  if (!more) return wrong_usage(app, more.error().message);
+  std::vector<std::string> all(more->rbegin(), more->rend());
+  all.insert(all.begin(), typed.begin(), typed.end());  // the last one is read first
+  return parse(app, std::move(all));
 }
 
 }  // namespace glint
