@@ -67,13 +67,32 @@ int wrong_usage(const CLI::App& app, const std::string& message) {
   return 2;
 }
 
-std::optional<int> parse(CLI::App& app, std::vector<std::string> reversed) {
+// Why CLI11 found `reversed` to have too many arguments: the first name that is none, and what it
+// may begin, or what it says itself.
+std::string unexpected(const CLI::App& app, const std::vector<std::string>& reversed,
+                       const CLI::ParseError& error) {
+  for (auto it = reversed.rbegin(); it != reversed.rend() && *it != "--"; ++it) {
+    const std::string name = it->substr(0, it->find('='));
+    if (!name.starts_with("--") || app.get_option_no_throw(name) != nullptr) continue;
+    std::string longer;
+    for (const CLI::Option* option : app.get_options())
+      for (const std::string& candidate : option->get_lnames())
+        if (candidate.starts_with(name.substr(2))) longer += cat(" --", candidate);
+    if (longer.empty()) return cat("there is no flag ", name);
+    return cat(name, " may be any of", longer);
+  }
+  return error.what();
+}
+
+std::optional<int> parse(CLI::App& app, const std::vector<std::string>& reversed) {
   try {
-    app.parse(std::move(reversed));
+    app.parse(std::vector<std::string>(reversed));
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
     return 0;
+  } catch (const CLI::ExtrasError& e) {
+    return wrong_usage(app, unexpected(app, reversed, e));
   } catch (const CLI::ParseError& e) {
     return wrong_usage(app, e.what());
   }
@@ -115,7 +134,7 @@ std::optional<int> parse_with_config(CLI::App& app, int argc, char** argv,
   if (!more) return wrong_usage(app, more.error().message);
   std::vector<std::string> all(more->rbegin(), more->rend());
   all.insert(all.begin(), typed.begin(), typed.end());  // the last one is read first
-  return parse(app, std::move(all));
+  return parse(app, all);
 }
 
 }  // namespace glint

@@ -51,10 +51,11 @@ void exit_on_next_signal(const sigset_t& signals) {
 // Nothing can be saved: the engine's thread will not come back.
 void end_stuck_process(double timeout_s) {
   flush_log();
-  std::fprintf(stderr,
-               "error: a step has run for more than %g s (--watchdog-timeout): the GPU or its "
-               "driver hangs. The process ends, so that it can be started again.\n",
-               timeout_s);
+  std::fprintf(
+      stderr,
+      "error: a step has run for more than %g s (--watchdog-timeout), so the process ends. "
+      "A GPU or its driver hangs then; where steps may take so long, raise the flag.\n",
+      timeout_s);
   _exit(1);
 }
 

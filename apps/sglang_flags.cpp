@@ -139,7 +139,7 @@ constexpr SglangFlag kRefusedFlags[] = {
 
 CLI::Option* add_flag(CLI::App& app, const SglangFlag& flag, const char* group) {
   if (flag.takes == Takes::kNothing) return app.add_flag(flag.names, flag.why)->group(group);
-  CLI::Option* option = app.add_option(flag.names, flag.why)->group(group);
+  CLI::Option* option = app.add_option(flag.names, flag.why)->group(group)->type_name("TEXT");
   if (flag.takes == Takes::kValue) return option->expected(1)->take_last();
   return option->expected(1, 1 << 10);
 }

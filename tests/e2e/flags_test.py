@@ -1,6 +1,7 @@
 """The flags of glint serve: SGLang's launch lines, files of flags, what is refused, and docs/flags.md."""
 
 import concurrent.futures
+import http.client
 import itertools
 import json
 import os
@@ -11,7 +12,7 @@ import shlex
 import pytest
 
 from command_line_test import glint
-from conftest import Server, Stream, wait_until
+from conftest import DEADLINE_S, Server, Stream, wait_until
 
 ID = "zai-org/GLM-4.7-Flash"
 COMMIT = "7dd20894a642a0aa287e9827cb1a1f7f91386b67"
@@ -141,6 +142,13 @@ def test_a_gpu_beyond_the_visible_ones_is_refused():
     assert done.returncode == 1 and "CUDA_VISIBLE_DEVICES names 2: 4,5" in done.stderr
 
 
+def test_a_name_that_is_no_flags_is_told_apart_from_one_that_is_several():
+    assert "there is no flag --prot\n" in glint("serve", NO_MODEL, "--prot=1").stderr
+    several = glint("serve", NO_MODEL, "--enable-l", "--port", 1).stderr
+    assert "--enable-l may be any of --enable-lora --enable-lmcache" in several or (
+        "--enable-l may be any of --enable-lmcache --enable-lora" in several)
+
+
 # ---- --config
 
 def config(folder, text):
@@ -258,6 +266,15 @@ def test_the_log_of_decode_steps(start):
     silent = start("--decode-log-interval", 0)
     silent.post("/generate", {"text": "Hi", "sampling_params": {"max_new_tokens": 64, "ignore_eos": True}})
     assert silent.stop() == 0 and " decode " not in silent.stderr()
+
+
+def test_the_watchdog_ends_a_server_whose_step_does_not_end(start):
+    """A prompt of 8,000 tokens in one step takes many times the hundredth of a second that it may."""
+    server = start("--watchdog-timeout", 0.01, "--chunked-prefill-size", -1)
+    with pytest.raises(http.client.HTTPException):
+        server.post("/generate", {"input_ids": list(range(100)) * 80, "sampling_params": {"max_new_tokens": 1}})
+    assert server.process.wait(timeout=DEADLINE_S) == 1
+    assert "a step has run for more than 0.01 s (--watchdog-timeout)" in server.stderr()
 
 
 @pytest.mark.parametrize("level, request_lines, texts", [(0, 0, 0), (1, 1, 0), (2, 1, 1), (None, 1, 0)])
