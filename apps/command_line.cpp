@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "apps/config_file.h"
 #include "base/check.h"
 
 namespace glint {
@@ -59,6 +61,43 @@ std::vector<std::string> arguments(const CLI::App& app, int argc, char** argv) {
   return reversed;
 }
 
+int wrong_usage(const CLI::App& app, const std::string& message) {
+  std::fprintf(stderr, "error: %s\n%s --help lists the flags.\n", message.c_str(),
+               app.get_name().c_str());
+  return 2;
+}
+
+// Why CLI11 found `reversed` to have too many arguments: the first name that is none, and what it
+// may begin, or what it says itself.
+std::string unexpected(const CLI::App& app, const std::vector<std::string>& reversed,
+                       const CLI::ParseError& error) {
+  for (auto it = reversed.rbegin(); it != reversed.rend() && *it != "--"; ++it) {
+    const std::string name = it->substr(0, it->find('='));
+    if (!name.starts_with("--") || app.get_option_no_throw(name) != nullptr) continue;
+    std::string longer;
+    for (const CLI::Option* option : app.get_options())
+      for (const std::string& candidate : option->get_lnames())
+        if (candidate.starts_with(name.substr(2))) longer += cat(" --", candidate);
+    if (longer.empty()) return cat("there is no flag ", name);
+    return cat(name, " may be any of", longer);
+  }
+  return error.what();
+}
+
+std::optional<int> parse(CLI::App& app, const std::vector<std::string>& reversed) {
+  try {
+    app.parse(std::vector<std::string>(reversed));
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return 0;
+  } catch (const CLI::ExtrasError& e) {
+    return wrong_usage(app, unexpected(app, reversed, e));
+  } catch (const CLI::ParseError& e) {
+    return wrong_usage(app, e.what());
+  }
+}
+
 }  // namespace
 
 CLI::Validator above_zero() {
@@ -80,17 +119,22 @@ CLI::Option* add_model_argument(CLI::App& app, std::string& model, const std::st
 }
 
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {
-  try {
-    app.parse(arguments(app, argc, argv));
-    return std::nullopt;
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    std::fprintf(stderr, "error: %s\n%s --help lists the flags.\n", e.what(),
-                 app.get_name().c_str());
-    return 2;
-  }
+  return parse(app, arguments(app, argc, argv));
+}
+
+std::optional<int> parse_with_config(CLI::App& app, int argc, char** argv,
+                                     const std::string& config_path) {
+  const std::vector<std::string> typed = arguments(app, argc, argv);
+  if (const auto status = parse(app, typed)) return status;
+  if (config_path.empty()) return std::nullopt;
+  std::set<const CLI::Option*> options;
+  for (const CLI::Option* option : app.get_options())
+    if (option->count() > 0) options.insert(option);
+  Result<std::vector<std::string>> more = config_arguments(app, std::string(config_path), options);
+  if (!more) return wrong_usage(app, more.error().message);
+  std::vector<std::string> all(more->rbegin(), more->rend());
+  all.insert(all.begin(), typed.begin(), typed.end());  // the last one is read first
+  return parse(app, all);
 }
 
 }  // namespace glint

@@ -25,4 +25,8 @@ CLI::Validator between(double least, double most);
 // (whose sentence went to stderr).
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv);
 
+// The same for a command with --config (apps/config_file.h): `config_path` is what it sets.
+std::optional<int> parse_with_config(CLI::App& app, int argc, char** argv,
+                                     const std::string& config_path);
+
 }  // namespace glint

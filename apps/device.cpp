@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <sstream>
 #include <utility>
+#include <vector>
 
 #include "apps/gpu_probe.h"
 #include "backend/cpu/cpu_backend.h"
@@ -47,6 +50,24 @@ Device open_cpu(int num_threads) {
 }
 
 }  // namespace
+
+Result<void> use_gpu(int base_gpu_id) {
+  if (base_gpu_id == 0) return {};
+  constexpr const char* kVariable = "CUDA_VISIBLE_DEVICES";
+  const char* visible = std::getenv(kVariable);
+  if (visible == nullptr || *visible == '\0') {
+    setenv(kVariable, cat(base_gpu_id).c_str(), 1);
+    return {};
+  }
+  std::vector<std::string> gpus;
+  std::istringstream list{std::string(visible)};
+  for (std::string gpu; std::getline(list, gpu, ',');) gpus.push_back(gpu);
+  if (base_gpu_id >= static_cast<int>(gpus.size()))
+    return startup(cat("--base-gpu-id is ", base_gpu_id, "; CUDA_VISIBLE_DEVICES names ",
+                       gpus.size(), ": ", visible, ". Numbers begin at 0."));
+  setenv(kVariable, gpus[static_cast<size_t>(base_gpu_id)].c_str(), 1);
+  return {};
+}
 
 Result<Device> open_device(const std::string& wanted, int64_t weights_bytes, int num_threads) {
   if (wanted != "auto" && wanted != "cpu" && wanted != "cuda")

@@ -25,6 +25,11 @@ struct Device {
   bool is_gpu() const { return !gpu_name.empty(); }
 };
 
+// From here on the process sees of its GPUs the one with this number alone, in the order of
+// CUDA_VISIBLE_DEVICES where that is set. Before anything asks the driver. 0 changes nothing. The
+// Error (kStartup) says how many that variable names.
+Result<void> use_gpu(int base_gpu_id);
+
 // `wanted`: auto, cpu or cuda. Says on stderr which it is if that was left open. The Error
 // (kStartup) says what was found and what is needed. `num_threads` of the CPU backend; 0: all
 // cores.

@@ -13,7 +13,6 @@
 #include "chat/sha256.h"
 #include "engine/local_model_runner.h"
 #include "model/checkpoint.h"
-#include "model/hub.h"
 #include "model/memory_plan.h"
 #include "model/model.h"
 #include "model/step_cost.h"
@@ -74,7 +73,8 @@ Result<std::optional<Tokenizer>> load_tokenizer(const LoadOptions& options, cons
                                                 const ModelConfig& config) {
   if (options.skip_tokenizer_init) return std::optional<Tokenizer>();
   fs::path path = folder;
-  if (!options.tokenizer_path.empty()) path = TRY(resolve_model(options.tokenizer_path));
+  if (!options.tokenizer_path.empty())
+    path = TRY(resolve_model(options.tokenizer_path, process_environment, options.hub));
   return std::optional<Tokenizer>(TRY(load_tokenizer(path, config)));
 }
 
@@ -182,7 +182,8 @@ Result<std::optional<std::string>> unknown_template(const fs::path& folder) {
 Result<LoadedModel> load_model(const LoadOptions& options) {
   TRY(check_format(options));
   LoadedModel loaded;
-  loaded.folder = TRY(resolve_model(options.model));
+  TRY(use_gpu(options.base_gpu_id));
+  loaded.folder = TRY(resolve_model(options.model, process_environment, options.hub));
   loaded.config = TRY(load_config(loaded.folder / "config.json"));
   loaded.generation_config = TRY(load_generation_config(loaded.folder / "generation_config.json"));
   const NumberType compute = TRY(compute_type(options.dtype, loaded.config));
@@ -196,7 +197,10 @@ Result<LoadedModel> load_model(const LoadOptions& options) {
   loaded.limits = TRY(make_limits(options, loaded.config, device, element_bytes));
   if (device.is_gpu()) loaded.device = device.gpu_name;
   loaded.backend = std::move(device.backend);
-  Model model = TRY(load_weights(options, loaded, model_options(loaded.limits, compute)));
+  ModelOptions room = model_options(loaded.limits, compute);
+  room.recorded_rows = options.recorded_rows;
+  room.max_recorded_rows = options.max_recorded_rows;
+  Model model = TRY(load_weights(options, loaded, room));
   loaded.memory = {.weights_bytes = model.weight_bytes(), .kv_bytes = model.kv_bytes()};
   print_memory(model, loaded.limits);
   const int num_tokens =
@@ -205,7 +209,7 @@ Result<LoadedModel> load_model(const LoadOptions& options) {
   loaded.engine = std::make_unique<Engine>(
       loaded.limits,
       std::make_unique<LocalModelRunner>(*loaded.backend, std::move(model), num_tokens),
-      *loaded.clock);
+      *loaded.clock, options.engine);
   return loaded;
 }
 

@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "engine/engine.h"
 #include "model/config.h"
+#include "model/hub.h"
 #include "scheduler/limits.h"
 #include "tokenizer/tokenizer.h"
 
@@ -24,14 +25,19 @@ namespace glint {
 
 // What the flags said; "auto", 0 and nothing leave the choice to load_model.
 struct LoadOptions {
-  std::string model;                          // a Hugging Face folder, or an id in the local cache
-  std::string tokenizer_path;                 // empty: the model's folder
-  std::string chat_template;                  // empty: the folder's own
-  std::string device = "auto";                // auto, cpu, cuda
-  std::string dtype = "auto";                 // auto (the checkpoint's), bfloat16, float32
-  std::string load_format = "auto";           // auto, safetensors, dummy (random weights)
-  bool skip_tokenizer_init = false;           // no text, only ids
-  int num_threads = 0;                        // of the CPU backend; 0: all cores
+  std::string model;                 // a Hugging Face folder, or an id in the local cache
+  HubOptions hub;                    // which files of an id
+  std::string tokenizer_path;        // empty: the model's folder
+  std::string chat_template;         // empty: the folder's own
+  std::string device = "auto";       // auto, cpu, cuda
+  std::string dtype = "auto";        // auto (the checkpoint's), bfloat16, float32
+  std::string load_format = "auto";  // auto, safetensors, dummy (random weights)
+  bool skip_tokenizer_init = false;  // no text, only ids
+  int num_threads = 0;               // of the CPU backend; 0: all cores
+  int base_gpu_id = 0;               // of the GPUs that the process may see
+  // Steps that are recorded on a GPU (model/model.h).
+  std::optional<std::vector<int>> recorded_rows;
+  std::optional<int> max_recorded_rows;
   uint64_t random_seed = 0;                   // of dummy weights
   bool deterministic = false;                 // the request rule on every device
   std::optional<int> context_length;          // tokens of one request, at most the model's own
@@ -41,6 +47,7 @@ struct LoadOptions {
   // larger steps would keep the answers of others waiting.
   std::optional<int> chunked_prefill_size;
   SchedulerLimits limits{};  // context_length and num_pages are filled in by load_model
+  EngineOptions engine{};
 };
 
 struct LoadedModel {

@@ -15,6 +15,7 @@
 #include "apps/load_model.h"
 #include "apps/serve_options.h"
 #include "base/log.h"
+#include "engine/watchdog.h"
 #include "http/server.h"
 
 namespace glint {
@@ -47,6 +48,17 @@ void exit_on_next_signal(const sigset_t& signals) {
   }).detach();
 }
 
+// Nothing can be saved: the engine's thread will not come back.
+void end_stuck_process(double timeout_s) {
+  flush_log();
+  std::fprintf(
+      stderr,
+      "error: a step has run for more than %g s (--watchdog-timeout), so the process ends. "
+      "A GPU or its driver hangs then; where steps may take so long, raise the flag.\n",
+      timeout_s);
+  _exit(1);
+}
+
 Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   TRY(name_model(options));
   TRY(HttpServer::check(options.http));  // not after minutes of loading
@@ -55,10 +67,13 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   options.api.machine = this_machine();
   ServerContext context(options.api, model.config, *model.engine, *model.clock);
   fill_context(context, model);
+  if (options.sampling_defaults == "openai") context.generation_config = GenerationConfig{};
   const std::unique_ptr<HttpServer> server =
       TRY(HttpServer::listen(options.http, make_router(context)));
   {
     const EngineThread engine(*model.engine);
+    const Watchdog watchdog(*model.engine, options.watchdog_timeout_s,
+                            [s = options.watchdog_timeout_s] { end_stuck_process(s); });
     server->start();
     std::fprintf(stderr, "listening on http://%s:%d\n", options.http.host.c_str(), server->port());
     log_info("signal", {{"number", wait_for_signal(signals)}});
@@ -77,9 +92,12 @@ int run_serve(int argc, char** argv) {
   ServeOptions options;
   CLI::App app("Serves a model over HTTP: OpenAI's API and SGLang's /generate.", "glint serve");
   add_serve_flags(app, options);
-  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  if (const auto status = parse_with_config(app, argc, argv, options.config_path)) return *status;
   const sigset_t signals = block_ending_signals();
-  finish_serve_options(app, options);
+  if (const Result<void> finished = finish_serve_options(app, options); !finished) {
+    std::fprintf(stderr, "error: %s\n", finished.error().message.c_str());
+    return 2;
+  }
   const Result<void> served = serve(options, signals);
   if (served) return 0;
   std::fprintf(stderr, "error: %s\n", served.error().message.c_str());

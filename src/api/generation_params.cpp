@@ -21,6 +21,14 @@ struct Names {
   std::string_view repetition_penalty = "repetition_penalty";
 };
 
+// What the model and the server's flags say where a request does not.
+struct ModelDefaults {
+  GenerationConfig generation;
+  std::vector<TokenId> stop_token_ids;
+  int vocab_size = std::numeric_limits<int>::max();
+  int stream_interval = 1;
+};
+
 Names names_of(Dialect dialect) {
   switch (dialect) {
     case Dialect::kOpenAi:
@@ -96,12 +104,12 @@ Result<void> read_stop_strings(const RequestFields& fields, std::string_view nam
   return {};
 }
 
-Result<void> read_stop_ids(const RequestFields& fields, const ServerContext& context,
+Result<void> read_stop_ids(const RequestFields& fields, const ModelDefaults& model,
                            GenerationParams& params) {
   const bool ignore_eos = TRY(fields.boolean("ignore_eos")).value_or(false);
   std::vector<TokenId>& ids = params.sampling.stop_token_ids;
-  if (!ignore_eos) ids = context.stop_token_ids;
-  const auto more = TRY(fields.integers("stop_token_ids", 0, context.config.vocab_size - 1));
+  if (!ignore_eos) ids = model.stop_token_ids;
+  const auto more = TRY(fields.integers("stop_token_ids", 0, model.vocab_size - 1));
   if (more.size() > kMaxStopIds)
     return fields.error("stop_token_ids", cat("stop_token_ids has ", more.size(),
                                               " entries; at most ", kMaxStopIds, " are allowed."));
@@ -167,6 +175,27 @@ bool asks_for_something(const Json& value) {
   return value != Json(0);
 }
 
+// All but the seed.
+Result<GenerationParams> read_params(const RequestFields& fields, const Names& names,
+                                     const ModelDefaults& model) {
+  GenerationParams params;
+  TRY(read_filters(fields, model.generation, params.sampling));
+  TRY(read_penalties(fields, names, model.generation, params.sampling));
+  TRY(read_logit_bias(fields, model.vocab_size, params.sampling));
+  TRY(read_lengths(fields, names, params));
+  TRY(read_stop_ids(fields, model, params));
+  TextOptions& text = params.text;
+  TRY(read_stop_strings(fields, names.stop, text));
+  text.repetition = TRY(read_repetition(fields));
+  text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
+  text.no_stop_trim = TRY(fields.boolean("no_stop_trim")).value_or(false);
+  text.stream_interval = static_cast<int>(
+      TRY(fields.integer("stream_interval", 1, kMaxInt)).value_or(model.stream_interval));
+  if (Result<void> valid = validate(params.sampling, model.vocab_size); !valid)
+    return fields.error(valid.error().param, valid.error().message);
+  return params;
+}
+
 // The wording of SGLang 0.5.7, which clients look for.
 Result<void> check_context(size_t prompt_tokens, const GenerationParams& params,
                            std::string_view prompt_param, const ServerContext& context) {
@@ -175,7 +204,7 @@ Result<void> check_context(size_t prompt_tokens, const GenerationParams& params,
   if (prompt >= context_length)
     return input_too_long(std::to_string(prompt), prompt_param, context);
   const int max_tokens = params.max_tokens.value_or(0);
-  if (prompt + max_tokens > context_length) {
+  if (prompt + max_tokens > context_length && !context.options.allow_auto_truncate) {
     return Error{ErrorCode::kInvalidRequest,
                  cat("Requested token count exceeds the model's maximum context length of ",
                      context_length, " tokens. You requested a total of ", prompt + max_tokens,
@@ -191,9 +220,11 @@ Result<void> check_context(size_t prompt_tokens, const GenerationParams& params,
 // which does not know the fields' names.
 Result<int> check_room(size_t prompt_tokens, const GenerationParams& params,
                        std::string_view prompt_param, const ServerContext& context) {
+  int wanted = params.max_tokens.value_or(GenerateRequest::kMaxTokensUnset);
+  const int64_t room = max_prompt_tokens(context.limits) + 1 - static_cast<int64_t>(prompt_tokens);
+  if (context.options.allow_auto_truncate && wanted > room) wanted = static_cast<int>(room);
   Result<int> max_tokens =
-      admitted_max_tokens(context.limits, static_cast<int>(prompt_tokens),
-                          params.max_tokens.value_or(GenerateRequest::kMaxTokensUnset));
+      admitted_max_tokens(context.limits, static_cast<int>(prompt_tokens), wanted);
   if (max_tokens) return max_tokens;
   Error error = std::move(max_tokens.error());
   error.param = error.param == "prompt" ? std::string(prompt_param) : params.max_tokens_field;
@@ -202,26 +233,27 @@ Result<int> check_room(size_t prompt_tokens, const GenerationParams& params,
 
 }  // namespace
 
-Result<GenerationParams> parse_generation_params(const RequestFields& fields, Dialect dialect,
+Result<GenerationParams> parse_generation_params(const RequestFields& request, Dialect dialect,
                                                  ServerContext& context) {
   const Names names = names_of(dialect);
-  GenerationParams params;
-  TRY(read_filters(fields, context.generation_config, params.sampling));
-  TRY(read_penalties(fields, names, context.generation_config, params.sampling));
-  TRY(read_logit_bias(fields, context.config.vocab_size, params.sampling));
-  TRY(read_lengths(fields, names, params));
-  TRY(read_stop_strings(fields, names.stop, params.text));
-  TRY(read_stop_ids(fields, context, params));
-  params.text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
-  params.text.repetition = TRY(read_repetition(fields));
-  params.text.no_stop_trim = TRY(fields.boolean("no_stop_trim")).value_or(false);
+  const PreferredParams& preferred = context.options.preferred;
+  const RequestFields fields =
+      request.over(dialect == Dialect::kNative ? preferred.native.get() : preferred.openai.get());
+  GenerationParams params = TRY(read_params(fields, names,
+                                            {.generation = context.generation_config,
+                                             .stop_token_ids = context.stop_token_ids,
+                                             .vocab_size = context.config.vocab_size,
+                                             .stream_interval = context.options.stream_interval}));
   params.sampling.seed = TRY(read_seed(fields, names.seed, context));
   TRY(refuse_unavailable(fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex",
                                   "structured_outputs", "guided_json", "guided_regex",
                                   "guided_choice", "guided_grammar", "custom_logit_processor"}));
-  if (Result<void> valid = validate(params.sampling, context.config.vocab_size); !valid)
-    return fields.error(valid.error().param, valid.error().message);
   return params;
+}
+
+Result<void> check_generation_fields(const RequestFields& fields) {
+  TRY(read_params(fields, names_of(Dialect::kNative), {}));
+  return {};
 }
 
 Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& params) {

@@ -32,6 +32,7 @@ struct TextOptions {
   bool skip_special_tokens = true;
   bool no_stop_trim = false;  // what stopped the text stays in it
   RepetitionLimits repetition{};
+  int stream_interval = 1;  // tokens in one piece of a stream, after the first
 };
 
 struct GenerationParams {
@@ -51,6 +52,9 @@ enum class Dialect { kOpenAi, kResponses, kNative, kAnthropic, kOllama };
 
 Result<GenerationParams> parse_generation_params(const RequestFields& fields, Dialect dialect,
                                                  ServerContext& context);
+
+// Whether a request of /generate could have these sampling_params, for some model.
+Result<void> check_generation_fields(const RequestFields& fields);
 
 // priority, extra_key and cache_salt, which stand outside sampling_params in both dialects.
 Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& params);
@@ -73,7 +77,9 @@ Result<void> check_num_answers(size_t num_answers, std::string_view param);
 
 // One GenerateRequest for each prompt and choice, prompt-major. An unset max_tokens becomes
 // `default_max_tokens`, as far as the context allows; nothing: as far as context and pool allow.
-// Refuses what the context cannot hold. `prompt_param` is the field that holds the prompts.
+// Refuses what the context cannot hold; with --allow-auto-truncate, where prompts were cut before
+// (api/prompts.h), a larger max_tokens is lowered instead. `prompt_param` is the field that holds
+// the prompts.
 Result<std::vector<GenerateRequest>> make_requests(const std::vector<SharedTokens>& prompts,
                                                    const GenerationParams& params,
                                                    std::optional<int> default_max_tokens,

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "api/generation_params.h"
+#include "base/log.h"
+#include "scheduler/admission.h"
 
 namespace glint {
 namespace {
@@ -43,6 +45,15 @@ Result<void> check_prompt(const RequestFields& fields, std::string_view name, Pr
                       "ids.");
 }
 
+// The beginning of `ids` that fits; all of them without --allow-auto-truncate.
+std::vector<TokenId> truncated(std::vector<TokenId> ids, const ServerContext& context) {
+  const auto most = static_cast<size_t>(max_prompt_tokens(context.limits));
+  if (!context.options.allow_auto_truncate || ids.size() <= most) return ids;
+  log_warning("prompt cut", {{"tokens", ids.size()}, {"kept", most}});
+  ids.resize(most);
+  return ids;
+}
+
 bool is_batch(const Json& value) {
   return value.is_array() && !value.empty() && (value[0].is_string() || value[0].is_array());
 }
@@ -53,8 +64,10 @@ Result<std::vector<TokenId>> encode_prompt(std::string_view text,
                                            std::optional<std::span<const ByteRange>> control,
                                            std::string_view prompt_param,
                                            const ServerContext& context) {
-  const size_t max_counted = kCountedContexts * static_cast<size_t>(context.limits.context_length);
   const Tokenizer& tokenizer = *context.tokenizer;
+  if (context.options.allow_auto_truncate)
+    return truncated(control ? tokenizer.encode(text, *control) : tokenizer.encode(text), context);
+  const size_t max_counted = kCountedContexts * static_cast<size_t>(context.limits.context_length);
   std::optional<std::vector<TokenId>> ids =
       control ? tokenizer.encode_at_most(max_counted, text, *control)
               : tokenizer.encode_at_most(max_counted, text);
@@ -85,7 +98,7 @@ Result<std::vector<SharedTokens>> encode_prompts(const RawPrompts& raw,
   prompts.reserve(raw.prompts.size());
   for (const Json* prompt : raw.prompts) {
     if (prompt->is_array()) {
-      prompts.push_back(prompt->get<std::vector<TokenId>>());
+      prompts.push_back(truncated(prompt->get<std::vector<TokenId>>(), context));
     } else {
       prompts.push_back(TRY(
           encode_prompt(prompt->get_ref<const std::string&>(), std::nullopt, raw.field, context)));

@@ -31,12 +31,14 @@ struct RawPrompts {
 Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std::string_view name,
                                                PromptKind kind, const ServerContext& context);
 
-// Texts are raw: control tokens are matched in them.
+// Texts are raw: control tokens are matched in them. With --allow-auto-truncate, each is cut to
+// what fits.
 Result<std::vector<SharedTokens>> encode_prompts(const RawPrompts& raw,
                                                  const ServerContext& context);
 
 // Control tokens are matched in `control`; nothing: everywhere, as in raw text. A text that the
-// context cannot hold is given up as soon as that is certain. Needs a tokenizer.
+// context cannot hold is given up as soon as that is certain, or, with --allow-auto-truncate, cut
+// at its end. Needs a tokenizer.
 Result<std::vector<TokenId>> encode_prompt(std::string_view text,
                                            std::optional<std::span<const ByteRange>> control,
                                            std::string_view prompt_param,

@@ -63,9 +63,19 @@ std::string shown(const Json& value) {
   return text.substr(0, end) + "…";
 }
 
+RequestFields RequestFields::over(const Json* defaults) const {
+  RequestFields fields(object_, path_);
+  fields.defaults_ = defaults;
+  return fields;
+}
+
 const Json* RequestFields::find(std::string_view name) const {
-  const auto it = object_.find(name);
-  return it == object_.end() || it->is_null() ? nullptr : &*it;
+  for (const Json* object : {&object_, defaults_}) {
+    if (object == nullptr) continue;
+    const auto it = object->find(name);
+    if (it != object->end() && !it->is_null()) return &*it;
+  }
+  return nullptr;
 }
 
 Result<std::optional<bool>> RequestFields::boolean(std::string_view name) const {

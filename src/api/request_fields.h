@@ -27,6 +27,9 @@ class RequestFields {
   explicit RequestFields(const Json& object, std::string path = "")
       : object_(object), path_(std::move(path)) {}
 
+  // The same fields, with those of `defaults` where they are absent or null. Null: no defaults.
+  RequestFields over(const Json* defaults) const;
+
   // Null if the field is absent or null.
   const Json* find(std::string_view name) const;
 
@@ -53,6 +56,7 @@ class RequestFields {
  private:
   const Json& object_;
   std::string path_;
+  const Json* defaults_ = nullptr;
 };
 
 }  // namespace glint

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/latency.h"
+#include "api/preferred_params.h"
 #include "api/responses/response_store.h"
 #include "api/running_requests.h"
 #include "base/clock.h"
@@ -33,10 +34,14 @@ struct ApiOptions {
   bool incremental_output = false;   // --stream-output: /generate streams deltas
   bool keep_billing_header = false;  // --keep-billing-header
   bool log_requests = false;
+  int log_requests_level = 1;  // api/request_log.h
   bool serve_version = false;  // GET /version
-  uint64_t random_seed = 0;    // where the seeds of requests without one come from
-  bool deterministic = false;  // or what all of them get
-  Machine machine{};           // for /configure
+  PreferredParams preferred{};
+  int stream_interval = 1;           // tokens in one piece of a stream
+  bool allow_auto_truncate = false;  // what is too long is cut instead of refused
+  uint64_t random_seed = 0;          // where the seeds of requests without one come from
+  bool deterministic = false;        // or what all of them get
+  Machine machine{};                 // for /configure
 };
 
 // Of the device, as allocated.

@@ -2,7 +2,7 @@
 
 #include <iterator>
 
-#include "base/log.h"
+#include "api/request_log.h"
 
 namespace glint {
 namespace {
@@ -49,6 +49,7 @@ Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
                                 const std::vector<TextOptions>& texts,
                                 const std::vector<std::string>& rids) {
   choices_.reserve(requests.size());
+  log_received(context_, exchange_->request(), requests);
   const std::string http_id(request_id(exchange_->request()));
   for (GenerateRequest& request : requests) {
     const size_t index = choices_.size();
@@ -68,7 +69,8 @@ Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
     choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text),
                               .id = *id,
                               .rid = rid,
-                              .entry = {context_.running, *id, std::move(names)}});
+                              .entry = {context_.running, *id, std::move(names)},
+                              .stream_interval = text.stream_interval});
   }
   return {};
 }
@@ -114,6 +116,10 @@ std::vector<std::optional<TokenEvent>> Answer::take_incoming() {
   return events;
 }
 
+bool Answer::Choice::is_due() const {
+  return !began || held.finish || held.tokens.size() >= static_cast<size_t>(stream_interval);
+}
+
 void Answer::deliver(size_t index, TokenEvent event) {
   Choice& choice = choices_[index];
   if (choice.complete) return;
@@ -122,11 +128,16 @@ void Answer::deliver(size_t index, TokenEvent event) {
   ChoiceDelta delta = choice.text.append(std::move(event));
   observe(choice, delta);
   if (delta.finish && delta.finish->reason == FinishReason::kError) {
+    if (!choice.held.tokens.empty())
+      writer_->write(static_cast<int>(index), std::move(choice.held));
     writer_->fail({ErrorCode::kInternal, delta.finish->message});
     cancel_incomplete();
     return close();
   }
-  choice.complete = writer_->write(static_cast<int>(index), std::move(delta));
+  choice.held.append(std::move(delta));
+  if (!choice.is_due()) return;
+  choice.began = true;
+  choice.complete = writer_->write(static_cast<int>(index), std::exchange(choice.held, {}));
   if (!choice.complete) return;
   choice.entry.release();
   if (engine_goes_on) context_.engine.cancel(choice.id);
@@ -156,17 +167,15 @@ void Answer::observe(Choice& choice, const ChoiceDelta& delta) {
     for (size_t i = 0; i < num_tokens; ++i) context_.latency.inter_token.observe(gap_s);
   }
   if (num_tokens > 0) choice.last_token_s = now_s;
+  if (logs_answers(context_)) choice.logged_text += delta.text;
   if (!delta.finish) return;
   context_.latency.request.observe(now_s - started_s_);
-  if (context_.options.log_requests) {
-    log_info("request done", {{"id", choice.id},
-                              {"rid", choice.rid},
-                              {"x_request_id", request_id(exchange_->request())},
-                              {"prompt_tokens", delta.usage.prompt_tokens},
-                              {"cached_tokens", delta.usage.cached_tokens},
-                              {"completion_tokens", delta.usage.completion_tokens},
-                              {"seconds", now_s - started_s_}});
-  }
+  log_done(context_, exchange_->request(),
+           {.id = choice.id,
+            .rid = choice.rid,
+            .usage = delta.usage,
+            .seconds = now_s - started_s_,
+            .text = choice.logged_text});
 }
 
 void Answer::cancel_incomplete() {

@@ -6,8 +6,9 @@
 //   sink ─▶ incoming ─▶ post one task ─▶ drain ─▶ ChoiceText ─▶ AnswerWriter ─▶ Exchange
 //
 // At most one drain task is under way, however many events come; events that have gathered are
-// joined, so that a slow connection gets fewer and larger chunks. While the Exchange is not
-// writable nothing is drained. A client that goes away cancels its sequences.
+// joined, so that a slow connection gets fewer and larger chunks, and so does who asked for a
+// longer stream_interval. While the Exchange is not writable nothing is drained. A client that goes
+// away cancels its sequences.
 
 #include <memory>
 #include <mutex>
@@ -61,6 +62,12 @@ class Answer : public std::enable_shared_from_this<Answer> {
     RunningRequests::Entry entry{};
     bool complete = false;
     double last_token_s = 0;  // 0: none yet
+    int stream_interval = 1;
+    bool began = false;         // something was written
+    ChoiceDelta held{};         // until it is long enough to write
+    std::string logged_text{};  // for the log, where that has it
+
+    bool is_due() const;  // `held` is to be written now
   };
 
   Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,

@@ -11,8 +11,11 @@
 namespace glint {
 
 struct Engine::State {
-  State(const SchedulerLimits& l, std::unique_ptr<ModelRunner> runner, const Clock& clock)
-      : limits(l), loop(l, std::move(runner), clock, num_waiting), published(loop.stats()) {}
+  State(const SchedulerLimits& l, std::unique_ptr<ModelRunner> runner, const Clock& clock,
+        const EngineOptions& options)
+      : limits(l),
+        loop(l, std::move(runner), clock, options, num_waiting),
+        published(loop.stats()) {}
 
   void publish_stats() {
     std::lock_guard lock(stats_mutex);
@@ -24,13 +27,15 @@ struct Engine::State {
   std::atomic<RequestId> next_id{1};
   std::atomic<int> num_waiting{0};  // submitted, and never started yet
   EngineLoop loop;                  // the engine thread's
+  uint64_t num_turns = 0;           // the engine thread's
+  std::atomic<uint64_t> turn_under_way{0};
   std::mutex stats_mutex;
   EngineStats published;  // guarded by stats_mutex
 };
 
 Engine::Engine(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner,
-               const Clock& clock)
-    : state_(std::make_unique<State>(limits, std::move(runner), clock)) {}
+               const Clock& clock, const EngineOptions& options)
+    : state_(std::make_unique<State>(limits, std::move(runner), clock, options)) {}
 
 Engine::~Engine() = default;
 
@@ -89,10 +94,16 @@ EngineStats Engine::stats() const {
   return state_->published;
 }
 
+uint64_t Engine::turn_under_way() const {
+  return state_->turn_under_way.load(std::memory_order_relaxed);
+}
+
 bool Engine::step() {
+  state_->turn_under_way.store(++state_->num_turns, std::memory_order_relaxed);
   const bool did_something = state_->loop.turn(state_->commands.drain());
   state_->publish_stats();
   state_->loop.answer_commands();
+  state_->turn_under_way.store(0, std::memory_order_relaxed);
   return did_something;
 }
 

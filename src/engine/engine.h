@@ -3,6 +3,7 @@
 // The loop that joins the rest: queue → plan → batch → submit → collect → events. One thread owns
 // all engine state; the functions marked so may be called from any thread.
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -10,6 +11,7 @@
 #include "base/result.h"
 #include "engine/event.h"
 #include "engine/model_runner.h"
+#include "engine/options.h"
 #include "engine/request.h"
 #include "engine/stats.h"
 #include "scheduler/limits.h"
@@ -20,7 +22,8 @@ class Scheduler;
 
 class Engine {
  public:
-  Engine(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner, const Clock& clock);
+  Engine(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner, const Clock& clock,
+         const EngineOptions& options = {});
   ~Engine();
 
   // Any thread. Refused at once: a request that can never fit (kInvalidRequest, with the sum), a
@@ -42,6 +45,8 @@ class Engine {
   void resume(std::function<void(Result<void>)> done);
   // Any thread: a consistent copy as of the last step.
   EngineStats stats() const;
+  // Any thread: the number of the turn that step() is busy with, 0 between turns.
+  uint64_t turn_under_way() const;
 
   // The engine thread. One turn; false when there was nothing to do.
   bool step();

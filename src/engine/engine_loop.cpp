@@ -47,11 +47,14 @@ TokenEvent abort_event(const SequenceCounts& counts) {
 }  // namespace
 
 EngineLoop::EngineLoop(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner,
-                       const Clock& clock, std::atomic<int>& num_waiting)
+                       const Clock& clock, const EngineOptions& options,
+                       std::atomic<int>& num_waiting)
     : clock_(clock),
+      options_(options),
       runner_(std::move(runner)),
       num_waiting_(num_waiting),
       scheduler_(limits),
+      steps_to_report_(options.report_interval),
       window_begin_s_(clock.now_s()) {}
 
 bool EngineLoop::turn(std::vector<Command> commands) {
@@ -61,9 +64,11 @@ bool EngineLoop::turn(std::vector<Command> commands) {
         " sequences wait and none can run");
   std::optional<InFlight> submitted;
   if (!plan.empty()) submitted = submit_step(std::move(plan));
-  const std::optional<InFlight> to_collect = std::exchange(in_flight_, std::move(submitted));
+  std::optional<InFlight> to_collect = std::exchange(in_flight_, std::move(submitted));
+  if (in_flight_ && !options_.run_ahead) to_collect = std::exchange(in_flight_, std::nullopt);
   if (to_collect) collect_step(*to_collect);
   update_throughput();
+  report();
   return !commands.empty() || to_collect || in_flight_;
 }
 
@@ -169,6 +174,7 @@ void EngineLoop::count_step(const InFlight& step) {
   totals.decode_rows += decode_rows;
   totals.prompt_tokens += prompt_tokens;
   last_collected_s_ = now_s;
+  steps_to_report_ -= decode_rows > 0;
 }
 
 void EngineLoop::answer(const Outcome& outcome, SampledTokens& sampled) {
@@ -216,6 +222,12 @@ void EngineLoop::update_throughput() {
   throughput_tps_ = static_cast<double>(tokens - window_begin_tokens_) / elapsed_s;
   window_begin_s_ = now_s;
   window_begin_tokens_ = tokens;
+}
+
+void EngineLoop::report() {
+  if (options_.report_interval <= 0 || steps_to_report_ > 0) return;
+  steps_to_report_ = options_.report_interval;
+  options_.report(stats());
 }
 
 EngineStats EngineLoop::stats() const {

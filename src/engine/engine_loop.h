@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "engine/command_queue.h"
 #include "engine/model_runner.h"
+#include "engine/options.h"
 #include "engine/stats.h"
 #include "scheduler/scheduler.h"
 
@@ -22,10 +23,10 @@ class EngineLoop {
  public:
   // `num_waiting` counts submitted requests that did not start yet; submit() adds to it.
   EngineLoop(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner, const Clock& clock,
-             std::atomic<int>& num_waiting);
+             const EngineOptions& options, std::atomic<int>& num_waiting);
 
-  // Applies `commands`, submits a step unless paused, collects the one before. False if there was
-  // nothing to do.
+  // Applies `commands`, submits a step unless paused, collects the one before, or, without
+  // run-ahead, the same. False if there was nothing to do.
   bool turn(std::vector<Command> commands);
   // Every open request gets kAbort; the step in flight is collected.
   void abort_all();
@@ -63,8 +64,10 @@ class EngineLoop {
   void end_request(RequestId id, TokenEvent&& event);
   void leave_waiting(OpenRequest& request);
   void update_throughput();
+  void report();
 
   const Clock& clock_;
+  const EngineOptions options_;
   std::unique_ptr<ModelRunner> runner_;
   std::atomic<int>& num_waiting_;
   Scheduler scheduler_;
@@ -77,6 +80,7 @@ class EngineLoop {
   int64_t requests_total_ = 0;
   int64_t aborted_requests_total_ = 0;
   int64_t steps_total_ = 0;
+  int steps_to_report_ = 0;
   StepTotals decode_steps_, prompt_steps_;
   double last_collected_s_ = 0;
   double window_begin_s_ = 0;  // of the throughput figure

@@ -149,8 +149,8 @@ TEST(LocalModelRunnerTest, AllStepsMayBeSubmittedAtOnce) {
 }
 
 // `count` requests of one id each that decode together, and what they answer.
-std::vector<std::vector<Row>> decode_together(Backend& backend, int count, int num_steps) {
-  ModelOptions wide = options();
+std::vector<std::vector<Row>> decode_together(Backend& backend, int count, int num_steps,
+                                              ModelOptions wide = options()) {
   wide.num_pages = wide.max_batch_tokens = wide.max_batch_sequences = wide.max_logit_rows = 40;
   auto model = Model::load_dummy(backend, tiny_config(), wide, /*seed=*/3);
   CHECK(model.has_value(), model.error().message);
@@ -186,6 +186,21 @@ TEST(LocalModelRunnerTest, ARecordedStepIsFilledWithRowsOfNoSequence) {
     LateBackend late;
     const auto plain = make_cpu_backend(2);
     EXPECT_EQ(decode_together(late, count, 5), decode_together(*plain, count, 5));
+  }
+}
+
+// Whatever is recorded: nothing, some sizes of which some are too large, or small ones only.
+TEST(LocalModelRunnerTest, AnAnswerDoesNotDependOnWhatIsRecorded) {
+  std::vector<ModelOptions> all(4, options());
+  all[0].recorded_rows.emplace();
+  all[1].recorded_rows = {7, 2, 1000, 2};
+  all[2].max_recorded_rows = 4;
+  all[3].max_recorded_rows = 0;
+  const auto plain = make_cpu_backend(2);
+  const auto expected = decode_together(*plain, 5, 5);
+  for (const ModelOptions& one : all) {
+    LateBackend late;
+    EXPECT_EQ(decode_together(late, 5, 5, one), expected);
   }
 }
 

@@ -30,18 +30,33 @@ fs::path cached_repository(const fs::path& cache, std::string_view id) {
   return cache / ("models--" + name);
 }
 
-// The first word of refs/main: a hash. Empty if there is none.
-std::string main_revision(const fs::path& repository) {
-  std::ifstream file(repository / "refs" / "main");
-  std::string revision;
-  file >> revision;
-  return is_id_part(revision) ? revision : "";
+// "main", or "refs/pr/1": nothing that could leave the cache.
+bool is_revision(std::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return is_id_part(name);
+  return is_id_part(name.substr(0, slash)) && is_revision(name.substr(slash + 1));
 }
 
-Error not_cached(std::string_view id, const fs::path& looked_at, std::string_view missing) {
+// The snapshot's hash: the first word of refs/<name>, or `name` itself if it is one. Empty if there
+// is neither.
+std::string commit_of(const fs::path& repository, const std::string& name) {
+  if (!is_revision(name)) return "";
+  std::ifstream file(repository / "refs" / name);
+  std::string hash;
+  file >> hash;
+  std::error_code error;
+  if (!file && fs::is_directory(repository / "snapshots" / name, error)) return name;
+  return is_id_part(hash) ? hash : "";
+}
+
+Error not_cached(std::string_view id, const HubOptions& options, const fs::path& looked_at,
+                 std::string_view missing) {
+  std::string command = cat("hf download ", id);
+  if (!options.revision.empty()) command += cat(" --revision ", options.revision);
+  if (!options.cache.empty()) command += cat(" --cache-dir ", options.cache.string());
   return {ErrorCode::kStartup,
           cat("There is no folder ", id, ", and ", looked_at.string(), " has no ", missing,
-              ". Fetch the model with\n  hf download ", id, "\nor name a folder that has it.")};
+              ". Fetch the model with\n  ", command, "\nor name a folder that has it.")};
 }
 
 }  // namespace
@@ -61,7 +76,8 @@ fs::path hub_cache_folder(const Environment& environment) {
   return fs::path(environment("HOME").value_or("/")) / ".cache" / "huggingface" / "hub";
 }
 
-Result<fs::path> resolve_model(std::string_view model, const Environment& environment) {
+Result<fs::path> resolve_model(std::string_view model, const Environment& environment,
+                               const HubOptions& options) {
   std::error_code error;
   if (fs::is_directory(fs::path(model), error)) return fs::path(model);
   if (!is_hub_id(model)) {
@@ -70,13 +86,14 @@ Result<fs::path> resolve_model(std::string_view model, const Environment& enviro
                      ": no such folder. MODEL is a folder with config.json, or an id such as "
                      "zai-org/GLM-4.7-Flash.")};
   }
-  const fs::path repository = cached_repository(hub_cache_folder(environment), model);
-  const std::string revision = main_revision(repository);
-  if (revision.empty()) return not_cached(model, repository, "refs/main");
-  const fs::path snapshot = repository / "snapshots" / revision;
-  if (!fs::exists(snapshot / "config.json", error)) {
-    return not_cached(model, snapshot, "config.json");
-  }
+  const fs::path cache = options.cache.empty() ? hub_cache_folder(environment) : options.cache;
+  const fs::path repository = cached_repository(cache, model);
+  const std::string name = options.revision.empty() ? "main" : options.revision;
+  const std::string commit = commit_of(repository, name);
+  if (commit.empty()) return not_cached(model, options, repository, "refs/" + name);
+  const fs::path snapshot = repository / "snapshots" / commit;
+  if (!fs::exists(snapshot / "config.json", error))
+    return not_cached(model, options, snapshot, "config.json");
   return snapshot;
 }
 

@@ -91,6 +91,29 @@ TEST(Hub, ARevisionCannotLeaveTheCache) {
   }
 }
 
+TEST(Hub, ARevisionIsANameThatWasFetchedOrAHash) {
+  const TestFolder folder;
+  const fs::path snapshot = write_repository(folder.path(), kRevision);
+  const fs::path refs = folder.path() / kRepository / "refs";
+  fs::create_directories(refs / "refs" / "pr");
+  ASSERT_TRUE(write_file(refs / "refs" / "pr" / "1", kRevision));
+  fs::remove(refs / "main");
+  for (const char* revision : {"refs/pr/1", kRevision}) {
+    const auto found = resolve_model(kId, environment({{"HF_HUB_CACHE", "/nowhere"}}),
+                                     {.revision = revision, .cache = folder.path()});
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(*found, snapshot);
+  }
+  for (const char* revision : {"v2", "../../elsewhere", "a//b", "/"}) {
+    const auto found =
+        resolve_model(kId, environment({}), {.revision = revision, .cache = folder.path()});
+    ASSERT_FALSE(found) << revision;
+    EXPECT_THAT(found.error().message, HasSubstr(cat("has no refs/", revision)));
+    EXPECT_THAT(found.error().message, HasSubstr(cat("hf download ", kId, " --revision ", revision,
+                                                     " --cache-dir ", folder.path().string())));
+  }
+}
+
 TEST(Hub, WhatIsNeitherFolderNorIdSaysWhatIsExpected) {
   for (const char* model : {"/no/such/folder", "./none", "../none", "none", "a/b/c", "a/..", "a/.b",
                             "", "-x/y", "a b/c"}) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -59,13 +60,22 @@ Batch largest_decode(const ModelOptions& options) {
 }
 
 // Every number up to 16, then about eight for each doubling: a row too many costs little, as all of
-// a step's rows without a sequence choose the same experts. Largest first.
-std::vector<int> recorded_rows(const ModelOptions& options) {
-  const int most =
-      std::min({options.max_batch_tokens, options.max_batch_sequences, options.max_logit_rows});
+// a step's rows without a sequence choose the same experts.
+std::vector<int> usual_rows(int most) {
   std::vector<int> rows;
   for (int n = 1; n <= most; n += std::max(1, static_cast<int>(std::bit_floor(unsigned(n))) / 8))
-    rows.insert(rows.begin(), n);
+    rows.push_back(n);
+  return rows;
+}
+
+// Largest first.
+std::vector<int> recorded_rows(const ModelOptions& options) {
+  const int most =
+      std::min({options.max_batch_tokens, options.max_batch_sequences, options.max_logit_rows,
+                options.max_recorded_rows.value_or(options.max_batch_tokens)});
+  std::vector<int> rows = options.recorded_rows ? *options.recorded_rows : usual_rows(most);
+  std::erase_if(rows, [&](int n) { return n < 1 || n > most; });
+  std::ranges::sort(rows, std::greater{});
   return rows;
 }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "backend/backend.h"
 #include "base/result.h"
@@ -29,6 +30,10 @@ struct ModelOptions {
   int max_batch_sequences = 0;  // S of a step; 0: max_batch_tokens
   int max_logit_rows = 0;       // of a step; 0: max_batch_tokens
   bool with_mtp = false;
+  // Where the backend records: steps of so many rows that decode; nothing: model.cpp chooses. Of
+  // either, those up to max_recorded_rows. Larger steps are computed op by op.
+  std::optional<std::vector<int>> recorded_rows{};
+  std::optional<int> max_recorded_rows{};
   std::optional<MlaForm> prompt_form{};  // of rows marked RowForm::kPrompt; default: the backend's
 };
 

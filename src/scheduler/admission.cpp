@@ -54,4 +54,8 @@ Result<int> admitted_max_tokens(const SchedulerLimits& limits, int num_prompt_to
   return max_tokens < 0 ? static_cast<int>(room) : max_tokens;
 }
 
+int max_prompt_tokens(const SchedulerLimits& limits) {
+  return static_cast<int>(tighter_bound(limits).tokens) - 1;
+}
+
 }  // namespace glint

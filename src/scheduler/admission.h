@@ -11,4 +11,7 @@ namespace glint {
 Result<int> admitted_max_tokens(const SchedulerLimits& limits, int num_prompt_tokens,
                                 int max_tokens);
 
+// The longest prompt that admitted_max_tokens() takes.
+int max_prompt_tokens(const SchedulerLimits& limits);
+
 }  // namespace glint

@@ -8,6 +8,8 @@ namespace glint {
 bool goes_before(SchedulePolicy policy, const Sequence& a, const Sequence& b) {
   if (policy == SchedulePolicy::kPriority && a.priority != b.priority)
     return a.priority > b.priority;
+  if (policy == SchedulePolicy::kLof && a.max_tokens != b.max_tokens)
+    return a.max_tokens > b.max_tokens;
   return a.arrival < b.arrival;
 }
 

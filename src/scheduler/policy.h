@@ -17,8 +17,8 @@ inline constexpr int kMaxOvertaken = 32;
 // it saves.
 inline constexpr int kMaxLpmQueue = 128;
 
-// Whether `a` goes before `b` in line and keeps its pages longer: priority where the policy has it,
-// then arrival. Total: no two sequences have the same arrival.
+// Whether `a` goes before `b` in line and keeps its pages longer: priority or length of output
+// where the policy has it, then arrival. Total: no two sequences have the same arrival.
 bool goes_before(SchedulePolicy policy, const Sequence& a, const Sequence& b);
 
 // The order in which `waiting`, sorted by goes_before(), is offered pages. `cached_pages` says how

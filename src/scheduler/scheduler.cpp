@@ -1,6 +1,7 @@
 #include "scheduler/scheduler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -29,7 +30,7 @@ void Scheduler::add(SequenceSpec spec) {
   sequence->prompt = std::move(spec.prompt);
   sequence->max_tokens = spec.max_tokens;
   sequence->stop_token_ids = std::move(spec.stop_token_ids);
-  sequence->priority = spec.priority;
+  sequence->priority = limits_.low_priority_values_first ? -spec.priority : spec.priority;
   sequence->cache_namespace = planted(PlantedBug::kNamespaceIgnored) ? 0 : spec.cache_namespace;
   sequence->use_prefix_cache = spec.use_prefix_cache && limits_.prefix_cache;
   sequence->arrival = num_arrivals_++;
@@ -76,18 +77,37 @@ bool Scheduler::flush_cache() {
 
 Plan Scheduler::plan() {
   Plan plan;
+  preempt(plan);
+  const size_t num_preempted = plan.retracted.size();
   // Without mixed steps, prefills and decodes take turns, so that neither starves the other.
   if (limits_.mixed_chunks || last_was_prefill_) plan_decodes(plan);
   const size_t num_decodes = plan.chunks.size();
   if (limits_.mixed_chunks || num_decodes == 0) {
     Budget budget = budget_after(plan);
     plan_chunks(plan, budget);
-    plan_admissions(plan, budget);
+    plan_admissions(plan, budget, num_preempted);
   }
   last_was_prefill_ = plan.chunks.size() > num_decodes;
   if (plan.empty()) plan_decodes(plan);
   if (!plan.empty()) plan.cost_us += limits_.cost.base_us;
   return plan;
+}
+
+// Before anything is planned, so that nobody who gives way is in the step.
+void Scheduler::preempt(Plan& plan) {
+  const bool may = limits_.policy == SchedulePolicy::kPriority && limits_.preemption_threshold;
+  if (!may || waiting_.empty()) return;
+  const Sequence& first = **waiting_.begin();
+  while (can_be_preempted_for(first)) {
+    if (!free_slots_.empty() && has_room(first, cached_prefix(first))) return;
+    retract(plan, *running_.back());
+  }
+}
+
+bool Scheduler::can_be_preempted_for(const Sequence& waiting) const {
+  if (running_.empty()) return false;
+  const int64_t difference = int64_t{waiting.priority} - running_.back()->priority;
+  return difference > *limits_.preemption_threshold;
 }
 
 // In line order, so that whoever gives way was not planned yet.
@@ -101,7 +121,7 @@ void Scheduler::plan_decodes(Plan& plan) {
 
 Scheduler::Budget Scheduler::budget_after(const Plan& plan) const {
   Budget budget;
-  budget.rows = max_step_prompt_tokens(limits_);
+  budget.rows = std::min(max_step_prompt_tokens(limits_), limits_.max_prefill_tokens);
   const bool keeps_others_waiting = !plan.chunks.empty();
   budget.time_us = limits_.step_budget_us > 0 && keeps_others_waiting
                        ? limits_.step_budget_us - limits_.cost.base_us - plan.cost_us
@@ -117,14 +137,14 @@ void Scheduler::plan_chunks(Plan& plan, Budget& budget) {
 }
 
 // Nobody overtakes the first in the order that does not fit, and nobody starts in a step in which
-// another gave way.
-void Scheduler::plan_admissions(Plan& plan, Budget& budget) {
-  if (waiting_.empty() || !plan.retracted.empty()) return;
+// another gave way for lack of pages, nor who gave way in this one.
+void Scheduler::plan_admissions(Plan& plan, Budget& budget, size_t num_preempted) {
+  if (waiting_.empty() || plan.retracted.size() > num_preempted) return;
   const auto cached_pages = [&](const Sequence& s) {
     return s.use_prefix_cache ? tree_.match_length(s.cache_namespace, s.known()) : 0;
   };
   for (Sequence* sequence : admission_order(limits_.policy, next_in_line(), cached_pages)) {
-    if (free_slots_.empty() || budget.rows == 0) return;
+    if (free_slots_.empty() || budget.rows == 0 || sequence->num_in_flight > 0) return;
     if (!try_start(*sequence, budget)) return;
     plan_chunk(plan, *sequence, budget);
   }
@@ -144,7 +164,7 @@ bool Scheduler::plan_chunk(Plan& plan, Sequence& sequence, Budget& budget) {
   const int rows = chunk_rows(sequence, budget);
   if (rows == 0) return false;
   const double cost_us = chunk_cost_us(limits_.cost, sequence.cached_len, rows);
-  budget.rows -= rows;
+  budget.rows -= std::min(rows, budget.rows);
   budget.time_us -= cost_us;
   budget.untouched = false;
   add_chunk(plan, sequence, rows);
@@ -155,7 +175,9 @@ int Scheduler::chunk_rows(const Sequence& sequence, const Budget& budget) const 
   // Prompt rows and generated ones are computed in different forms: a chunk ends between them.
   const bool in_prompt = sequence.cached_len < sequence.num_prompt;
   const int end = in_prompt ? sequence.num_prompt : sequence.len();
-  const int wanted = std::min(end - sequence.cached_len, budget.rows);
+  const bool is_whole = limits_.chunked_prefill_size <= 0 && budget.untouched;
+  const int most = is_whole ? max_step_prompt_tokens(limits_) : budget.rows;
+  const int wanted = std::min(end - sequence.cached_len, most);
   const int in_time = rows_within(limits_.cost, sequence.cached_len, wanted, budget.time_us);
   return budget.untouched ? std::max(in_time, std::min(wanted, limits_.page_size)) : in_time;
 }
@@ -187,29 +209,35 @@ std::optional<PageId> Scheduler::acquire_page() {
   return pool_.acquire();
 }
 
-// Takes a slot and the pages for all due rows, if they exist and a row is within the budget. One
-// page a running sequence stays free beyond that: without it, the next to grow would make the
-// newcomer give way at once.
-bool Scheduler::try_start(Sequence& sequence, const Budget& budget) {
-  CHECK(sequence.num_in_flight == 0, "sequence ", sequence.id, " starts with a token in flight");
-  PrefixTree::Match match;
-  // The last token is always computed, even if it is cached: its logits are needed.
-  if (sequence.use_prefix_cache) {
-    const int most = shared_rows(sequence, static_cast<int>(sequence.known().size()) - 1);
-    match =
-        tree_.match(sequence.cache_namespace, sequence.known().first(static_cast<size_t>(most)));
-  }
-  const int cached_len = static_cast<int>(match.pages.size()) * limits_.page_size;
-  const bool in_time = chunk_cost_us(limits_.cost, cached_len, 1) <= budget.time_us;
-  if (!in_time && !budget.untouched) return false;
+// The last token is always computed, even if it is cached: its logits are needed.
+PrefixTree::Match Scheduler::cached_prefix(const Sequence& sequence) const {
+  if (!sequence.use_prefix_cache) return {};
+  const int most = shared_rows(sequence, static_cast<int>(sequence.known().size()) - 1);
+  return tree_.match(sequence.cache_namespace, sequence.known().first(static_cast<size_t>(most)));
+}
+
+// Whether the pages for all due rows exist. One page a running sequence stays free beyond that:
+// without it, the next to grow would make the newcomer give way at once.
+bool Scheduler::has_room(const Sequence& sequence, const PrefixTree::Match& match) {
   const int num_new = pages_for(sequence.len()) - static_cast<int>(match.pages.size());
+  const double kept = std::ceil(static_cast<double>(running_.size()) * limits_.conservativeness);
   tree_.lock(match.node);
   const int available = pool_.num_free() + tree_.num_evictable();
-  if (num_new + static_cast<int>(running_.size()) > available) {
-    tree_.unlock(match.node);
-    return false;
-  }
-  start(sequence, match, num_new);
+  tree_.unlock(match.node);
+  return num_new + kept <= available;
+}
+
+// Takes a slot and the pages for all due rows, if they exist and a row is within the budget.
+bool Scheduler::try_start(Sequence& sequence, const Budget& budget) {
+  CHECK(sequence.num_in_flight == 0, "sequence ", sequence.id, " starts with a token in flight");
+  const PrefixTree::Match found = cached_prefix(sequence);
+  const int num_cached = static_cast<int>(found.pages.size());
+  const bool in_time =
+      chunk_cost_us(limits_.cost, num_cached * limits_.page_size, 1) <= budget.time_us;
+  if (!in_time && !budget.untouched) return false;
+  if (!has_room(sequence, found)) return false;
+  tree_.lock(found.node);
+  start(sequence, found, pages_for(sequence.len()) - num_cached);
   return true;
 }
 

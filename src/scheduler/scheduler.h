@@ -17,6 +17,9 @@
 // place in the waiting line with its output kept, and computes its rows again. The first in line
 // never gives way, and its limit fits the pool (scheduler/admission.h), so there is always
 // progress.
+//
+// With a preemption threshold a running sequence gives way to a waiting one of higher priority in
+// the same manner, before the step is planned.
 
 #include <functional>
 #include <memory>
@@ -113,15 +116,19 @@ class Scheduler {
     bool untouched = true;  // the first chunk gets a page's worth whatever the time says
   };
 
+  void preempt(Plan& plan);
+  bool can_be_preempted_for(const Sequence& waiting) const;
   void plan_decodes(Plan& plan);
   void plan_chunks(Plan& plan, Budget& budget);
-  void plan_admissions(Plan& plan, Budget& budget);
+  void plan_admissions(Plan& plan, Budget& budget, size_t num_preempted);
   std::vector<Sequence*> next_in_line() const;
   bool plan_chunk(Plan& plan, Sequence& sequence, Budget& budget);
   void add_chunk(Plan& plan, Sequence& sequence, int extend_len);
   int chunk_rows(const Sequence& sequence, const Budget& budget) const;
   Budget budget_after(const Plan& plan) const;
 
+  PrefixTree::Match cached_prefix(const Sequence& sequence) const;
+  bool has_room(const Sequence& sequence, const PrefixTree::Match& match);
   bool try_start(Sequence& sequence, const Budget& budget);
   void start(Sequence& sequence, const PrefixTree::Match& match, int num_new_pages);
   bool grow(Plan& plan, Sequence& sequence);

@@ -1,6 +1,7 @@
 """glint configure: the same table by flags, on a terminal, and from the server."""
 
 import http.client
+import itertools
 import json
 import shlex
 
@@ -103,3 +104,15 @@ def test_the_page_is_sent_once_and_then_only_its_etag(server):
     head, nothing = ask("HEAD")
     assert head.status == 200 and int(head.headers["Content-Length"]) == len(text.encode()) and nothing == ""
     assert ask("POST")[0].status == 405
+
+
+def test_whatever_is_proposed_is_known_to_serve():
+    """Its flags are taken, or, of what this build cannot do, refused in a sentence; none is unknown."""
+    choices = itertools.product((1, 2), (1, 2), ("on", "off"), ("bf16", "fp8"), ("on", "off"))
+    for tp, dp, mtp, quantization, tools in choices:
+        flags = ["--tp", tp, "--dp", dp, "--mtp", mtp, "--quantization", quantization, "--tools", tools]
+        report = json.loads(configure(*flags, "--hardware", "h200", "--json"))
+        done = glint("serve", *without_a_server(report["command"]), "--model", "/no/such/folder")
+        is_refused = tp > 1 or dp > 1 or quantization == "fp8"
+        assert done.returncode == (2 if is_refused else 1), done.stderr
+        assert ("Expected" in done.stderr) == is_refused and (not is_refused or report["not_yet"])

@@ -19,7 +19,10 @@ SchedulerLimits random_limits(Rng& rng) {
   limits.context_length = 12 + below(rng, 60);
   limits.prefix_cache = !one_in(rng, 6);
   limits.mixed_chunks = !one_in(rng, 4);
-  limits.policy = static_cast<SchedulePolicy>(below(rng, 3));
+  limits.policy = static_cast<SchedulePolicy>(below(rng, 4));
+  if (one_in(rng, 2)) limits.preemption_threshold = below(rng, 2);
+  limits.conservativeness = below(rng, 3);
+  if (one_in(rng, 4)) limits.max_prefill_tokens = 1 + below(rng, 16);
   limits.cost = {.base_us = 10, .per_token_us = 1, .per_context_token_us = 0.1};
   limits.step_budget_us = one_in(rng, 2) ? 0 : 12 + below(rng, 30);
   return limits;
