@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "api/chat_triggers.h"
 #include "api/generation_params.h"
+#include "api/openai/extras.h"
 #include "api/server_context.h"
+#include "api/tool_choice.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "chat/message.h"
@@ -20,9 +23,11 @@ struct ChatRequest {
   std::string model;  // echoed
   std::string id;     // the request's rid, or a new one
   std::vector<Message> messages;
-  std::vector<Tool> tools;  // none with tool_choice none
+  std::optional<std::vector<TokenId>> input_ids;  // the prompt, instead of the messages
+  std::vector<Tool> tools;                        // none with tool_choice none
+  ToolChoice tool_choice;
   TemplateOptions template_options;
-  std::optional<int> thinking_budget;  // tokens after which </think> is forced
+  ThinkingLimits thinking;
   GenerationParams params;
   // For dialects whose clients send their maximum: where params.max_tokens is unset, so many at
   // most, and no more than context and pool allow.
@@ -31,9 +36,15 @@ struct ChatRequest {
   bool include_usage = false;
   bool continuous_usage = false;
   bool logprobs = false;
+  Extras extras;
   bool separate_reasoning = true;
+  bool include_reasoning = true;  // false: it is thought, and not sent
   bool stream_reasoning = true;
   bool parallel_tool_calls = true;
+
+  bool one_call_only() const {
+    return !parallel_tool_calls || tool_choice.mode == ToolChoice::kNamed;
+  }
 };
 
 Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context);
@@ -47,11 +58,18 @@ Result<std::vector<Message>> parse_messages(const RequestFields& fields);
 // beginning of the answer.
 bool begins_answer(const std::vector<Message>& messages);
 
-// `tools` and `tool_choice`.
+// `tools`; none with tool_choice none.
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
+
+// add_generation_prompt, continue_final_message, chat_template_kwargs, and reasoning_effort and
+// reasoning where they turn thinking off.
+Result<TemplateOptions> parse_template_options(const RequestFields& fields);
 
 // `chat_template_kwargs` into `options`.
 Result<void> parse_template_kwargs(const RequestFields& fields, TemplateOptions& options);
+
+// thinking_budget under all its names, the first in docs/api.md's order, and answer_reserve.
+Result<ThinkingLimits> parse_thinking_limits(const RequestFields& fields);
 
 // stream_options; without stream it means nothing, as in SGLang.
 struct StreamOptions {

@@ -1,29 +1,44 @@
 #include "api/chat_start.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/prompts.h"
+#include "chat/tags.h"
 
 namespace glint {
 namespace {
 
 OutputParserOptions parser_options(const ServerContext& context, const ChatRequest& request,
-                                   const ChatPrompt& prompt) {
+                                   bool opens_thinking) {
   return {.parse_reasoning = context.options.parse_reasoning && request.separate_reasoning,
           .parse_tool_calls = context.options.parse_tool_calls && !request.tools.empty(),
-          .starts_in_reasoning = prompt.opens_thinking,
+          .starts_in_reasoning = opens_thinking,
           .tools = request.tools};
 }
 
-// What forces </think> once the budget is spent; nothing where the answer does not begin in
-// reasoning.
-std::vector<Trigger> thinking_triggers(const ServerContext& context, const ChatRequest& request,
-                                       const ChatPrompt& prompt) {
-  const std::optional<TokenId> think_end = context.tokenizer->find("</think>");
-  if (!request.thinking_budget || !prompt.opens_thinking || !think_end) return {};
-  return {{.after_tokens = *request.thinking_budget,
-           .unless_seen = *think_end,
-           .forced_ids = {*think_end}}};
+// Whoever made the ids left it to the last of these whether thinking is open.
+bool ends_in_thinking(const std::vector<TokenId>& ids, const Tokenizer& tokenizer) {
+  const auto think = tokenizer.find(tags::kThink);
+  const auto assistant = tokenizer.find(tags::kAssistant);
+  const auto think_end = tokenizer.find(tags::kThinkEnd);
+  const auto last = std::find_if(ids.rbegin(), ids.rend(), [&](TokenId id) {
+    return id == think || id == think_end || id == assistant;
+  });
+  return last != ids.rend() && *last == think;
+}
+
+// All choices have the same prompt and limits.
+Result<void> add_triggers(const ServerContext& context, const ChatRequest& request,
+                          bool opens_thinking, std::vector<GenerateRequest>& requests) {
+  const std::vector<Trigger> triggers =
+      TRY(chat_triggers({.thinking = request.thinking,
+                         .tool_choice = request.tool_choice,
+                         .starts_in_thinking = opens_thinking,
+                         .max_tokens = requests.front().max_tokens},
+                        request.tools, *context.tokenizer));
+  for (GenerateRequest& one : requests) one.triggers = triggers;
+  return {};
 }
 
 }  // namespace
@@ -36,7 +51,10 @@ Result<void> check_takes_messages(const ServerContext& context) {
                "messages"};
 }
 
-Result<ChatPrompt> make_chat_prompt(const ServerContext& context, const ChatRequest& request) {
+Result<ChatPrompt> chat_prompt(const ServerContext& context, const ChatRequest& request) {
+  if (request.input_ids)
+    return ChatPrompt{.ids = *request.input_ids,
+                      .opens_thinking = ends_in_thinking(*request.input_ids, *context.tokenizer)};
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
   return ChatPrompt{.ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context)),
@@ -45,18 +63,19 @@ Result<ChatPrompt> make_chat_prompt(const ServerContext& context, const ChatRequ
 
 Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
                         const ChatRequest& request, const MakeChatWriter& make_writer) {
-  return start_chat(context, exchange, request, TRY(make_chat_prompt(context, request)),
-                    make_writer);
+  return start_chat(context, exchange, request, TRY(chat_prompt(context, request)), make_writer);
 }
 
 Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
                         const ChatRequest& request, ChatPrompt prompt,
                         const MakeChatWriter& make_writer) {
+  TRY(check_tool_choice(request.tool_choice, request.tools));
+  const char* param = request.input_ids ? "input_ids" : "messages";
   std::vector<GenerateRequest> requests = TRY(make_requests(
-      {std::move(prompt.ids)}, request.params, request.max_tokens_if_room, "messages", context));
-  for (GenerateRequest& one : requests) one.triggers = thinking_triggers(context, request, prompt);
+      {std::move(prompt.ids)}, request.params, request.max_tokens_if_room, param, context));
+  TRY(add_triggers(context, request, prompt.opens_thinking, requests));
   return Answer::start(context, exchange, std::move(requests), {request.params.text},
-                       make_writer(parser_options(context, request, prompt)));
+                       make_writer(parser_options(context, request, prompt.opens_thinking)));
 }
 
 }  // namespace glint

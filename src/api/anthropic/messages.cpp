@@ -30,7 +30,7 @@ Result<void> check_length(const ServerContext& context, const ChatPrompt& prompt
 
 Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
   const ChatRequest request = TRY(parse(context, *exchange, MessagesUse::kAnswer));
-  ChatPrompt prompt = TRY(make_chat_prompt(context, request));
+  ChatPrompt prompt = TRY(chat_prompt(context, request));
   TRY(check_length(context, prompt));
   return start_chat(context, exchange, request, std::move(prompt),
                     [&](const OutputParserOptions& parser) {
@@ -40,7 +40,7 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
 
 Result<size_t> count_tokens(ServerContext& context, const Exchange& exchange) {
   const ChatRequest request = TRY(parse(context, exchange, MessagesUse::kCount));
-  return TRY(make_chat_prompt(context, request)).ids.size();
+  return TRY(chat_prompt(context, request)).ids.size();
 }
 
 }  // namespace
