@@ -90,7 +90,9 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
 
 int run_serve(int argc, char** argv) {
   ServeOptions options;
-  CLI::App app("Serves a model over HTTP: OpenAI's API and SGLang's /generate.", "glint serve");
+  CLI::App app(
+      "Serves a model over HTTP: OpenAI's, Anthropic's and Ollama's APIs, SGLang's /generate.",
+      "glint serve");
   add_serve_flags(app, options);
   if (const auto status = parse_with_config(app, argc, argv, options.config_path)) return *status;
   const sigset_t signals = block_ending_signals();

@@ -84,15 +84,6 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   return request;
 }
 
-Result<void> parse_template_kwargs(const RequestFields& fields, TemplateOptions& options) {
-  const Json* kwargs = TRY(fields.object("chat_template_kwargs"));
-  if (kwargs == nullptr) return {};
-  const RequestFields nested(*kwargs, "chat_template_kwargs");
-  if (const auto value = TRY(nested.boolean("enable_thinking"))) options.enable_thinking = value;
-  if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
-  return {};
-}
-
 Result<StreamOptions> parse_stream_options(const RequestFields& fields) {
   StreamOptions options;
   const Json* object = TRY(fields.object("stream_options"));

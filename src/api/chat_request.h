@@ -72,6 +72,7 @@ Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
 // add_generation_prompt, continue_final_message, chat_template_kwargs, and reasoning_effort and
 // reasoning where they turn thinking off.
 Result<TemplateOptions> parse_template_options(const RequestFields& fields);
+
 // `chat_template_kwargs` into `options`.
 Result<void> parse_template_kwargs(const RequestFields& fields, TemplateOptions& options);
 

@@ -41,7 +41,7 @@ def set_up(page, fill):
     page.until("the dialog is closed", "!document.querySelector('dialog').open")
 
 
-def test_a_browser_gets_the_page_and_others_what_they_got(bundled):
+def test_a_browser_gets_the_page_and_others_a_line(bundled):
     html = "text/html,application/xhtml+xml,*/*;q=0.8"
     status, text = bundled.request("GET", "/", headers={"Accept": html})
     assert status == 200 and text.startswith("<!doctype html>")

@@ -130,6 +130,21 @@ def start(model, tmp_path):
         one.process.wait()
 
 
+@pytest.fixture
+def start_bundled(tmp_path):
+    """start_bundled(): a server with the bundled model and an empty prefix cache, of this test's own."""
+    servers = []
+
+    def start_one(*flags):
+        servers.append(Server(tmp_path / f"bundled{len(servers)}.log", "--port", 0, "--device", "cpu", *flags))
+        return servers[-1]
+
+    yield start_one
+    for one in servers:
+        one.process.kill()
+        one.process.wait()
+
+
 @pytest.fixture(scope="session")
 def server(model, tmp_path_factory):
     """The server that most tests share. It must be in order when they are done with it."""

@@ -60,9 +60,10 @@ Result<void> parse_tool_use(const RequestFields& fields, ChatRequest& request) {
     const auto no_parallel = TRY(nested.boolean("disable_parallel_tool_use"));
     request.parallel_tool_calls = !no_parallel.value_or(false);
   }
-  request.tools = TRY(parse_tools(RequestFields(openai)));
-  request.tool_choice = TRY(parse_tool_choice(RequestFields(openai)));
-  return {};
+  const RequestFields translated(openai);
+  request.tools = TRY(parse_tools(translated));
+  request.tool_choice = TRY(parse_tool_choice(translated));
+  return check_tool_choice(request.tool_choice, request.tools);
 }
 
 // Absent: the model thinks, as the template has it and as with SGLang.
@@ -131,7 +132,7 @@ Result<ChatRequest> parse_messages_request(const Json& body, MessagesUse use,
   TemplateOptions& options = request.template_options;
   options.clear_thinking = TRY(clears_thinking(fields));
   TRY(parse_template_kwargs(fields, options));
-  options.add_generation_prompt = !begins_answer(request.messages);
+  options.continue_final_message = begins_answer(request.messages);
   TRY(check_output_format(fields));
   TRY(parse_limits(fields, use, context, request));
   request.stream = TRY(fields.boolean("stream")).value_or(false);

@@ -97,6 +97,21 @@ TEST(MessagesRequestTest, ToolsKeepTheKeysOfTheirSchemasInOrder) {
   EXPECT_THAT(text, Not(HasSubstr("web_search")));
 }
 
+TEST(MessagesRequestTest, AToolChoiceMayForceATool) {
+  ApiHarness api;
+  const auto choice = [&](const std::string& text) {
+    return parsed(api, R"({"messages":[{"role":"user","content":"Hi"}],
+      "tools":[{"name":"f","input_schema":{}}],"tool_choice":)" +
+                           text + "}")
+        .tool_choice;
+  };
+  EXPECT_EQ(choice(R"({"type":"auto"})").mode, ToolChoice::kAuto);
+  EXPECT_EQ(choice(R"({"type":"none"})").mode, ToolChoice::kNone);
+  EXPECT_EQ(choice(R"({"type":"any"})").mode, ToolChoice::kRequired);
+  EXPECT_EQ(choice(R"({"type":"tool","name":"f"})").mode, ToolChoice::kNamed);
+  EXPECT_EQ(choice(R"({"type":"tool","name":"f"})").name, "f");
+}
+
 TEST(MessagesRequestTest, ThinkingSentBackStaysUnlessTheClientClearsIt) {
   const std::string messages = R"("messages":[{"role":"user","content":"1"},
     {"role":"assistant","content":[{"type":"thinking","thinking":"Why","signature":""},
@@ -228,6 +243,10 @@ const std::vector<Refusal>& refusals() {
       {"choice_text", user(R"("Hi")", R"(,"tool_choice":"auto")"), "tool_choice is \"auto\""},
       {"choice_name", user(R"("Hi")", R"(,"tool_choice":{"type":"tool"})"),
        "tool_choice.name is missing"},
+      {"any_of_none", user(R"("Hi")", R"(,"tool_choice":{"type":"any"})"), "there are no tools"},
+      {"unknown_tool", user(R"("Hi")", R"(,"tools":[{"name":"f","input_schema":{}}],
+                           "tool_choice":{"type":"tool","name":"g"})"),
+       "which is none of the 1 tools"},
       {"thinking", user(R"("Hi")", R"(,"thinking":{"type":"deep"})"), "thinking.type is \"deep\""},
       {"budget", user(R"("Hi")", R"(,"thinking":{"type":"enabled","budget_tokens":0})"),
        "thinking.budget_tokens is 0"},

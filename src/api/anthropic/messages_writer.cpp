@@ -87,7 +87,7 @@ class WholeMessageWriter final : public AnswerWriter {
       : context_(context),
         exchange_(std::move(exchange)),
         request_(request),
-        output_(parser, ReasoningTokens(*context.tokenizer), !request.parallel_tool_calls) {}
+        output_(parser, ReasoningTokens(*context.tokenizer), request.one_call_only()) {}
 
   void begin() override {}
   bool write(int choice, ChoiceDelta delta) override;
@@ -165,7 +165,7 @@ class MessageStreamWriter final : public AnswerWriter {
       : context_(context),
         exchange_(std::move(exchange)),
         request_(request),
-        output_(parser, ReasoningTokens(*context.tokenizer), !request.parallel_tool_calls) {}
+        output_(parser, ReasoningTokens(*context.tokenizer), request.one_call_only()) {}
 
   void begin() override { exchange_->begin_stream(200, "text/event-stream"); }
   bool write(int choice, ChoiceDelta delta) override;

@@ -89,8 +89,8 @@ Result<OllamaRequest> parse_ollama_request(const Json& body, OllamaEndpoint endp
   chat.id = "ollama-" + context.ids.next_hex(24);
   TRY(endpoint == OllamaEndpoint::kChat ? parse_chat(fields, request)
                                         : parse_generate(fields, request));
-  chat.template_options = {.add_generation_prompt = !begins_answer(chat.messages),
-                           .enable_thinking = TRY(parse_think(fields)),
+  chat.template_options = {.enable_thinking = TRY(parse_think(fields)),
+                           .continue_final_message = begins_answer(chat.messages),
                            .clear_thinking = false};  // what comes back stays, as in Ollama
   TRY(refuse_unavailable(fields, {"format"}));
   TRY(parse_options(fields, context, chat));

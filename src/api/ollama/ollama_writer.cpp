@@ -89,7 +89,7 @@ void OllamaWriter::add_call() {
 
 void OllamaWriter::add_logprobs(const std::vector<OutputToken>& tokens) {
   for (const OutputToken& token : tokens)
-    piece_.logprobs.push_back(chat_logprob(token, *context_.tokenizer));
+    piece_.logprobs.push_back(chat_logprob(token, *context_.tokenizer, TokenNames::kText));
 }
 
 Json OllamaWriter::line() {
