@@ -108,7 +108,7 @@ std::vector<Limit> field_limits() {
        text({{"repetition_penalty", 0}}), "repetition_penalty"},
       {"min_tokens", kText, text({{"max_tokens", 3}, {"min_tokens", 3}}),
        text({{"max_tokens", 3}, {"min_tokens", 4}}), "min_tokens"},
-      {"best_of", kText, text({{"best_of", 1}}), text({{"best_of", 2}}), "best_of"},
+      {"best_of", kText, text({{"best_of", 128}}), text({{"best_of", 129}}), "best_of"},
   };
 }
 
@@ -265,7 +265,12 @@ TEST(LimitsTest, OfPromptTokensThatAreScored) {
   EXPECT_FALSE(score(2049)->complete);  // it runs
   const auto over = score(2050);
   EXPECT_EQ(over->status, 400);
-  EXPECT_THAT(over->body, HasSubstr("2049 tokens behind it; at most 2048"));
+  const auto echo = [&](size_t num_tokens) {
+    return api.post(kText, {{"prompt", list(num_tokens, 5)}, {"echo", true}, {"logprobs", 0}});
+  };
+  EXPECT_FALSE(echo(2049)->complete);
+  EXPECT_EQ(echo(2050)->status, 400);
+  EXPECT_THAT(over->body, HasSubstr("2049 prompt tokens; at most 2048"));
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "api/native/generate.h"
+#include "api/prompt_scoring.h"
 #include "api/prompts.h"
-#include "sampling/trigger.h"
 
 namespace glint {
 namespace {
@@ -88,21 +88,19 @@ Result<void> check_can_score(const RequestFields& fields, int64_t begin,
 // Splits the prompt where its log-probabilities begin. Position `begin` itself has none, as in
 // SGLang: what is computed there is the next token's.
 Result<void> score_prompt(const RequestFields& fields, int64_t begin, const NativeRequest& request,
-                          NativePrompt& prompt) {
+                          const ServerContext& context, NativePrompt& prompt) {
   TRY(check_can_score(fields, begin, request, prompt));
   const std::vector<TokenId> ids = prompt.ids.copy();
   const auto split = ids.begin() + begin + 1;
   const auto num_forced = static_cast<int>(ids.end() - split);
-  if (num_forced > kMaxTriggerIds)
-    return no_prompt_logprobs(fields, begin,
-                              cat("the prompt has ", num_forced, " tokens behind it; at most ",
-                                  kMaxTriggerIds, " are allowed."));
+  TRY(check_scored({split, ids.end()}, "logprob_start_len", context));
   prompt.ids = std::vector<TokenId>(ids.begin(), split);
   prompt.forced = std::vector<TokenId>(split, ids.end());
   prompt.params.max_tokens = num_forced;
   prompt.params.max_tokens_field = "logprob_start_len";
   prompt.params.sampling.stop_token_ids.clear();
   prompt.params.text.stop.clear();
+  prompt.params.text.repetition = {};
   return {};
 }
 
@@ -128,7 +126,7 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
     NativePrompt& prompt = request.prompts[i];
     prompt.ids = std::move(ids[i]);
     if (logprob_start >= 0 && logprob_start < static_cast<int64_t>(prompt.ids.size()))
-      TRY(score_prompt(fields, logprob_start, request, prompt));
+      TRY(score_prompt(fields, logprob_start, request, context, prompt));
   }
   return request;
 }
