@@ -192,11 +192,14 @@ Result<GenerationParams> parse_generation_params(const RequestFields& fields, Di
   TRY(read_stops(fields, context, params));
   params.text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
   params.text.repetition = TRY(read_repetition(fields));
-  params.text.no_stop_trim = TRY(fields.boolean("no_stop_trim")).value_or(false);
+  for (const char* name : {"no_stop_trim", "include_stop_str_in_output"})  // SGLang's, vLLM's
+    params.text.no_stop_trim |= TRY(fields.boolean(name)).value_or(false);
   params.sampling.seed = TRY(read_seed(fields, names.seed, context));
-  TRY(refuse_unavailable(fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex",
-                                  "structured_outputs", "guided_json", "guided_regex",
-                                  "guided_choice", "guided_grammar", "custom_logit_processor"}));
+  TRY(refuse_unavailable(
+      fields,
+      {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex", "structured_outputs",
+       "guided_json", "guided_regex", "guided_choice", "guided_grammar", "custom_logit_processor",
+       "allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
   if (Result<void> valid = validate(params.sampling, context.config.vocab_size); !valid)
     return fields.error(valid.error().param, valid.error().message);
   return params;
