@@ -47,7 +47,7 @@ Result<std::vector<std::vector<TokenId>>> encoded_names(const ToolChoice& choice
   std::vector<std::vector<TokenId>> names;
   for (const Tool& tool : tools) {
     const std::string name = tool_name(tool);
-    if (choice.mode == ToolChoice::kNamed && name != choice.name) continue;
+    if (!choice.allows(name)) continue;
     const auto ids = tokenizer.encode_at_most(kMaxTriggerIds, name, {});
     if (!ids)
       return Error{
@@ -73,9 +73,12 @@ void add_calls(const ForcedAnswer& forced, std::vector<std::vector<TokenId>> nam
   } else {
     first.after_tokens = 0;
   }
-  triggers.push_back(std::move(first));
-  triggers.push_back(
-      {.on_token = ids.tool_call, .one_of = std::move(names), .repeats = true, .holds_stop = true});
+  const bool forces_call = forced.tool_choice.forces_call();
+  if (forces_call) triggers.push_back(std::move(first));
+  triggers.push_back({.on_token = ids.tool_call,
+                      .one_of = std::move(names),
+                      .repeats = true,
+                      .holds_stop = forces_call});
 }
 
 }  // namespace
@@ -85,11 +88,11 @@ Result<std::vector<Trigger>> chat_triggers(const ForcedAnswer& forced,
                                            const Tokenizer& tokenizer) {
   const bool has_limits = forced.thinking.budget || forced.thinking.answer_reserve > 0;
   std::vector<Trigger> triggers;
-  if (!has_limits && !forced.tool_choice.forces_call()) return triggers;
+  if (!has_limits && !forced.tool_choice.limits_names()) return triggers;
   const ControlIds ids = TRY(control_ids(tokenizer));
   if (forced.starts_in_thinking)
     if (auto trigger = end_of_thinking(forced, ids)) triggers.push_back(*std::move(trigger));
-  if (!forced.tool_choice.forces_call()) return triggers;
+  if (!forced.tool_choice.limits_names()) return triggers;
   add_calls(forced, TRY(encoded_names(forced.tool_choice, tools, tokenizer, ids)), ids, triggers);
   if (const size_t size = num_trigger_ids(triggers); size > kMaxTriggerIds)
     return Error{ErrorCode::kInvalidRequest,

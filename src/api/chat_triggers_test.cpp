@@ -82,6 +82,18 @@ TEST_F(ChatTriggersTest, ACallComesAfterTheThinkingAndEveryCallHasAName) {
              "on <tool_call> always before the end -> |get_all<arg_key>|get_all</tool_call>"}));
 }
 
+TEST_F(ChatTriggersTest, OnlyAllowedToolsAreCalled) {
+  const std::vector<Tool> tools = {tool("a"), tool("b"), tool("c")};
+  EXPECT_EQ(forced({.tool_choice = {.allowed = {"a", "c"}}, .max_tokens = 9}, tools),
+            Texts{"on <tool_call> always -> |a<arg_key>|a</tool_call>|c<arg_key>|c</tool_call>"})
+      << "if any is";
+  EXPECT_EQ(
+      forced({.tool_choice = {.mode = ToolChoice::kRequired, .allowed = {"b"}}, .max_tokens = 9},
+             tools)
+          .back(),
+      "on <tool_call> always before the end -> |b<arg_key>|b</tool_call>");
+}
+
 // Typed into a name they are text: nothing but the two ends a name.
 TEST_F(ChatTriggersTest, ControlTokensInANameAreText) {
   const auto triggers =

@@ -188,7 +188,8 @@ Result<GenerationParams> read_params(const RequestFields& fields, const Names& n
   TRY(read_stop_strings(fields, names.stop, text));
   text.repetition = TRY(read_repetition(fields));
   text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
-  text.no_stop_trim = TRY(fields.boolean("no_stop_trim")).value_or(false);
+  for (const char* name : {"no_stop_trim", "include_stop_str_in_output"})  // SGLang's, vLLM's
+    text.no_stop_trim |= TRY(fields.boolean(name)).value_or(false);
   text.stream_interval = static_cast<int>(
       TRY(fields.integer("stream_interval", 1, kMaxInt)).value_or(model.stream_interval));
   if (Result<void> valid = validate(params.sampling, model.vocab_size); !valid)
@@ -245,9 +246,11 @@ Result<GenerationParams> parse_generation_params(const RequestFields& request, D
                                              .vocab_size = context.config.vocab_size,
                                              .stream_interval = context.options.stream_interval}));
   params.sampling.seed = TRY(read_seed(fields, names.seed, context));
-  TRY(refuse_unavailable(fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex",
-                                  "structured_outputs", "guided_json", "guided_regex",
-                                  "guided_choice", "guided_grammar", "custom_logit_processor"}));
+  TRY(refuse_unavailable(
+      fields,
+      {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex", "structured_outputs",
+       "guided_json", "guided_regex", "guided_choice", "guided_grammar", "custom_logit_processor",
+       "allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
   return params;
 }
 

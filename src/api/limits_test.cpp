@@ -108,7 +108,7 @@ std::vector<Limit> field_limits() {
        text({{"repetition_penalty", 0}}), "repetition_penalty"},
       {"min_tokens", kText, text({{"max_tokens", 3}, {"min_tokens", 3}}),
        text({{"max_tokens", 3}, {"min_tokens", 4}}), "min_tokens"},
-      {"best_of", kText, text({{"best_of", 1}}), text({{"best_of", 2}}), "best_of"},
+      {"best_of", kText, text({{"best_of", 128}}), text({{"best_of", 129}}), "best_of"},
   };
 }
 
@@ -266,6 +266,12 @@ TEST(LimitsTest, SequencesThatScorePromptsCountAsAnswers) {
   EXPECT_EQ(over->status, 400);
   EXPECT_THAT(over->body, HasSubstr("asks for 1026 answers"));
   EXPECT_EQ(Json::parse(over->body)["param"], "logprob_start_len");
+  const auto echo = [&](size_t num_tokens) {
+    return api.post(kText, {{"prompt", list(num_tokens, 5)}, {"echo", true}, {"logprobs", 0}});
+  };
+  EXPECT_FALSE(echo(2049)->complete);
+  EXPECT_EQ(echo(2050)->status, 400);
+  EXPECT_THAT(over->body, HasSubstr("2049 prompt tokens; at most 2048"));
 }
 
 }  // namespace

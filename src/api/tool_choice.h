@@ -20,15 +20,19 @@ struct ToolChoice {
   };
   Mode mode = kAuto;
   std::string name{};
+  std::vector<std::string> allowed{};  // with kAuto and kRequired: no others are called; empty: all
 
   bool forces_call() const { return mode == kRequired || mode == kNamed; }
+  bool limits_names() const { return forces_call() || !allowed.empty(); }
+  bool allows(const std::string& tool) const;
 };
 
 // OpenAI's `tool_choice`: "auto", "none", "required", or
-// {"type": "function", "function": {"name": …}}.
+// {"type": "function", "function": {"name": …}} or
+// {"type": "allowed_tools", "allowed_tools": {"mode": "auto" or "required", "tools": […]}}.
 Result<ToolChoice> parse_tool_choice(const RequestFields& fields);
 
-// kInvalidRequest about `tool_choice` if a call is forced and `tools` cannot give it.
+// kInvalidRequest about `tool_choice` if it asks for what `tools` cannot give.
 Result<void> check_tool_choice(const ToolChoice& choice, const std::vector<Tool>& tools);
 
 // The name of a tool that parse_tools() has let through.

@@ -151,6 +151,7 @@ def server(model, tmp_path_factory):
     log = tmp_path_factory.mktemp("server") / "stderr.log"
     one = Server(log, model, "--port", 0, "--device", "cpu", "--served-model-name", "glint-tiny",
                  "--random-seed", 7)
+    one.model_folder = model
     yield one
     assert one.stop() == 0, one.stderr()
 

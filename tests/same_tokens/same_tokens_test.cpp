@@ -79,7 +79,9 @@ std::vector<GenerateRequest> random_requests(int count, uint64_t seed) {
     request.sampling.repetition_penalty = below(2) == 0 ? 1.0f : 1.2f;
     request.sampling.seed = rng();
     request.sampling.num_logprobs = 2;
-    if (below(3) == 0) request.triggers = {{.after_tokens = 5, .forced_ids = {7, 8, 9}}};
+    if (below(3) == 0)
+      request.triggers = {{.after_tokens = 5, .forced_ids = {7, 8, 9}},
+                          {.on_token = 9, .one_of = {{4, 5}, {4, 9}, {6, 3, 9}}, .repeats = true}};
   }
   return requests;
 }

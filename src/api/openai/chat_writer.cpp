@@ -34,10 +34,6 @@ std::vector<OutputEvent> shown_events(const ChatRequest& request, ChatOutput& ou
   return events;
 }
 
-TokenNames token_names(const ChatRequest& request) {
-  return request.extras.tokens_as_token_ids ? TokenNames::kIds : TokenNames::kText;
-}
-
 int num_logprobs(const ChatRequest& request) { return request.params.sampling.num_logprobs; }
 
 // --- The whole answer at once -------------------------------------------------------------------
@@ -92,7 +88,8 @@ bool WholeChatWriter::write(int choice, ChoiceDelta delta) {
   for (OutputEvent& event : shown_events(request_, output, delta)) add(parts, std::move(event));
   if (request_.logprobs)
     for (const OutputToken& token : delta.tokens)
-      parts.logprobs.push_back(chat_logprob(token, *context_.tokenizer, token_names(request_)));
+      parts.logprobs.push_back(
+          chat_logprob(token, *context_.tokenizer, token_names(request_.extras)));
   if (request_.extras.token_ids)
     parts.tokens.insert(parts.tokens.end(), delta.tokens.begin(), delta.tokens.end());
   if (request_.extras.meta_info) parts.meta_info.append(delta);
@@ -252,7 +249,8 @@ bool ChatStreamWriter::write(int choice, ChoiceDelta delta) {
     add_chunk(choice, cat(R"({"role":"assistant","content":"",)", kNoReasoning, "}"));
   if (request_.logprobs)
     for (const OutputToken& token : delta.tokens)
-      state.logprobs.push_back(chat_logprob(token, *context_.tokenizer, token_names(request_)));
+      state.logprobs.push_back(
+          chat_logprob(token, *context_.tokenizer, token_names(request_.extras)));
   if (request_.extras.token_ids)
     state.tokens.insert(state.tokens.end(), delta.tokens.begin(), delta.tokens.end());
   for (const OutputEvent& event : events) {

@@ -21,6 +21,14 @@ Json logprob_entry(TokenId id, float logprob, const Tokenizer& tokenizer, TokenN
               {"bytes", std::move(bytes)}};
 }
 
+Json top_logprobs(std::span<const std::pair<TokenId, float>> top, int num_top,
+                  const Tokenizer& tokenizer, TokenNames names) {
+  Json json = Json::object();
+  for (const auto& [id, logprob] : top.first(std::min(top.size(), static_cast<size_t>(num_top))))
+    json[token_name(tokenizer, id, names)] = short_double(logprob);
+  return json;
+}
+
 size_t num_characters(std::string_view text) {
   size_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
@@ -87,6 +95,10 @@ std::string token_text(const Tokenizer& tokenizer, TokenId id) {
   return to_valid_utf8(tokenizer.token_bytes(id));
 }
 
+TokenNames token_names(const Extras& extras) {
+  return extras.tokens_as_token_ids ? TokenNames::kIds : TokenNames::kText;
+}
+
 Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer, TokenNames names) {
   const TokenLogprobs logprobs = token.logprobs.value_or(TokenLogprobs{});
   Json entry = logprob_entry(token.id, logprobs.chosen, tokenizer, names);
@@ -96,20 +108,17 @@ Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer, TokenNam
   return entry;
 }
 
-Json completion_logprobs(const std::vector<OutputToken>& tokens, const Tokenizer& tokenizer,
-                         size_t& offset) {
+Json completion_logprobs(const std::vector<OutputToken>& tokens, int num_top,
+                         const Tokenizer& tokenizer, TokenNames names, size_t& offset) {
   Json offsets = Json::array(), logprobs = Json::array(), texts = Json::array(),
        tops = Json::array();
   for (const OutputToken& token : tokens) {
-    const TokenLogprobs values = token.logprobs.value_or(TokenLogprobs{});
     offsets.push_back(offset);
-    logprobs.push_back(short_double(values.chosen));
-    texts.push_back(token_text(tokenizer, token.id));
-    Json top = Json::object();
-    for (const auto& [id, logprob] : values.top)
-      top[token_text(tokenizer, id)] = short_double(logprob);
-    tops.push_back(std::move(top));
+    texts.push_back(token_name(tokenizer, token.id, names));
     offset += num_characters(tokenizer.token_bytes(token.id));
+    logprobs.push_back(token.logprobs ? Json(short_double(token.logprobs->chosen)) : nullptr);
+    tops.push_back(token.logprobs ? top_logprobs(token.logprobs->top, num_top, tokenizer, names)
+                                  : nullptr);
   }
   return Json{{"text_offset", std::move(offsets)},
               {"token_logprobs", std::move(logprobs)},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/choice_text.h"
+#include "api/openai/extras.h"
 #include "base/json.h"
 #include "engine/event.h"
 #include "tokenizer/tokenizer.h"
@@ -41,14 +42,16 @@ std::string token_text(const Tokenizer& tokenizer, TokenId id);
 
 // How log-probabilities name a token: by its text, or as "token_id:7".
 enum class TokenNames { kText, kIds };
+TokenNames token_names(const Extras& extras);
 
 // One entry of a chat's logprobs.content: {"token", "logprob", "bytes", "top_logprobs"}.
 Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer, TokenNames names);
 
 // The logprobs of a text completion: {"text_offset", "token_logprobs", "tokens", "top_logprobs"}.
-// `offset` is where the tokens' text begins, in characters; it is moved past them.
-Json completion_logprobs(const std::vector<OutputToken>& tokens, const Tokenizer& tokenizer,
-                         size_t& offset);
+// A token without log-probabilities, a prompt's first, has null; of the likeliest at most `num_top`
+// are shown. `offset` is where the tokens' text begins, in characters; it is moved past them.
+Json completion_logprobs(const std::vector<OutputToken>& tokens, int num_top,
+                         const Tokenizer& tokenizer, TokenNames names, size_t& offset);
 
 // A float with as many digits as tell it from its neighbours: -0.1, not -0.10000000149011612.
 double short_double(float value);
