@@ -23,7 +23,8 @@ TEST(TokenizeTest, APromptOrAListOfThem) {
   EXPECT_EQ(one["count"], one["tokens"].size());
   EXPECT_EQ(one["max_model_len"], 2048);
   const Json list = api.ask("/v1/tokenize", {{"prompt", {"hello", "", "<|user|>"}}});
-  EXPECT_EQ(list["tokens"], Json({api.tokenizer.encode("hello"), {}, {tiny_token_id("<|user|>")}}));
+  EXPECT_EQ(list["tokens"],
+            Json({api.tokenizer.encode("hello"), Json::array(), {tiny_token_id("<|user|>")}}));
   EXPECT_EQ(list["count"], Json({list["tokens"][0].size(), 0, 1}));
 }
 
