@@ -270,8 +270,9 @@ TEST(LimitsTest, SequencesThatScorePromptsCountAsAnswers) {
     return api.post(kText, {{"prompt", list(num_tokens, 5)}, {"echo", true}, {"logprobs", 0}});
   };
   EXPECT_FALSE(echo(2049)->complete);
-  EXPECT_EQ(echo(2050)->status, 400);
-  EXPECT_THAT(over->body, HasSubstr("2049 prompt tokens; at most 2048"));
+  const auto long_echo = echo(2050);
+  EXPECT_EQ(long_echo->status, 400);
+  EXPECT_THAT(long_echo->body, HasSubstr("2049 prompt tokens; at most 2048"));
 }
 
 }  // namespace

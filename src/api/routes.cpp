@@ -15,6 +15,8 @@
 #include "api/operator/status.h"
 #include "api/operator/unsupported.h"
 #include "api/responses/responses.h"
+#include "api/text/parse_output.h"
+#include "api/text/tokenize.h"
 #include "web/pages.h"
 
 namespace glint {
@@ -45,6 +47,12 @@ constexpr Endpoint kEndpoints[] = {
     {"DELETE", "/v1/responses/{id}", handle_delete_response},
     {"POST", "/v1/responses/{id}/cancel", handle_cancel_response},
     {"GET", "/v1/responses/{id}/input_items", handle_response_input_items},
+    {"POST", "/tokenize", handle_tokenize},
+    {"POST", "/v1/tokenize", handle_tokenize},
+    {"POST", "/detokenize", handle_detokenize},
+    {"POST", "/v1/detokenize", handle_detokenize},
+    {"POST", "/parse_function_call", handle_parse_function_call},
+    {"POST", "/separate_reasoning", handle_separate_reasoning},
     {"GET", "/v1/models", handle_models},
     {"GET", "/v1/models/{id}", handle_model},
     {"GET", "/health", handle_health},
