@@ -82,7 +82,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   double started_s_ = 0;
 
   std::mutex mutex_;  // what the engine thread and the strand share:
-  std::vector<std::pair<size_t, TokenEvent>> incoming_;
+  std::vector<std::optional<TokenEvent>> incoming_;  // by choice
   bool drain_posted_ = false;
 };
 
