@@ -80,7 +80,13 @@ void Answer::push(size_t choice, TokenEvent&& event) {
   {
     std::lock_guard lock(mutex_);
     if (exchange_ == nullptr) return;
-    incoming_.emplace_back(choice, std::move(event));
+    if (incoming_.size() <= choice) incoming_.resize(choice + 1);
+    // Joined at once: while a reader is paused, only the tokens themselves gather.
+    if (incoming_[choice]) {
+      join(*incoming_[choice], std::move(event));
+    } else {
+      incoming_[choice] = std::move(event);
+    }
     if (std::exchange(drain_posted_, true)) return;
     exchange = exchange_;
   }
@@ -99,21 +105,9 @@ void Answer::drain() {
 }
 
 std::vector<std::optional<TokenEvent>> Answer::take_incoming() {
-  std::vector<std::pair<size_t, TokenEvent>> incoming;
-  {
-    std::lock_guard lock(mutex_);
-    incoming.swap(incoming_);
-    drain_posted_ = false;
-  }
-  std::vector<std::optional<TokenEvent>> events(choices_.size());
-  for (auto& [choice, event] : incoming) {
-    if (events[choice]) {
-      join(*events[choice], std::move(event));
-    } else {
-      events[choice] = std::move(event);
-    }
-  }
-  return events;
+  std::lock_guard lock(mutex_);
+  drain_posted_ = false;
+  return std::exchange(incoming_, {});
 }
 
 bool Answer::Choice::is_due() const {

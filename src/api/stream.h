@@ -94,7 +94,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   bool came_since_ping_ = false;  // something was delivered
 
   std::mutex mutex_;  // what the engine thread and the strand share:
-  std::vector<std::pair<size_t, TokenEvent>> incoming_;
+  std::vector<std::optional<TokenEvent>> incoming_;  // by choice
   bool drain_posted_ = false;
 };
 

@@ -6,7 +6,7 @@ namespace glint {
 namespace {
 
 constexpr int kGpusOfOneMachine = 8;
-constexpr int kDefaultRunningRequests = MemoryPlanRequest{}.max_running_requests;
+const int kDefaultRunningRequests = MemoryPlanRequest{}.max_running_requests;
 
 int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;

@@ -42,6 +42,7 @@ struct Options {
 
 constexpr int64_t kMaxIdleBytes = 16 << 10;
 constexpr int kIdlePromptBytes = 12 << 10;  // of the request before a connection is idle
+constexpr int kIdleAtOnce = 50;
 constexpr double kPatience_s = 120;
 
 // What went wrong is printed where it is found.
@@ -129,10 +130,11 @@ int StreamLoad::run(const std::string& step_log) {
   return checks_.num_failed() == 0 ? 0 : 1;
 }
 
-// What a server allocates once, for its first request, is no connection's.
+// What a server needs while it answers, as many at once as come later, is no idle connection's.
 void StreamLoad::warm_up() {
   StreamCrowd first(server_.port());
-  for (uint64_t i = 0; i < 8; ++i) first.visit(chat_body("warm", 20, 1'000'000 + i, true));
+  for (uint64_t i = 0; i < uint64_t{kIdleAtOnce}; ++i)
+    first.visit(chat_body(std::string(kIdlePromptBytes, 'a'), 20, 1'000'000 + i, true));
   first.run(kPatience_s);
   first.close_all();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -147,7 +149,7 @@ void StreamLoad::add_idle() {
   for (int i = 0; i < options_.num_idle; ++i) {
     idle.push_back(
         &crowd_.visit(chat_body(prompt, 1, 2'000'000 + static_cast<uint64_t>(i), false)));
-    if (i % 100 == 99) crowd_.run(kPatience_s);  // not all at once: the queue is not what is idle
+    if (i % kIdleAtOnce == kIdleAtOnce - 1) crowd_.run(kPatience_s);
   }
   crowd_.run(kPatience_s);
   const auto num_done = std::count_if(idle.begin(), idle.end(), [](Visit* v) { return v->done; });
@@ -207,7 +209,8 @@ void StreamLoad::stop_reading() {
   checks_.expect(cut && crowd_.unread_was_cut(), "who stopped reading was not cut");
   const int64_t growth = most_bytes - before_bytes;
   std::printf("who stopped reading cost %lld KiB\n", static_cast<long long>(growth >> 10));
-  // Its output is copied once when the buffer grows, and tokens gather while it is paused.
+  // Its output is copied when the buffer grows, and tokens, not yet text, gather while it is
+  // paused.
   if (options_.check_memory)
     checks_.expect(growth <= 8 * int64_t{options_.max_unsent_bytes}, growth, " bytes for it");
 }

@@ -23,13 +23,13 @@ void check_params(const GenerationParams& params, int vocab_size) {
 }
 
 void check_requests(const GenerationParams& params, const ServerContext& context) {
-  const auto prompt = std::make_shared<const std::vector<TokenId>>(3, 1);
-  auto requests = make_requests({prompt}, params, std::nullopt, "prompt", context);
+  const std::vector<SharedTokens> prompts = {SharedTokens{1, 1, 1}};
+  auto requests = make_requests(prompts, params, std::nullopt, "prompt", context);
   if (!requests) {
     CHECK(requests.error().code == ErrorCode::kInvalidRequest, requests.error().message);
     return;
   }
-  CHECK(std::ssize(*requests) == params.n, requests->size(), " requests for ", params.n);
+  CHECK(std::ssize(*requests) == std::ptrdiff_t{params.n}, requests->size(), " requests for ", params.n);
   for (const GenerateRequest& request : *requests)
     CHECK(request.max_tokens >= 0 && request.max_tokens + 3 <= context.limits.context_length,
           "max_tokens ", request.max_tokens);

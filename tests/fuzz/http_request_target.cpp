@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/routes.h"
+#include "base/json.h"
 #include "client/response_parser.h"
 #include "http/sse.h"
 #include "tests/fuzz/connection_client.h"
