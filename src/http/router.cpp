@@ -23,14 +23,14 @@ HttpResponse plain_error(int status, const std::string& message) {
 
 }  // namespace
 
-void Router::add(std::string method, std::string path, Handler handler) {
+void Router::add(std::string method, std::string path, Handler handler, Access access) {
   // A path without a wildcard goes before those with one, and so wins.
   auto at = routes_.end();
   if (!has_wildcard(path)) {
     at = routes_.begin();
     while (at != routes_.end() && !has_wildcard(at->path)) ++at;
   }
-  routes_.insert(at, {std::move(method), std::move(path), std::move(handler)});
+  routes_.insert(at, {std::move(method), std::move(path), access, std::move(handler)});
 }
 
 void Router::set_error_body(std::function<HttpResponse(int, const std::string&)> shape) {
