@@ -55,8 +55,9 @@ Router make_router(ServerContext& context) {
         endpoint.access);
   }
   add_pages(router);
-  router.set_error_body(
-      [](int status, const std::string& message) { return error_response(status, message); });
+  router.set_hooks({.error_body = [](const HttpRequest&, int status, const std::string& message) {
+    return error_response(status, message);
+  }});
   return router;
 }
 

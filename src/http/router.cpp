@@ -33,30 +33,56 @@ void Router::add(std::string method, std::string path, Handler handler, Access a
   routes_.insert(at, {std::move(method), std::move(path), access, std::move(handler)});
 }
 
-void Router::set_error_body(std::function<HttpResponse(int, const std::string&)> shape) {
-  error_body_ = std::move(shape);
+Router::Found Router::find(const HttpRequest& request) const {
+  const std::string_view sent = request.method;
+  const std::string_view method = sent == "HEAD" ? "GET" : sent;
+  Found found;
+  for (const Route& route : routes_) {
+    if (!matches(route.path, request.path)) continue;
+    if (found.allowed.empty() || route.method == method) found.access = route.access;
+    if (route.method == method) {
+      found.route = &route;
+      return found;
+    }
+    found.allowed += (found.allowed.empty() ? "" : ", ") + route.method;
+  }
+  return found;
 }
 
 void Router::route(std::shared_ptr<Exchange> exchange) const {
   const HttpRequest& request = exchange->request();
-  const std::string_view sent = request.method;
-  const std::string_view method = sent == "HEAD" ? "GET" : sent;
-  std::string allowed;
-  for (const Route& route : routes_) {
-    if (!matches(route.path, request.path)) continue;
-    if (route.method == method) return route.handler(std::move(exchange));
-    allowed += (allowed.empty() ? "" : ", ") + route.method;
+  const Found found = find(request);
+  if (hooks_.guard) {
+    if (auto refused = hooks_.guard(found.access, request)) {
+      return exchange->respond(*std::move(refused));
+    }
   }
-  if (allowed.empty()) {
-    return exchange->respond(error(404, cat("There is no ", request.path, " here.")));
+  if (found.route != nullptr) return found.route->handler(std::move(exchange));
+  if (found.allowed.empty()) {
+    return exchange->respond(error(request, 404, cat("There is no ", request.path, " here.")));
   }
-  auto response = error(405, cat(request.path, " takes ", allowed, ", not ", request.method, "."));
-  response.headers.emplace_back("Allow", allowed);
+  auto response = error(request, 405,
+                        cat(request.path, " takes ", found.allowed, ", not ", request.method, "."));
+  response.headers.emplace_back("Allow", found.allowed);
   exchange->respond(std::move(response));
 }
 
-HttpResponse Router::error(int status, const std::string& message) const {
-  return error_body_ ? error_body_(status, message) : plain_error(status, message);
+std::optional<HttpResponse> Router::refusal(const HttpRequest& request) const {
+  return hooks_.guard ? hooks_.guard(find(request).access, request) : std::nullopt;
+}
+
+HttpResponse Router::error(const HttpRequest& request, int status,
+                           const std::string& message) const {
+  return hooks_.error_body ? hooks_.error_body(request, status, message)
+                           : plain_error(status, message);
+}
+
+HttpFields Router::answer_fields(const HttpRequest& request) const {
+  return hooks_.answer_fields ? hooks_.answer_fields(request) : HttpFields{};
+}
+
+void Router::ended(const HttpRequest& request, const HttpOutcome& outcome) const {
+  if (hooks_.ended) hooks_.ended(request, outcome);
 }
 
 }  // namespace glint
