@@ -1,12 +1,12 @@
 #include "api/routes.h"
 
-#include "api/errors.h"
 #include "api/native/generate.h"
 #include "api/openai/chat.h"
 #include "api/openai/completions.h"
 #include "api/operator/configure.h"
 #include "api/operator/front_page.h"
 #include "api/operator/status.h"
+#include "api/request_policy.h"
 #include "web/pages.h"
 
 namespace glint {
@@ -55,9 +55,7 @@ Router make_router(ServerContext& context) {
         endpoint.access);
   }
   add_pages(router);
-  router.set_hooks({.error_body = [](const HttpRequest&, int status, const std::string& message) {
-    return error_response(status, message);
-  }});
+  router.set_hooks(request_policy(context));
   return router;
 }
 

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/api_keys.h"
+#include "api/cors.h"
 #include "api/latency.h"
 #include "base/clock.h"
 #include "configure/questions.h"
@@ -30,6 +32,7 @@ struct ApiOptions {
   bool parse_tool_calls = true;     // --tool-call-parser glm47
   bool incremental_output = false;  // --stream-output: /generate streams deltas
   bool log_requests = false;
+  CorsPolicy cors{};
   uint64_t random_seed = 0;    // where the seeds of requests without one come from
   bool deterministic = false;  // or what all of them get
   Machine machine{};           // for /configure
@@ -63,6 +66,7 @@ struct ServerContext {
   RandomSource seeds;                       // for requests without one
   RandomSource ids;                         // of requests and tool calls
   Latency latency;
+  ApiKeys keys;
 };
 
 int64_t unix_time_s();
