@@ -175,12 +175,14 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   add_http_flags(app, options);
   add_scheduler_flags(app, options);
   add_api_flags(app, options);
+  add_security_flags(app, options);
   add_compatible_flags(app);
 }
 
 void finish_serve_options(const CLI::App& app, ServeOptions& options) {
   set_log_level(level_of(options.log_level));
   warn_of_ignored(app);
+  warn_if_open(options);
   SchedulerLimits& limits = options.load.limits;
   if (limits.page_size != 64)
     log_warning("pages of 64 tokens are what glint is tuned for",

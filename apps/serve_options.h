@@ -8,6 +8,7 @@
 
 #include "api/server_context.h"
 #include "apps/load_model.h"
+#include "apps/security_flags.h"
 #include "http/server.h"
 
 namespace CLI {
@@ -20,6 +21,7 @@ struct ServeOptions {
   LoadOptions load;
   HttpServerOptions http;
   ApiOptions api;
+  KeySources keys;
   std::string schedule_policy = "fcfs";
   std::string reasoning_parser = "glm45";
   std::string tool_call_parser = "glm47";
