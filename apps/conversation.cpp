@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "apps/answer_printer.h"
+#include "client/api_key.h"
 #include "client/http_client.h"
 
 namespace glint {
@@ -155,7 +156,7 @@ class Conversation {
     Answer answer;
     interrupts().set_answering(true);
     const Result<void> answered =
-        client().post_stream(url_, {}, request_body(), [&](const SseEvent& event) {
+        client().post_stream(url_, api_key_headers(), request_body(), [&](const SseEvent& event) {
           if (event.data == "[DONE]") return;
           if (const Result<Json> chunk = parse_json(event.data)) answer.take(*chunk);
         });

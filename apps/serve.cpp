@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <functional>
 #include <thread>
 
 #include "api/routes.h"
@@ -21,27 +22,36 @@
 namespace glint {
 namespace {
 
-// The signals that end the server are taken by sigwait(), so every thread must block them: called
-// before there is another one, the log's included.
-sigset_t block_ending_signals() {
+// The signals that serve() waits for, so every thread must block them: called before there is
+// another one, the log's included. SIGHUP is taken if there is something to read again; a closed
+// terminal ends the server otherwise.
+sigset_t block_signals(const ServeOptions& options) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  if (can_reload(options)) {
+    sigaddset(&signals, SIGHUP);
+    signal(SIGHUP, SIG_DFL);  // nohup has it ignored, and what is ignored cannot be waited for
+  }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
 }
 
-int wait_for_signal(const sigset_t& signals) {
+// A signal that ends the server; `reload` is called at each other one.
+int wait_for_end(const sigset_t& signals, const std::function<void()>& reload) {
   int signal = 0;
-  sigwait(&signals, &signal);
-  return signal;
+  while (true) {
+    sigwait(&signals, &signal);
+    if (signal != SIGHUP) return signal;
+    reload();
+  }
 }
 
 // A second signal does not wait for anyone.
 void exit_on_next_signal(const sigset_t& signals) {
   std::thread([signals] {
-    wait_for_signal(signals);
+    wait_for_end(signals, [] {});
     log_warning("second signal: leaving at once");
     flush_log();
     _exit(1);
@@ -59,8 +69,29 @@ void end_stuck_process(double timeout_s) {
   _exit(1);
 }
 
+void reload_keys(const ServeOptions& options, ServerContext& context) {
+  const Result<KeyLists> keys = read_keys(options.keys);
+  if (!keys) return log_error("keys not reloaded", {{"reason", keys.error().message}});
+  context.keys.set(*keys);
+  log_info("keys reloaded", {{"user", keys->user.size()}, {"admin", keys->admin.size()}});
+}
+
+void reload_certificate(HttpServer& server) {
+  const Result<void> reloaded = server.reload_tls();
+  if (!reloaded)
+    return log_error("certificate not reloaded", {{"reason", reloaded.error().message}});
+  log_info("certificate reloaded");
+}
+
+// On SIGHUP. What cannot be read leaves things as they were.
+void reload(const ServeOptions& options, ServerContext& context, HttpServer& server) {
+  reload_keys(options, context);
+  if (options.http.tls.enabled()) reload_certificate(server);
+}
+
 Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   TRY(name_model(options));
+  const KeyLists keys = TRY(read_keys(options.keys));
   TRY(HttpServer::check(options.http));  // not after minutes of loading
   LoadedModel model = TRY(load_model(options.load));
   options.api.dtype = model.config.dtype;
@@ -68,6 +99,7 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   ServerContext context(options.api, model.config, *model.engine, *model.clock);
   fill_context(context, model);
   if (options.sampling_defaults == "openai") context.generation_config = GenerationConfig{};
+  context.keys.set(keys);
   const std::unique_ptr<HttpServer> server =
       TRY(HttpServer::listen(options.http, make_router(context)));
   {
@@ -75,8 +107,10 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
     const Watchdog watchdog(*model.engine, options.watchdog_timeout_s,
                             [s = options.watchdog_timeout_s] { end_stuck_process(s); });
     server->start();
-    std::fprintf(stderr, "listening on http://%s:%d\n", options.http.host.c_str(), server->port());
-    log_info("signal", {{"number", wait_for_signal(signals)}});
+    std::fprintf(stderr, "listening on %s://%s:%d\n", options.http.tls.enabled() ? "https" : "http",
+                 options.http.host.c_str(), server->port());
+    const int number = wait_for_end(signals, [&] { reload(options, context, *server); });
+    log_info("signal", {{"number", number}});
     exit_on_next_signal(signals);
     context.shutting_down = true;
     model.engine->resume([](Result<void>) {});  // paused answers may finish, too
@@ -95,7 +129,8 @@ int run_serve(int argc, char** argv) {
       "glint serve");
   add_serve_flags(app, options);
   if (const auto status = parse_with_config(app, argc, argv, options.config_path)) return *status;
-  const sigset_t signals = block_ending_signals();
+  hide_secrets(argc, argv);
+  const sigset_t signals = block_signals(options);
   if (const Result<void> finished = finish_serve_options(app, options); !finished) {
     std::fprintf(stderr, "error: %s\n", finished.error().message.c_str());
     return 2;

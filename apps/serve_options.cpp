@@ -258,6 +258,7 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   add_scheduler_flags(app, options);
   add_api_flags(app, options);
   add_log_flags(app, options);
+  add_security_flags(app, options);
   add_sglang_flags(app);
 }
 
@@ -268,6 +269,7 @@ Result<void> finish_serve_options(const CLI::App& app, ServeOptions& options) {
   set_log_level(level_of(CLI::detail::to_lower(options.log_level)));
   warn_of_flags_without_effect(app);
   warn_of_stand_ins(options);
+  warn_if_open(options);
   options.http.num_threads = std::max(options.http.num_threads, options.tokenizer_worker_num);
   LoadOptions& load = options.load;
   load.random_seed = options.api.random_seed;

@@ -9,6 +9,7 @@
 
 #include "api/server_context.h"
 #include "apps/load_model.h"
+#include "apps/security_flags.h"
 #include "http/server.h"
 
 namespace CLI {
@@ -22,6 +23,7 @@ struct ServeOptions {
   HttpServerOptions http;
   ApiOptions api;
   std::string config_path;  // of --config
+  KeySources keys;
   std::string schedule_policy = "fcfs";
   std::string radix_eviction_policy = "lru";
   bool enable_priority_scheduling = false;

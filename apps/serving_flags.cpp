@@ -3,10 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "apps/command_line.h"
+#include "client/api_key.h"
 
 namespace glint {
 namespace {
@@ -58,8 +59,7 @@ Result<HttpClient::Headers> parse_headers(const std::vector<std::string>& typed)
       return wrong_flag(cat("--header: expected NAME=VALUE, found ", header));
     headers.emplace_back(header.substr(0, equals), header.substr(equals + 1));
   }
-  const char* key = std::getenv("OPENAI_API_KEY");
-  if (key != nullptr && *key != '\0') headers.emplace_back("Authorization", cat("Bearer ", key));
+  for (auto& field : api_key_headers()) headers.push_back(std::move(field));
   return headers;
 }
 

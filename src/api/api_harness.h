@@ -97,6 +97,7 @@ class FakeExchange final : public Exchange {
   void respond(HttpResponse response) override {
     status = response.status;
     body = std::move(response.body);
+    headers = std::move(response.headers);
     complete = true;
     later_ = nullptr;
   }
@@ -139,6 +140,7 @@ class FakeExchange final : public Exchange {
 
   int status = 0;
   std::string body;
+  HttpFields headers;
   bool complete = false;
   double after_s = 0;
   bool is_writable = true;
@@ -175,9 +177,10 @@ class ApiHarness {
   void say(std::string_view text) { script_ = tokenizer.encode(text); }
   void say_ids(std::vector<TokenId> ids) { script_ = std::move(ids); }
 
-  std::shared_ptr<FakeExchange> send(std::string method, std::string_view target,
-                                     std::string body) {
+  std::shared_ptr<FakeExchange> send(std::string method, std::string_view target, std::string body,
+                                     HttpFields headers = {}) {
     HttpRequest request;
+    request.headers = std::move(headers);
     request.method = std::move(method);
     Target parsed = *parse_target(target);
     request.path = std::move(parsed.path);
@@ -193,6 +196,8 @@ class ApiHarness {
   std::shared_ptr<FakeExchange> post(std::string path, const Json& body) {
     return send("POST", std::move(path), body.dump());
   }
+
+  const Router& router() const { return router_; }
 
   // Steps the engine, and then the connection, until the answer is complete.
   void finish(FakeExchange& exchange) {

@@ -11,6 +11,10 @@ const char* error_type(int status) {
   switch (status) {
     case 400:
       return "BadRequestError";
+    case 401:
+      return "AuthenticationError";
+    case 403:
+      return "PermissionDeniedError";
     case 404:
       return "NotFoundError";
     case 405:

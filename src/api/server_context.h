@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/api_keys.h"
+#include "api/cors.h"
 #include "api/latency.h"
 #include "api/preferred_params.h"
 #include "api/responses/response_store.h"
@@ -35,6 +37,7 @@ struct ApiOptions {
   bool keep_billing_header = false;  // --keep-billing-header
   bool log_requests = false;
   int log_requests_level = 1;  // api/request_log.h
+  CorsPolicy cors{};
   bool serve_version = false;  // GET /version
   PreferredParams preferred{};
   int stream_interval = 1;           // tokens in one piece of a stream
@@ -82,6 +85,7 @@ struct ServerContext {
   Latency latency;
   RunningRequests running;
   ResponseStore responses;
+  ApiKeys keys;
 };
 
 int64_t unix_time_s();

@@ -86,7 +86,7 @@ Result<HttpResponse> HttpClient::fetch(std::string_view method, std::string_view
 // A kept connection may have been closed by the server in the meantime: then once more, on a new
 // one.
 Result<HttpResponse> HttpClient::send(const Call& call) {
-  const bool kept = stream_ && connected_to_ == call.url.authority;
+  const bool kept = stream_ && connected_to_ == call.url.origin();
   if (!kept) TRY(connect(call.url));
   bool got_some = false;
   auto response = receive(call, got_some);
@@ -100,7 +100,7 @@ Result<HttpResponse> HttpClient::send(const Call& call) {
 Result<void> HttpClient::connect(const Url& url) {
   stream_.reset();
   stream_.emplace(TRY(TcpStream::connect(url, options_.connect_timeout_s, cancel_)));
-  connected_to_ = url.authority;
+  connected_to_ = url.origin();
   return {};
 }
 

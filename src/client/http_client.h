@@ -53,7 +53,7 @@ class HttpClient {
   const HttpClientOptions options_;
   CancelSignal cancel_;
   std::optional<TcpStream> stream_;
-  std::string connected_to_;  // the authority that stream_ leads to
+  std::string connected_to_;  // the origin that stream_ leads to
 };
 
 }  // namespace glint

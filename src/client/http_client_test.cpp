@@ -197,7 +197,7 @@ TEST(UrlTest, TakesItsPartsApart) {
 }
 
 TEST(UrlTest, SaysWhatIsWrong) {
-  for (const char* bad : {"", "localhost:80", "https://h", "http://", "http://:1", "http://h:x",
+  for (const char* bad : {"", "localhost:80", "https://", "http://", "http://:1", "http://h:x",
                           "http://h:123456", "http://[::1", "http://h/a b", "http://h/\r\nX: y"}) {
     const auto url = parse_url(bad);
     ASSERT_FALSE(url) << bad;

@@ -11,6 +11,7 @@
 
 #include "client/response_parser.h"
 #include "http/sse.h"
+#include "http/tls_session.h"
 
 namespace glint {
 namespace {
@@ -26,6 +27,7 @@ Error network_error(std::string message) { return {ErrorCode::kInternal, std::mo
 struct LoadClient::State {
   Url server;
   const Clock& clock;
+  std::shared_ptr<const TlsContext> tls{};  // null: plain HTTP
   asio::io_context io{1};
   std::vector<tcp::endpoint> endpoints{};
   // Shared by all answers: a read is handled before the next begins.
@@ -47,11 +49,11 @@ class LoadClient::Exchange : public std::enable_shared_from_this<Exchange> {
   void connect(size_t endpoint) {
     socket_.async_connect(
         state_.endpoints[endpoint], [self = shared_from_this(), endpoint](error_code ec) {
-          if (!ec) return self->send();
+          if (!ec) return self->state_.tls ? self->start_tls() : self->send();
           self->socket_.close();
           if (endpoint + 1 < self->state_.endpoints.size()) return self->connect(endpoint + 1);
-          self->end(network_error(cat("Cannot connect to http://", self->state_.server.authority,
-                                      ": ", ec.message(), ".")));
+          self->end(network_error(
+              cat("Cannot connect to ", self->state_.server.origin(), ": ", ec.message(), ".")));
         });
   }
 
@@ -66,6 +68,48 @@ class LoadClient::Exchange : public std::enable_shared_from_this<Exchange> {
     wait();
   }
 
+  void start_tls() {
+    socket_.non_blocking(true);
+    tls_.emplace(TlsSession::connect(*state_.tls, socket_.native_handle(), state_.server.host));
+    unsent_ = head_ + std::string(body_);
+    continue_tls();
+  }
+
+  // Shakes hands, then sends; again whenever the socket is ready for what was wanted.
+  void continue_tls() {
+    IoState state = shaken_ ? IoState::kDone : tls_->handshake();
+    shaken_ |= state == IoState::kDone;
+    while (state == IoState::kDone && num_sent_ < unsent_.size()) {
+      const IoResult result = tls_->write(std::string_view(unsent_).substr(num_sent_));
+      state = result.state;
+      num_sent_ += result.size;
+    }
+    if (state == IoState::kDone) return wait();
+    if (!when_ready(state, &Exchange::continue_tls))
+      end(network_error(
+          cat("No TLS connection to ", state_.server.origin(), ": ", tls_->failure(), ".")));
+  }
+
+  bool when_ready(IoState state, void (Exchange::*next)()) {
+    if (state != IoState::kWantsRead && state != IoState::kWantsWrite) return false;
+    const auto what =
+        state == IoState::kWantsRead ? tcp::socket::wait_read : tcp::socket::wait_write;
+    socket_.async_wait(what, [self = shared_from_this(), next](error_code ec) {
+      ec ? self->end(network_error(ec.message())) : ((*self).*next)();
+    });
+    return true;
+  }
+
+  void read_tls() {
+    const auto [state, size] = tls_->read(state_.buffer);
+    now_s_ = state_.clock.now_s();
+    if (when_ready(state, &Exchange::read_tls)) return;
+    if (state == IoState::kEnd) return finish(parser_.end_of_stream());
+    if (state == IoState::kFailed)
+      return end(network_error(cat("The connection broke: ", tls_->failure(), ".")));
+    take(size);
+  }
+
   // Waits without a buffer, so that a thousand open answers need only one.
   void wait() {
     socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code ec) {
@@ -74,11 +118,16 @@ class LoadClient::Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
   void read() {
+    if (tls_) return read_tls();
     error_code ec;
     const size_t size = socket_.read_some(asio::buffer(state_.buffer), ec);
     now_s_ = state_.clock.now_s();
     if (ec == asio::error::eof) return finish(parser_.end_of_stream());
     if (ec) return end(network_error(cat("The connection broke: ", ec.message(), ".")));
+    take(size);
+  }
+
+  void take(size_t size) {
     const Result<void> taken = put({state_.buffer.data(), size});
     if (!taken) return end(taken.error());
     parser_.done() ? finish({}) : wait();
@@ -118,6 +167,10 @@ class LoadClient::Exchange : public std::enable_shared_from_this<Exchange> {
 
   State& state_;
   tcp::socket socket_;
+  std::optional<TlsSession> tls_;
+  bool shaken_ = false;  // TLS's handshake is done
+  std::string unsent_;   // with TLS: the request
+  size_t num_sent_ = 0;  // of it
   const std::string head_;
   const std::string_view body_;
   Answer answer_;
@@ -132,6 +185,7 @@ LoadClient::~LoadClient() = default;
 
 Result<std::unique_ptr<LoadClient>> LoadClient::create(const Url& server, const Clock& clock) {
   auto state = std::make_unique<State>(server, clock);
+  if (server.tls) state->tls = TRY(TlsContext::for_client(""));
   error_code ec;
   for (const auto& found : tcp::resolver(state->io).resolve(server.host, server.port, ec))
     state->endpoints.push_back(found.endpoint());

@@ -69,8 +69,20 @@ Result<void> connect_to(int fd, const addrinfo& address, double timeout_s,
 
 Error cannot_connect(const Url& url, const Error& last) {
   if (last.code == ErrorCode::kCancelled) return last;
-  return network_error(cat("Cannot connect to http://", url.authority, ": ", last.message,
+  return network_error(cat("Cannot connect to ", url.origin(), ": ", last.message,
                            ". Is the server running there? `glint serve` starts one."));
+}
+
+// Read once a process: some hundred certificates.
+Result<std::shared_ptr<const TlsContext>> trusted_by_this_machine() {
+  static const auto context = TlsContext::for_client("");
+  return context;
+}
+
+Error cannot_trust(const Url& url, const std::string& why) {
+  return network_error(cat("Cannot connect to ", url.origin(), ": no TLS connection: ", why,
+                           ". If the server's certificate is your own, set SSL_CERT_FILE to the "
+                           "PEM file of the authority that signed it."));
 }
 
 }  // namespace
@@ -96,6 +108,7 @@ Result<TcpStream> TcpStream::connect(const Url& url, double timeout_s, const Can
     if (fd < 0) return network_error(cat("Cannot make a socket: ", error_text(errno), "."));
     TcpStream stream(fd, cancel);
     const auto connected = connect_to(fd, *at, timeout_s, cancel);
+    if (connected && url.tls) TRY(stream.start_tls(url, timeout_s));
     if (connected) return stream;
     last = connected.error();
     if (last.code == ErrorCode::kCancelled) break;
@@ -103,20 +116,48 @@ Result<TcpStream> TcpStream::connect(const Url& url, double timeout_s, const Can
   return cannot_connect(url, last);
 }
 
+Result<void> TcpStream::start_tls(const Url& url, double timeout_s) {
+  const auto context = TRY(trusted_by_this_machine());
+  tls_.emplace(TlsSession::connect(*context, fd_, url.host));
+  IoState state = tls_->handshake();
+  while (state == IoState::kWantsRead || state == IoState::kWantsWrite) {
+    TRY(wait_as(state, timeout_s));
+    state = tls_->handshake();
+  }
+  if (state == IoState::kDone) return {};
+  return cannot_trust(url, tls_->failure());
+}
+
+// As long as the other side lets us wait; its end and a failure are Errors.
+Result<void> TcpStream::wait_as(IoState state, double timeout_s) {
+  if (state == IoState::kWantsRead) return wait_for(fd_, POLLIN, timeout_s, *cancel_);
+  if (state == IoState::kWantsWrite) return wait_for(fd_, POLLOUT, timeout_s, *cancel_);
+  return network_error(cat("The connection broke: ", tls_->failure(), "."));
+}
+
 TcpStream::~TcpStream() {
+  if (tls_) tls_->shut_sending();
   if (fd_ >= 0) close(fd_);
 }
 
 TcpStream::TcpStream(TcpStream&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), cancel_(other.cancel_) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      tls_(std::exchange(other.tls_, std::nullopt)),
+      cancel_(other.cancel_) {}
 
 TcpStream& TcpStream::operator=(TcpStream&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(tls_, other.tls_);
   std::swap(cancel_, other.cancel_);
   return *this;
 }
 
 Result<void> TcpStream::write(std::string_view bytes, double timeout_s) {
+  while (tls_ && !bytes.empty()) {
+    const auto [state, size] = tls_->write(bytes);
+    bytes.remove_prefix(size);
+    if (state != IoState::kDone) TRY(wait_as(state, timeout_s));
+  }
   while (!bytes.empty()) {
     const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -131,6 +172,12 @@ Result<void> TcpStream::write(std::string_view bytes, double timeout_s) {
 }
 
 Result<size_t> TcpStream::read(std::span<char> buffer, double timeout_s) {
+  while (tls_) {
+    const auto [state, size] = tls_->read(buffer);
+    if (state == IoState::kDone) return size;
+    if (state == IoState::kEnd) return size_t{0};
+    TRY(wait_as(state, timeout_s));
+  }
   while (true) {
     TRY(wait_for(fd_, POLLIN, timeout_s, *cancel_));
     const ssize_t size = recv(fd_, buffer.data(), buffer.size(), 0);

@@ -1,14 +1,17 @@
 #pragma once
 
-// A blocking TCP connection whose every wait has a timeout and can be cancelled.
+// A blocking TCP connection, with TLS for https, whose every wait has a timeout and can be
+// cancelled.
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "client/url.h"
+#include "http/tls_session.h"
 
 namespace glint {
 
@@ -30,7 +33,8 @@ class CancelSignal {
 
 class TcpStream {
  public:
-  // Tries each of the host's addresses. `cancel` must outlive the stream.
+  // Tries each of the host's addresses. `cancel` must outlive the stream. Of an https server the
+  // certificate must be one that this machine trusts (http/tls_context.h).
   static Result<TcpStream> connect(const Url& url, double timeout_s, const CancelSignal& cancel);
   ~TcpStream();
   TcpStream(TcpStream&& other) noexcept;
@@ -42,7 +46,11 @@ class TcpStream {
 
  private:
   TcpStream(int fd, const CancelSignal& cancel) : fd_(fd), cancel_(&cancel) {}
+  Result<void> start_tls(const Url& url, double timeout_s);
+  Result<void> wait_as(IoState state, double timeout_s);
+
   int fd_ = -1;
+  std::optional<TlsSession> tls_;
   const CancelSignal* cancel_;
 };
 

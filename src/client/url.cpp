@@ -28,21 +28,24 @@ bool split_authority(std::string_view authority, Url& url) {
   const size_t colon = authority.find(':', bracket);
   const std::string_view host = authority.substr(0, colon);
   url.host = bracket > 0 ? host.substr(1, host.size() - 2) : host;
-  url.port = colon == authority.npos ? "80" : authority.substr(colon + 1);
+  const std::string_view default_port = url.tls ? "443" : "80";
+  url.port = colon == authority.npos ? default_port : authority.substr(colon + 1);
   return !url.host.empty() && is_port(url.port);
 }
 
 }  // namespace
 
+std::string Url::origin() const { return cat(tls ? "https://" : "http://", authority); }
+
 Result<Url> parse_url(std::string_view text) {
-  constexpr std::string_view kScheme = "http://";
-  if (text.starts_with("https://"))
-    return bad_url(text, "asks for TLS, which glint does not speak");
-  if (!text.starts_with(kScheme)) return bad_url(text, "does not begin with http://");
-  if (!is_printable(text)) return bad_url(text, "has a blank or a control character in it");
-  const std::string_view rest = text.substr(kScheme.size(), text.find('#') - kScheme.size());
-  const size_t path = std::min(rest.find_first_of("/?"), rest.size());
   Url url;
+  url.tls = text.starts_with("https://");
+  if (!url.tls && !text.starts_with("http://"))
+    return bad_url(text, "does not begin with http:// or https://");
+  if (!is_printable(text)) return bad_url(text, "has a blank or a control character in it");
+  const size_t begin = text.find("//") + 2;
+  const std::string_view rest = text.substr(begin, text.find('#') - begin);
+  const size_t path = std::min(rest.find_first_of("/?"), rest.size());
   url.authority = rest.substr(0, path);
   url.target = cat(rest.substr(path).starts_with('/') ? "" : "/", rest.substr(path));
   if (!split_authority(url.authority, url)) return bad_url(text, "has no valid host and port");

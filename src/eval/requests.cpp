@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/api_key.h"
 #include "eval/data_file.h"
 
 namespace glint {
@@ -30,8 +31,7 @@ long count_member(const Json& object, const char* key) {
 }  // namespace
 
 Result<Json> post_json(HttpClient& client, const std::string& url, const Json& body) {
-  const HttpResponse response =
-      TRY(client.post(url, {{"Content-Type", "application/json"}}, to_json_text(body)));
+  const HttpResponse response = TRY(client.post(url, api_key_headers(), to_json_text(body)));
   if (response.status >= 400) {
     return Error{ErrorCode::kInternal,
                  cat(url, " answered ", response.status, ": ", response.body)};
@@ -75,7 +75,7 @@ Result<Reply> ask_chat(HttpClient& client, const EvalOptions& options, const Jso
 
 std::string model_of(const std::string& url) {
   HttpClient client;
-  const Result<HttpResponse> response = client.get(url + "/get_model_info");
+  const Result<HttpResponse> response = client.get(url + "/get_model_info", api_key_headers());
   if (!response || response->status != 200) return "";
   const Result<Json> info = parse_json(response->body);
   return info ? string_member(*info, "model_path") : "";

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <exception>
+#include <utility>
 
 #include "base/log.h"
 #include "base/planted_bug.h"
@@ -23,13 +22,9 @@ constexpr size_t kMaxReadAheadBytes = 64 << 10;
 // After the last answer: so long may the client take to read it and close. Closing at once, with
 // its bytes unread, would make TCP reset the connection, and the answer with it.
 constexpr double kLingerSeconds = 2;
-// Buffers larger than this are given back when they are empty: most connections of a server are idle,
-// and what they keep is its memory.
+// Buffers larger than this are given back when they are empty: most connections of a server are
+// idle, and what they keep is its memory.
 constexpr size_t kMaxKeptBytes = 2 << 10;
-
-bool would_block(error_code ec) {
-  return ec == asio::error::would_block || ec == asio::error::try_again;
-}
 
 TimePoint later(TimePoint start, double seconds) {
   const std::chrono::duration<double> length(std::clamp(seconds, 0.0, 1e9));
@@ -52,35 +47,36 @@ void clear(std::string& buffer) {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, bool overloaded)
+Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, const TlsContext* tls,
+                       bool overloaded)
     : core_(std::move(core)),
-      socket_(std::move(socket)),
-      timer_(socket_.get_executor()),
-      work_timer_(socket_.get_executor()),
+      transport_(std::move(socket), tls),
+      timer_(transport_.socket().get_executor()),
+      work_timer_(transport_.socket().get_executor()),
+      peer_(address_of(transport_.socket())),
       overloaded_(overloaded),
       phase_since_(std::chrono::steady_clock::now()),
       parser_(core_->limits) {}
 
 void Connection::start() {
-  error_code ignored;  // a socket that is broken already shows it at the first read
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  peer_ = address_of(socket_);
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->on_event([] {}); });
+  asio::post(transport_.socket().get_executor(),
+             [self = shared_from_this()] { self->on_event([] {}); });
 }
 
 void Connection::post(std::function<void()> work) {
   std::shared_lock lock(core_->ending);
   if (core_->ended) return;
-  asio::post(socket_.get_executor(), [self = shared_from_this(), work = std::move(work)] {
-    self->on_event([&] { self->run(work); });
-  });
+  asio::post(transport_.socket().get_executor(),
+             [self = shared_from_this(), work = std::move(work)] {
+               self->on_event([&] { self->run(work); });
+             });
 }
 
 void Connection::drain() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  asio::post(transport_.socket().get_executor(), [self = shared_from_this()] {
     self->on_event([&] {
       self->draining_ = true;
+      if (self->phase_ == Phase::kHandshake) return self->cut();
       if (!self->reads_requests()) return;
       if (self->unsent() == 0) return self->cut();
       self->set_phase(Phase::kClosing);
@@ -89,7 +85,7 @@ void Connection::drain() {
 }
 
 void Connection::stop() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->cut(); });
+  asio::post(transport_.socket().get_executor(), [self = shared_from_this()] { self->cut(); });
 }
 
 template <typename Event>
@@ -116,6 +112,7 @@ void Connection::run(Work work) {
 }
 
 void Connection::settle() {
+  if (!closed_ && phase_ == Phase::kHandshake) shake_hands();
   while (!closed_) {
     const bool held = advance();
     if (!closed_) flush();
@@ -139,16 +136,14 @@ void Connection::finish_if_done() {
   if (unsent() > 0) return;
   if (peer_closed_ && phase_ != Phase::kAnswering) return cut();
   if (phase_ != Phase::kClosing) return;
-  error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  transport_.shut_sending();
   set_phase(Phase::kLingering);
 }
 
 void Connection::cut() {
   if (closed_) return;
   closed_ = true;
-  error_code ignored;
-  socket_.close(ignored);
+  transport_.close();
   timer_.cancel();
   work_timer_.cancel();
   leave_core();
@@ -164,35 +159,64 @@ void Connection::leave_core() {
   if (core_->connections.empty()) core_->all_gone.notify_all();
 }
 
+void Connection::shake_hands() {
+  switch (transport_.handshake()) {
+    case IoState::kDone:
+      return set_phase(Phase::kIdle);
+    case IoState::kWantsRead:
+      return;  // settle() waits for it
+    case IoState::kWantsWrite:
+      if (!waits_write_) wait_writable();
+      return;
+    case IoState::kEnd:
+    case IoState::kFailed:
+      return handshake_failed();
+  }
+}
+
+void Connection::handshake_failed() {
+  log_debug("TLS handshake failed", {{"peer", peer_}, {"reason", transport_.failure()}});
+  if (!transport_.fall_back_to_plain()) return cut();
+  refuse(400, "This port speaks HTTPS: begin the URL with https://.");
+}
+
 // ---- input
 
 bool Connection::wants_input() const {
-  if (waits_read_ || peer_closed_) return false;
+  if (waits_read_ || peer_closed_ || read_waits_for_write_) return false;
   if (phase_ == Phase::kAnswering) return in_.size() < kMaxReadAheadBytes;
   return writable();
 }
 
 void Connection::wait_readable() {
   waits_read_ = true;
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code ec) {
+  transport_.socket().async_wait(Socket::wait_read, [self = shared_from_this()](error_code ec) {
     self->waits_read_ = false;
     self->on_event([&] {
-      if (!ec && !self->closed_) self->read();
+      if (!ec && !self->closed_ && self->phase_ != Phase::kHandshake) self->read();
     });
   });
 }
 
 void Connection::read() {
   thread_local std::array<char, 64 << 10> buffer;  // idle connections hold none
-  error_code ec;
-  const size_t size = socket_.read_some(asio::buffer(buffer), ec);
-  if (would_block(ec)) return;
-  if (ec == asio::error::eof && phase_ != Phase::kAnswering) {
-    peer_closed_ = true;
-  } else if (ec) {
-    cut();
-  } else if (reads_requests() || phase_ == Phase::kAnswering) {
-    in_.append(buffer.data(), size);
+  const IoResult result = transport_.read(buffer);
+  switch (result.state) {
+    case IoState::kDone:
+      if (reads_requests() || phase_ == Phase::kAnswering) in_.append(buffer.data(), result.size);
+      return;
+    case IoState::kWantsRead:
+      return;
+    case IoState::kWantsWrite:
+      read_waits_for_write_ = true;
+      if (!waits_write_) wait_writable();
+      return;
+    case IoState::kEnd:
+      if (phase_ == Phase::kAnswering) return cut();
+      peer_closed_ = true;
+      return;
+    case IoState::kFailed:
+      return cut();
   }
 }
 
@@ -223,9 +247,17 @@ void Connection::header_complete() {
   keep_alive_ = parser_.keep_alive();
   if (overloaded_) {
     refuse(503, "The server has as many connections as it takes; try again later.");
-  } else if (parser_.expects_continue() && !parser_.done()) {
+  } else if (!refused_before_body() && parser_.expects_continue() && !parser_.done()) {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
   }
+}
+
+// A body that is for nothing is not waited for: who may not ask cannot fill our memory.
+bool Connection::refused_before_body() {
+  if (parser_.done()) return false;
+  auto refusal = core_->router.refusal(parser_.request());
+  if (refusal) refuse(*std::move(refusal));
+  return refusal.has_value();
 }
 
 void Connection::start_exchange() {
@@ -260,7 +292,24 @@ void Connection::after(double seconds, std::function<void()> work) {
 
 // Answers what is no request that a handler could see, and ends the connection.
 void Connection::refuse(int status, const std::string& message) {
-  append_response(out_, core_->router.error(status, message), {.keep_alive = false}, true);
+  refuse(core_->router.error(parser_.request(), status, message));
+}
+
+void Connection::refuse(HttpResponse response) {
+  const HttpRequest& read = parser_.request();
+  const HttpRequest request{.method = read.method,
+                            .path = read.path,
+                            .query = {},
+                            .headers = read.headers,
+                            .body = {},
+                            .peer = peer_};
+  for (auto& field : core_->router.answer_fields(request)) response.headers.push_back(field);
+  append_response(out_, response, {.keep_alive = false}, true);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - phase_since_;
+  core_->router.ended(request, {.status = response.status,
+                                .body_bytes = response.body.size(),
+                                .seconds = taken.count(),
+                                .complete = true});
   set_phase(Phase::kClosing);
 }
 
@@ -284,10 +333,9 @@ void Connection::abandoned(uint64_t exchange_id, bool begun) {
 void Connection::flush() {
   paused_ |= !writable();
   while (unsent() > 0 && !waits_write_) {
-    error_code ec;
-    const size_t size = socket_.write_some(asio::buffer(out_.data() + num_sent_, unsent()), ec);
-    if (would_block(ec)) return wait_writable();
-    if (ec) return cut();
+    const auto [state, size] = transport_.write({out_.data() + num_sent_, unsent()});
+    if (state == IoState::kWantsWrite) return wait_writable();
+    if (state != IoState::kDone) return cut();
     num_sent_ += size;
     total_sent_ += size;
     forget_sent();
@@ -306,9 +354,12 @@ void Connection::forget_sent() {
 
 void Connection::wait_writable() {
   waits_write_ = true;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code) {
+  transport_.socket().async_wait(Socket::wait_write, [self = shared_from_this()](error_code) {
     self->waits_write_ = false;
-    self->on_event([] {});  // which flushes
+    const bool read = std::exchange(self->read_waits_for_write_, false);
+    self->on_event([&] {
+      if (read && !self->closed_) self->read();
+    });  // which flushes
   });
 }
 
@@ -337,6 +388,9 @@ TimePoint Connection::deadline() const {
   const HttpLimits& limits = core_->limits;
   TimePoint at = TimePoint::max();
   switch (phase_) {
+    case Phase::kHandshake:
+      at = later(phase_since_, limits.handshake_timeout_s);
+      break;
     case Phase::kIdle:
       at = later(phase_since_, limits.idle_timeout_s);
       break;

@@ -9,11 +9,8 @@
 // An Exchange outlives its connection, and both may outlive the server: the ServerCore goes with
 // the last of them.
 
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/strand.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -27,14 +24,13 @@
 #include "http/request_parser.h"
 #include "http/response_head.h"
 #include "http/router.h"
+#include "http/transport.h"
 
 namespace glint {
 
 class Connection;
 class ConnectionExchange;
 
-using Strand = boost::asio::strand<boost::asio::io_context::executor_type>;
-using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Strand>;
 using Timer =
     boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                       boost::asio::wait_traits<std::chrono::steady_clock>, Strand>;
@@ -49,11 +45,12 @@ struct ServerCore {
   const Router router;
   boost::asio::io_context io;
 
-  std::mutex mutex;  // of the next four
+  std::mutex mutex;  // of the next five
   std::condition_variable all_gone;
   std::unordered_map<Connection*, std::weak_ptr<Connection>> connections;
-  int num_overloaded = 0;  // of these: there only to be answered 503
-  bool draining = false;   // no new connections or requests
+  int num_overloaded = 0;                 // of these: there only to be answered 503
+  bool draining = false;                  // no new connections or requests
+  std::shared_ptr<const TlsContext> tls;  // of new connections; null: they are plain
 
   std::shared_mutex ending;  // of the next
   bool ended = false;        // no thread runs `io` any more: nothing may be posted
@@ -61,8 +58,9 @@ struct ServerCore {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // An overloaded connection answers its first request with 503.
-  Connection(std::shared_ptr<ServerCore> core, Socket socket, bool overloaded);
+  // An overloaded connection answers its first request with 503. `tls` may be null.
+  Connection(std::shared_ptr<ServerCore> core, Socket socket, const TlsContext* tls,
+             bool overloaded);
 
   // Any thread.
   void start();
@@ -85,6 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   enum class Phase {
+    kHandshake,  // of TLS
     kIdle,       // between requests
     kHeader,     // a request has begun
     kBody,       // its header is complete
@@ -92,7 +91,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     kClosing,    // the last answer is being sent
     kLingering,  // it is sent; waits for the client to have read it
   };
-  bool reads_requests() const { return phase_ <= Phase::kBody; }
+  bool reads_requests() const { return phase_ >= Phase::kIdle && phase_ <= Phase::kBody; }
 
   template <typename Event>
   void on_event(Event event);
@@ -103,6 +102,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void finish_if_done();
   void leave_core();
 
+  void shake_hands();
+  void handshake_failed();
+
   // Input.
   bool wants_input() const;
   void wait_readable();
@@ -110,7 +112,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool advance();
   void header_complete();
   void start_exchange();
+  bool refused_before_body();
   void refuse(int status, const std::string& message);
+  void refuse(HttpResponse response);
 
   // Output.
   size_t unsent() const { return out_.size() - num_sent_; }
@@ -129,20 +133,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void handler_failed(std::string_view what);
 
   const std::shared_ptr<ServerCore> core_;
-  Socket socket_;
+  Transport transport_;
   Timer timer_;
   Timer work_timer_;      // of after()
   uint64_t work_id_ = 0;  // of the last after()
   std::string peer_;
   const bool overloaded_;
 
-  Phase phase_ = Phase::kIdle;
+  Phase phase_ = Phase::kHandshake;
   TimePoint phase_since_;
   bool closed_ = false;
   bool draining_ = false;
   bool peer_closed_ = false;  // its end of file has come
   bool waits_read_ = false;   // a wait is pending in the io_context
   bool waits_write_ = false;
+  bool read_waits_for_write_ = false;  // TLS has something to send before it can read on
 
   RequestParser parser_;
   std::string in_;            // not yet taken by the parser

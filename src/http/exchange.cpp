@@ -1,5 +1,6 @@
 #include "http/exchange.h"
 
+#include <iterator>
 #include <utility>
 
 namespace glint {
@@ -36,18 +37,20 @@ ConnectionExchange::~ConnectionExchange() {
 void ConnectionExchange::respond(HttpResponse response) {
   if (state_ == State::kGone) return;
   CHECK(state_ == State::kUnanswered, request_.path, " answered twice");
-  add_request_id(response.headers);
+  status_ = response.status;
+  body_bytes_ = response.body.size();
+  add_answer_fields(response.headers);
   append_response(connection_->output(), response,
                   {.keep_alive = connection_->may_keep_alive(), .http_1_0 = http_1_0_}, !is_head());
   complete();
 }
 
-void ConnectionExchange::begin_stream(int status, std::string content_type,
-                                      std::vector<std::pair<std::string, std::string>> headers) {
+void ConnectionExchange::begin_stream(int status, std::string content_type, HttpFields headers) {
   if (state_ == State::kGone) return;
   CHECK(state_ == State::kUnanswered, request_.path, " answered twice");
   if (http_1_0_) connection_->close_after_answer();
-  add_request_id(headers);
+  status_ = status;
+  add_answer_fields(headers);
   append_response_head(connection_->output(),
                        {.status = status,
                         .content_type = content_type,
@@ -58,17 +61,11 @@ void ConnectionExchange::begin_stream(int status, std::string content_type,
   state_ = State::kStreaming;
 }
 
-// Proxies and clients find their request again by it.
-void ConnectionExchange::add_request_id(
-    std::vector<std::pair<std::string, std::string>>& headers) const {
-  const std::string_view id = request_id(request_);
-  if (!id.empty()) headers.emplace_back("X-Request-Id", id);
-}
-
 void ConnectionExchange::write(std::string bytes) {
   if (state_ == State::kGone) return;
   CHECK(state_ == State::kStreaming, request_.path, ": write outside of a stream");
   if (bytes.empty() || is_head()) return;
+  body_bytes_ += bytes.size();
   if (http_1_0_) {
     connection_->output() += bytes;
   } else {
@@ -104,9 +101,23 @@ void ConnectionExchange::after(double seconds, std::function<void()> work) {
 
 void ConnectionExchange::post(std::function<void()> work) { connection_->post(std::move(work)); }
 
+void ConnectionExchange::add_answer_fields(HttpFields& headers) const {
+  HttpFields fields = connection_->router().answer_fields(request_);
+  std::move(fields.begin(), fields.end(), std::back_inserter(headers));
+}
+
+void ConnectionExchange::report(bool complete) const {
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started_;
+  connection_->router().ended(request_, {.status = status_,
+                                         .body_bytes = body_bytes_,
+                                         .seconds = taken.count(),
+                                         .complete = complete});
+}
+
 // The callbacks go with the answer: they may hold the exchange itself.
 void ConnectionExchange::complete() {
   state_ = State::kComplete;
+  report(true);
   const auto dropped_last =
       std::pair{std::exchange(on_writable_, nullptr), std::exchange(on_disconnect_, nullptr)};
   connection_->answered();
@@ -115,6 +126,7 @@ void ConnectionExchange::complete() {
 void ConnectionExchange::client_gone() {
   if (state_ == State::kComplete || state_ == State::kGone) return;
   state_ = State::kGone;
+  report(false);
   on_writable_ = nullptr;
   if (const auto callback = std::exchange(on_disconnect_, nullptr)) callback();
 }
@@ -126,7 +138,8 @@ void ConnectionExchange::became_writable() {
 
 void ConnectionExchange::handler_failed() {
   if (state_ == State::kUnanswered) {
-    respond(connection_->router().error(500, "The server failed at this request; see its log."));
+    respond(connection_->router().error(request_, 500,
+                                        "The server failed at this request; see its log."));
   } else if (state_ == State::kStreaming) {
     connection_->cut();
   }

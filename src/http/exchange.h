@@ -2,6 +2,7 @@
 
 // The Exchange that handlers see, over a Connection. Internal to http/.
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,8 +21,7 @@ class ConnectionExchange final : public Exchange {
 
   const HttpRequest& request() const override { return request_; }
   void respond(HttpResponse response) override;
-  void begin_stream(int status, std::string content_type,
-                    std::vector<std::pair<std::string, std::string>> headers) override;
+  void begin_stream(int status, std::string content_type, HttpFields headers) override;
   void write(std::string bytes) override;
   void end_stream() override;
   bool writable() const override;
@@ -38,14 +38,18 @@ class ConnectionExchange final : public Exchange {
  private:
   enum class State { kUnanswered, kStreaming, kComplete, kGone };
   bool is_head() const { return request_.method == "HEAD"; }
-  void add_request_id(std::vector<std::pair<std::string, std::string>>& headers) const;
+  void add_answer_fields(HttpFields& headers) const;
   void complete();
+  void report(bool complete) const;
 
   const std::shared_ptr<Connection> connection_;
   const HttpRequest request_;
   const uint64_t id_;
   const bool http_1_0_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   State state_ = State::kUnanswered;
+  int status_ = 0;
+  size_t body_bytes_ = 0;
   std::function<void()> on_writable_;
   std::function<void()> on_disconnect_;
 };

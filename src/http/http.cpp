@@ -30,7 +30,9 @@ std::string_view HttpRequest::query_value(std::string_view name) const {
 
 std::string_view request_id(const HttpRequest& request) {
   const std::string_view id = request.header("X-Request-Id");
-  return id.size() <= kMaxRequestIdBytes ? id : std::string_view();
+  const bool printable =
+      std::all_of(id.begin(), id.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  return printable && id.size() <= kMaxRequestIdBytes ? id : std::string_view();
 }
 
 }  // namespace glint

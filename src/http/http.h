@@ -20,11 +20,13 @@ namespace glint {
 
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 
+using HttpFields = std::vector<std::pair<std::string, std::string>>;
+
 struct HttpRequest {
-  std::string method;                                        // as sent: GET, POST …
-  std::string path;                                          // decoded, without the query
-  std::vector<std::pair<std::string, std::string>> query;    // decoded, in order
-  std::vector<std::pair<std::string, std::string>> headers;  // as sent, in order
+  std::string method;  // as sent: GET, POST …
+  std::string path;    // decoded, without the query
+  HttpFields query;    // decoded, in order
+  HttpFields headers;  // as sent, in order
   std::string body;
   std::string peer;  // address:port
 
@@ -41,7 +43,15 @@ struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::vector<std::pair<std::string, std::string>> headers{};
+  HttpFields headers{};
+};
+
+// How a request ended.
+struct HttpOutcome {
+  int status = 0;         // 0: none was sent
+  size_t body_bytes = 0;  // written by the handler
+  double seconds = 0;     // from the whole request to the whole answer
+  bool complete = false;  // false: the client left, or was cut
 };
 
 // One request and its answer. All functions but post() are called on the connection's strand (in a
@@ -57,8 +67,7 @@ class Exchange {
 
   // A streamed answer (chunked; for SSE and NDJSON): begin_stream, write…, end_stream. What is
   // written in one turn of the strand, or while the socket takes no more, is sent together.
-  virtual void begin_stream(int status, std::string content_type,
-                            std::vector<std::pair<std::string, std::string>> headers = {}) = 0;
+  virtual void begin_stream(int status, std::string content_type, HttpFields headers = {}) = 0;
   virtual void write(std::string bytes) = 0;
   virtual void end_stream() = 0;
 
@@ -88,6 +97,7 @@ struct HttpLimits {
   size_t max_header_bytes = 64 << 10;         // more: 431
   size_t max_unsent_bytes = size_t{1} << 20;  // per connection, before writing pauses
   double slow_reader_timeout_s = 30;          // paused this long: cut
+  double handshake_timeout_s = 10;            // of TLS: from the connection to its end
   double header_timeout_s = 30;               // from the first byte of a request to its last header
   double idle_timeout_s = 120;                // keep-alive without a request
   double body_timeout_s = 120;

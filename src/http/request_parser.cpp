@@ -58,6 +58,19 @@ std::string in_mebibytes(size_t bytes) {
   return cat(bytes, " bytes");
 }
 
+// Why a field makes the body's end doubtful, which Beast would let pass: RFC 9112, 6.1 (a coding
+// that we do not know, or any in HTTP/1.0) and 6.3 (a length that is a list).
+std::optional<RequestFailure> framing_failure(std::string_view name, std::string_view value,
+                                              int version) {
+  if (equals_ignoring_case(name, "Content-Length") && value.find(',') != value.npos) {
+    return RequestFailure{400, "Content-Length is a list; expected one number."};
+  }
+  if (!equals_ignoring_case(name, "Transfer-Encoding")) return std::nullopt;
+  if (version == 10) return RequestFailure{400, "HTTP/1.0 has no Transfer-Encoding."};
+  if (equals_ignoring_case(value, "chunked")) return std::nullopt;
+  return RequestFailure{501, cat("Transfer-Encoding ", value, " is not supported; send chunked.")};
+}
+
 }  // namespace
 
 struct RequestParser::State {
@@ -91,15 +104,13 @@ void RequestParser::State::fail_as(error_code ec) {
   fail(400, cat("This is not a valid HTTP/1.1 request: ", ec.message(), "."));
 }
 
-// What Beast leaves to us: RFC 9112 wants exactly one Host (3.2) and a coding we know (6.1).
+// What Beast leaves to us: that, and exactly one Host (3.2).
 void RequestParser::State::check_header() {
   int num_hosts = 0;
   for (const auto& [name, value] : collector.request.headers) {
     num_hosts += equals_ignoring_case(name, "Host");
-    if (equals_ignoring_case(name, "Transfer-Encoding") &&
-        !equals_ignoring_case(value, "chunked")) {
-      return fail(501, cat("Transfer-Encoding ", value, " is not supported; send chunked."));
-    }
+    failure = framing_failure(name, value, collector.version);
+    if (failure) return;
   }
   if (num_hosts > 1 || (num_hosts == 0 && collector.version == 11)) {
     return fail(400,
@@ -182,6 +193,7 @@ bool RequestParser::expects_continue() const {
          equals_ignoring_case(state_->collector.request.header("Expect"), "100-continue");
 }
 
+const HttpRequest& RequestParser::request() const { return state_->collector.request; }
 HttpRequest RequestParser::take() { return std::move(state_->collector.request); }
 
 }  // namespace glint

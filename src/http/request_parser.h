@@ -40,7 +40,8 @@ class RequestParser {
   bool keep_alive() const;
   bool expects_continue() const;
 
-  HttpRequest take();  // once, after done()
+  const HttpRequest& request() const;  // what is read of it
+  HttpRequest take();                  // once, after done()
 
  private:
   struct State;

@@ -141,6 +141,61 @@ TEST(RequestParserTest, RefusesWhatIsNoRequest) {
             501);
 }
 
+// What one server takes for one request and another, before or behind it, for two.
+TEST(RequestParserTest, RefusesWhatCouldHideASecondRequest) {
+  const auto with = [](std::string_view fields, std::string_view body = "0\r\n\r\n") {
+    return cat("POST / HTTP/1.1\r\nHost: h\r\n", fields, "\r\n\r\n", body);
+  };
+  for (const std::string& text : {
+           with("Content-Length: 5, 5", "12345"),
+           with("Content-Length: 5\r\nContent-Length: 6", "123456"),
+           with("Content-Length: +5", "12345"),
+           with("Content-Length: 0x5", "12345"),
+           with("Content-Length: 5 5", "12345"),
+           with("Content-Length: ", "12345"),
+           with("Content-Length: 18446744073709551621", "12345"),
+           with("Content-Length : 5", "12345"),
+           with("Transfer-Encoding: chunked\r\nContent-Length: 5"),
+           with("Content-Length: 5\r\nTransfer-Encoding: chunked"),
+           with("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+           with("Transfer-Encoding: chunked, chunked"),
+           with("Transfer-Encoding: identity, chunked"),
+           with("Transfer-Encoding: chunked, identity"),
+           with("Transfer-Encoding: xchunked"),
+           with("Transfer-Encoding: \"chunked\""),
+           with("Transfer-Encoding:\x0b"
+                "chunked"),
+           with("Transfer-Encoding: identity"),
+           with("Transfer-Encoding: "),
+           with("Transfer-Encoding\x01: chunked"),
+           with("A: b\nTransfer-Encoding: chunked"),
+           with("A: b\rTransfer-Encoding: chunked"),
+           with(std::string("A: b\0c", 6)),
+           with("Transfer-Encoding: chunked", "0x1\r\na\r\n0\r\n\r\n"),
+           with("Transfer-Encoding: chunked", "+1\r\na\r\n0\r\n\r\n"),
+           with("Transfer-Encoding: chunked", "-1\r\na\r\n0\r\n\r\n"),
+           with("Transfer-Encoding: chunked", "1\na\n0\n\n"),
+           with("Transfer-Encoding: chunked", "1\r\nab\r\n0\r\n\r\n"),
+           with("Transfer-Encoding: chunked", "ffffffffffffffff1\r\na\r\n0\r\n\r\n"),
+           std::string("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+           std::string("GET / HTTP/1.1 \r\nHost: h\r\n\r\n"),
+           std::string("GET  / HTTP/1.1\r\nHost: h\r\n\r\n"),
+           std::string("GET / HTTP/1.1\nHost: h\n\n"),
+       }) {
+    RequestParser parser({});
+    feed(parser, text, 1 << 20);
+    EXPECT_FALSE(parser.done()) << text;
+  }
+}
+
+// A folded line (RFC 9112, 5.2) is one field, whatever stands in it.
+TEST(RequestParserTest, AFoldedLineIsPartOfItsField) {
+  RequestParser parser({});
+  feed(parser, "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n Transfer-Encoding: chunked\r\n\r\n", 1 << 20);
+  ASSERT_TRUE(parser.done());
+  EXPECT_EQ(parser.take().header("A"), "b Transfer-Encoding: chunked");
+}
+
 TEST(RequestParserTest, SaysWhatIsWrong) {
   RequestParser parser({});
   feed(parser, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 33554433\r\n\r\n", 1 << 20);

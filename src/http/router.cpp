@@ -51,48 +51,68 @@ std::string allow(std::vector<std::string_view> methods) {
 
 }  // namespace
 
-void Router::add(std::string method, std::string path, Handler handler) {
+void Router::add(std::string method, std::string path, Handler handler, Access access) {
   auto at = routes_.begin();
   while (at != routes_.end() && !is_before(path, at->path)) ++at;
-  routes_.insert(at, {std::move(method), std::move(path), std::move(handler)});
+  routes_.insert(at, {std::move(method), std::move(path), access, std::move(handler)});
 }
 
-void Router::set_error_body(std::function<HttpResponse(int, const std::string&)> shape) {
-  error_body_ = std::move(shape);
-}
-
-void Router::route(std::shared_ptr<Exchange> exchange) const {
-  const HttpRequest& request = exchange->request();
+Router::Found Router::find(const HttpRequest& request) const {
   const std::string_view sent = request.method;
   const std::string_view method = sent == "HEAD" ? "GET" : sent;
-  std::vector<std::string_view> methods;
+  Found found;
   std::string_view pattern;  // the first that matches, whatever its method, is the path's
   for (const Route& route : routes_) {
     if (!matches(route.path, request.path)) continue;
     if (!pattern.empty() && route.path != pattern) continue;
     pattern = route.path;
-    if (route.method == method) return route.handler(std::move(exchange));
-    methods.push_back(route.method);
+    if (found.methods.empty() || route.method == method) found.access = route.access;
+    if (route.method == method) {
+      found.route = &route;
+      return found;
+    }
+    found.methods.push_back(route.method);
   }
-  if (methods.empty()) {
-    return exchange->respond(error(404, cat("There is no ", request.path, " here.")));
+  return found;
+}
+
+void Router::route(std::shared_ptr<Exchange> exchange) const {
+  const HttpRequest& request = exchange->request();
+  Found found = find(request);
+  if (hooks_.guard) {
+    if (auto refused = hooks_.guard(found.access, request)) {
+      return exchange->respond(*std::move(refused));
+    }
   }
-  const std::string allowed = allow(std::move(methods));
+  if (found.route != nullptr) return found.route->handler(std::move(exchange));
+  if (found.methods.empty()) {
+    return exchange->respond(error(request, 404, cat("There is no ", request.path, " here.")));
+  }
+  const std::string allowed = allow(std::move(found.methods));
   HttpResponse response{.status = 204, .body = {}};
-  if (sent != "OPTIONS")
-    response = error(405, cat(request.path, " takes ", allowed, ", not ", request.method, "."));
+  if (request.method != "OPTIONS")
+    response =
+        error(request, 405, cat(request.path, " takes ", allowed, ", not ", request.method, "."));
   response.headers.emplace_back("Allow", allowed);
   exchange->respond(std::move(response));
 }
 
-std::vector<std::pair<std::string, std::string>> Router::routes() const {
-  std::vector<std::pair<std::string, std::string>> routes;
-  for (const Route& route : routes_) routes.emplace_back(route.method, route.path);
-  return routes;
+std::optional<HttpResponse> Router::refusal(const HttpRequest& request) const {
+  return hooks_.guard ? hooks_.guard(find(request).access, request) : std::nullopt;
 }
 
-HttpResponse Router::error(int status, const std::string& message) const {
-  return error_body_ ? error_body_(status, message) : plain_error(status, message);
+HttpResponse Router::error(const HttpRequest& request, int status,
+                           const std::string& message) const {
+  return hooks_.error_body ? hooks_.error_body(request, status, message)
+                           : plain_error(status, message);
+}
+
+HttpFields Router::answer_fields(const HttpRequest& request) const {
+  return hooks_.answer_fields ? hooks_.answer_fields(request) : HttpFields{};
+}
+
+void Router::ended(const HttpRequest& request, const HttpOutcome& outcome) const {
+  if (hooks_.ended) hooks_.ended(request, outcome);
 }
 
 }  // namespace glint

@@ -78,6 +78,15 @@ Result<void> listen_on_first(Acceptor& acceptor, const HttpServerOptions& option
   return bind_error(options, ec);
 }
 
+// Null without a certificate.
+Result<std::shared_ptr<const TlsContext>> load_tls(const TlsFiles& files) {
+  if (files.enabled()) return TlsContext::for_server(files);
+  if (files.keyfile.empty() && files.ca_certs.empty()) return std::shared_ptr<const TlsContext>();
+  return Error{ErrorCode::kStartup,
+               "--ssl-keyfile and --ssl-ca-certs need --ssl-certfile, the server's certificate.",
+               {}};
+}
+
 // Each connection takes a file descriptor; most shells allow 1,024 of them, and more on request.
 void raise_descriptor_limit(int num_connections) {
   rlimit limit{};
@@ -138,7 +147,8 @@ std::shared_ptr<Connection> HttpServer::State::admit(Socket socket) {
   const int num_serving = static_cast<int>(core->connections.size()) - core->num_overloaded;
   const bool overloaded = num_serving >= options.limits.max_connections;
   if (core->draining || (overloaded && core->num_overloaded >= kMaxOverloaded)) return nullptr;
-  auto connection = std::make_shared<Connection>(core, std::move(socket), overloaded);
+  auto connection =
+      std::make_shared<Connection>(core, std::move(socket), core->tls.get(), overloaded);
   core->connections.emplace(connection.get(), connection);
   core->num_overloaded += overloaded;
   return connection;
@@ -190,6 +200,7 @@ HttpServer::HttpServer() = default;
 HttpServer::~HttpServer() { shutdown(0); }
 
 Result<void> HttpServer::check(const HttpServerOptions& options) {
+  TRY(load_tls(options.tls));
   asio::io_context io;
   Acceptor acceptor(asio::make_strand(io));
   return listen_on_first(acceptor, options);
@@ -201,6 +212,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& 
   std::unique_ptr<HttpServer> server(new HttpServer);
   server->state_ = std::make_unique<State>(options, std::move(router));
   State& state = *server->state_;
+  state.core->tls = TRY(load_tls(options.tls));
   TRY(listen_on_first(state.acceptor, options));
   state.port = state.acceptor.local_endpoint().port();
   raise_descriptor_limit(options.limits.max_connections);
@@ -230,6 +242,13 @@ void HttpServer::shutdown(double grace_s) {
   state_->work.reset();
   for (std::thread& thread : state_->threads) thread.join();
   state_->run_leftovers();
+}
+
+Result<void> HttpServer::reload_tls() {
+  auto tls = TRY(load_tls(state_->options.tls));
+  std::lock_guard lock(state_->core->mutex);
+  state_->core->tls = std::move(tls);
+  return {};
 }
 
 int HttpServer::num_connections() const {

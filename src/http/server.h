@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "http/http.h"
 #include "http/router.h"
+#include "http/tls_context.h"
 
 namespace glint {
 
@@ -15,13 +16,14 @@ struct HttpServerOptions {
   uint16_t port = 30000;  // 0: any free one, see port()
   int num_threads = 2;
   HttpLimits limits{};
+  TlsFiles tls{};  // without a certfile: plain HTTP
 };
 
 class HttpServer {
  public:
-  // Whether listen() would succeed now: for programs with long work before it.
+  // Whether listen() would succeed now, files included: for programs with long work before it.
   static Result<void> check(const HttpServerOptions& options);
-  // Binds and listens. The Error names host, port and the reason.
+  // Binds and listens. The Error names host and port, or the file, and the reason.
   static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options,
                                                     Router router);
   ~HttpServer();
@@ -32,6 +34,9 @@ class HttpServer {
   // what is left is cut. Returns when all threads have ended.
   void shutdown(double grace_s);
   int num_connections() const;
+  // Reads the TLS files again, for new connections; those there are keep theirs. With an Error
+  // everything stays as it was. Any thread.
+  Result<void> reload_tls();
 
  private:
   HttpServer();

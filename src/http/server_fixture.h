@@ -21,7 +21,7 @@ namespace glint {
 // test, which answers when it likes.
 class ServerTest : public testing::Test {
  protected:
-  void start(HttpLimits limits = {}, int num_threads = 2) {
+  void start(HttpLimits limits = {}, int num_threads = 2, TlsFiles tls = {}) {
     add("POST", "/echo", [](auto exchange) {
       exchange->respond({.content_type = "text/plain", .body = exchange->request().body});
     });
@@ -31,7 +31,8 @@ class ServerTest : public testing::Test {
       exchange->on_disconnect([this] { gone_.push(true); });
       waiting_.push(std::move(exchange));
     });
-    HttpServerOptions options{.port = 0, .num_threads = num_threads, .limits = limits};
+    HttpServerOptions options{
+        .port = 0, .num_threads = num_threads, .limits = limits, .tls = std::move(tls)};
     auto server = HttpServer::listen(options, std::move(router_));
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);

@@ -173,9 +173,9 @@ TEST_F(ServerTest, AWildcardMayHaveAFixedEnding) {
 }
 
 TEST_F(ServerTest, ErrorsHaveTheShapeThatTheRouterGives) {
-  router_.set_error_body([](int status, const std::string& message) {
+  router_.set_hooks({.error_body = [](const HttpRequest&, int status, const std::string& message) {
     return HttpResponse{.status = status, .body = cat("{\"", message, "\"}")};
-  });
+  }});
   start({.max_body_bytes = 1});
   EXPECT_THAT(ask(post("/echo", "12")), AllOf(StartsWith("HTTP/1.1 413 "), EndsWith("takes.\"}")));
   EXPECT_THAT(ask(get("/nowhere")), EndsWith("\r\n\r\n{\"There is no /nowhere here.\"}"));

@@ -88,9 +88,10 @@ HttpResponse page_response(const Page& page, const HttpRequest& request) {
 
 void add_pages(Router& router) {
   for (const Page& page : pages()) {
-    router.add("GET", std::string(page.path), [&page](std::shared_ptr<Exchange> exchange) {
+    const auto answer = [&page](std::shared_ptr<Exchange> exchange) {
       exchange->respond(page_response(page, exchange->request()));
-    });
+    };
+    router.add("GET", std::string(page.path), answer, Access::kOpen);
   }
 }
 

@@ -39,7 +39,7 @@ class Server:
     def _listening(self):
         if self.process.poll() is not None:
             raise AssertionError(f"exit status {self.process.returncode}:\n{self.stderr()}")
-        return re.search(r"listening on http://[^ ]*:(\d+)\n", self.stderr())
+        return re.search(r"listening on https?://[^ ]*:(\d+)\n", self.stderr())
 
     def stderr(self):
         return self.log.read_text(errors="replace")

@@ -24,8 +24,8 @@ std::string lower(std::string text) {
 // The files that pages consist of are no API.
 std::set<std::string> served_operations(ApiHarness& api) {
   std::set<std::string> operations;
-  for (const auto& [method, path] : make_router(api.context).routes())
-    if (!path.starts_with("/web/")) operations.insert(lower(method) + " " + path);
+  for (const Router::Route& route : make_router(api.context).routes())
+    if (!route.path.starts_with("/web/")) operations.insert(lower(route.method) + " " + route.path);
   return operations;
 }
 

@@ -34,7 +34,7 @@ export class ChatPage {
       rename: (id, title) => this.rename(id, title),
       remove: (id) => this.remove(id),
     });
-    this.dialog = new SettingsDialog(byId('settings'), this.settings, () => this.showControls());
+    this.dialog = new SettingsDialog(byId('settings'), this.settings, () => this.onSettings());
     this.input = byId('input');
     this.channel = new BroadcastChannel('glint');  // to the other pages that this browser shows
     this.bind();
@@ -67,6 +67,11 @@ export class ChatPage {
     this.channel.addEventListener('message', ({ data }) => this.onOtherPage(data));
     addEventListener('hashchange', () => this.openFromAddress());
     addEventListener('pagehide', () => this.keepUnfinished());
+  }
+
+  onSettings() {
+    this.showControls();
+    this.showModel();
   }
 
   // ---- keys
@@ -299,8 +304,9 @@ export class ChatPage {
       byId('model').textContent = this.model.name;
       document.title = `${this.model.name} · glint`;
       byId('welcome-model').textContent = `Ask ${this.model.name}`;
-    } catch {
-      byId('model').textContent = 'The server does not answer';
+    } catch (error) {
+      const isKey = error.name === 'KeyWanted';
+      byId('model').textContent = isKey ? error.message : 'The server does not answer';
     }
     this.showUsage();
   }

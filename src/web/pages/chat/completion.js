@@ -1,5 +1,6 @@
 // The server's chat endpoint as a stream of its chunks.
 
+import { ask } from '../ask.js';
 import { readEvents } from './event_stream.js';
 
 // Yields the parsed chunks of one answer. Throws an Error with a sentence for the reader: a
@@ -19,12 +20,12 @@ export async function* streamCompletion(request, signal) {
 async function post(body, signal) {
   let response;
   try {
-    response = await fetch('v1/chat/completions', {
+    response = await ask('v1/chat/completions', {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
       signal,
     });
   } catch (error) {
-    if (error.name === 'AbortError') throw error;
+    if (error.name === 'AbortError' || error.name === 'KeyWanted') throw error;
     throw new Error('The server cannot be reached. Is it still running?');
   }
   if (!response.ok) throw new Error(await refusalOf(response));
@@ -43,7 +44,7 @@ async function refusalOf(response) {
 
 // {name, contextLength} of the served model; throws if the server does not answer.
 export async function fetchModel() {
-  const response = await fetch('v1/models');
+  const response = await ask('v1/models');
   if (!response.ok) throw new Error(await refusalOf(response));
   const [model] = (await response.json()).data;
   return { name: model.id, contextLength: model.max_model_len };

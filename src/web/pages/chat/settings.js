@@ -1,5 +1,6 @@
 // What the reader sets for the next answers: kept in this browser, sent with each request.
 
+import { apiKey, setApiKey } from '../ask.js';
 import { el } from '../dom.js';
 import { loadValue, saveValue } from './storage.js';
 
@@ -100,6 +101,7 @@ export class SettingsDialog {
 
   open() {
     this.fill(this.settings);
+    this.field('apiKey').value = apiKey();
     this.dialog.showModal();
   }
 
@@ -135,6 +137,7 @@ export class SettingsDialog {
       const value = this.field(name).valueAsNumber;
       if (Number.isFinite(value)) this.settings.numbers[name] = value;
     }
+    setApiKey(this.field('apiKey').value);
     saveSettings(this.settings);
     this.dialog.close();
     this.changed();

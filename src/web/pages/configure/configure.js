@@ -1,6 +1,7 @@
 // The page of `glint configure`. The table of questions and every sum come from the server: what
 // this page adds is the form. Answers that differ from their presets stand in the address behind
 // the #, so that a link keeps them.
+import { ask } from '../ask.js';
 import { showProposal } from './proposal.js';
 import { showQuestions } from './questions.js';
 
@@ -9,7 +10,7 @@ const answer = document.getElementById('answer');
 const announcement = document.getElementById('announcement');
 
 async function getJson(path) {
-  const response = await fetch(path);
+  const response = await ask(path);
   const json = await response.json();
   if (!response.ok) throw Object.assign(new Error(json.error.message), { param: json.error.param });
   return json;
@@ -45,6 +46,10 @@ function announce(proposal) {
   announcement.textContent = problem ? `Impossible: ${problem.split('\n')[0]}` : proposal.command;
 }
 
+function problemOf({ name, message }) {
+  return name === 'KeyWanted' ? message : `The server does not answer (${message}).`;
+}
+
 // Answers may overtake each other: only the last question's is shown.
 let asked = 0;
 async function propose(questions) {
@@ -61,21 +66,21 @@ async function propose(questions) {
     if (turn !== asked) return;
     showRefusal(error.param, error.message);
     announcement.textContent = error.param ? error.message : 'The server does not answer.';
-    if (!error.param) answer.textContent = `The server does not answer (${error.message}).`;
+    if (!error.param) answer.textContent = problemOf(error);
   }
 }
 
 async function start() {
   const { questions } = await getJson('configure/questions');
-  const ask = () => propose(questions);
+  const proposeAnew = () => propose(questions);
   const show = () => {
     showQuestions(form, questions, new URLSearchParams(location.hash.slice(1)));
-    return ask();
+    return proposeAnew();
   };
-  form.addEventListener('input', ask);
+  form.addEventListener('input', proposeAnew);
   form.addEventListener('submit', (event) => event.preventDefault());
   window.addEventListener('hashchange', show);
   await show();
 }
 
-start().catch((error) => { answer.textContent = `The server does not answer (${error.message}).`; });
+start().catch((error) => { answer.textContent = problemOf(error); });

@@ -1,6 +1,7 @@
 // The status page: looks at /metrics once a second and draws what it finds. Nothing is kept by the
 // server for it: the plots begin when the page is opened.
 
+import { ask } from '../ask.js';
 import { el } from '../dom.js';
 import { parseMetrics, pointOf } from './metrics.js';
 import { Plot } from './plot.js';
@@ -88,7 +89,7 @@ function showFacts(id, facts) {
 }
 
 async function showServer() {
-  const info = await (await fetch('get_server_info')).json();
+  const info = await (await ask('get_server_info')).json();
   document.getElementById('model').textContent = info.served_model_name;
   showFacts('server', [
     ['version', info.version], ['weights', info.dtype],
@@ -99,6 +100,10 @@ async function showServer() {
   ]);
 }
 
+function showProblem(error) {
+  if (error.name === 'KeyWanted') document.getElementById('model').textContent = error.message;
+}
+
 async function step() {
   const now = await look();
   const wasAnswered = Boolean(looks.at(-1)?.values);
@@ -106,7 +111,7 @@ async function step() {
   addLook(now);
   draw();
   showTotals(now);
-  if (now.values && !wasAnswered) showServer().catch(() => {});  // it may be another one now
+  if (now.values && !wasAnswered) showServer().catch(showProblem);  // it may be another one now
   setTimeout(step, kEvery_ms);
 }
 
