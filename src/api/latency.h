@@ -2,35 +2,9 @@
 
 // How long requests took, as Prometheus histograms. Written by HTTP threads without a lock.
 
-#include <array>
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
-#include <span>
+#include "base/histogram.h"
 
 namespace glint {
-
-// Counts of values at or below each bound, and above all of them.
-class Histogram {
- public:
-  static constexpr size_t kMaxBounds = 24;
-
-  explicit constexpr Histogram(std::span<const double> bounds_s) : bounds_s_(bounds_s) {}
-
-  void observe(double seconds);
-
-  std::span<const double> bounds_s() const { return bounds_s_; }
-  // Not cumulative; index bounds_s().size() holds what is above all bounds.
-  uint64_t count(size_t bucket) const { return counts_[bucket].load(std::memory_order_relaxed); }
-  double sum_s() const {
-    return static_cast<double>(sum_us_.load(std::memory_order_relaxed)) * 1e-6;
-  }
-
- private:
-  std::span<const double> bounds_s_;
-  std::array<std::atomic<uint64_t>, kMaxBounds + 1> counts_{};
-  std::atomic<uint64_t> sum_us_ = 0;
-};
 
 // SGLang's first bound of a first token's time is 100 ms; most of ours come sooner.
 inline constexpr double kFirstTokenBoundsS[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2,

@@ -40,6 +40,7 @@ class EngineLoop {
     EventSink sink;
     SamplingParams sampling;
     std::vector<Trigger> triggers;
+    RequestTimes times;
     bool waits = true;  // counted in num_waiting_
   };
   struct InFlight {
@@ -72,6 +73,7 @@ class EngineLoop {
   int64_t aborted_requests_total_ = 0;
   int64_t steps_total_ = 0;
   StepTotals decode_steps_, prompt_steps_;
+  HistogramCounts step_tokens_{.bounds = kStepTokensBounds};
   double last_collected_s_ = 0;
   double window_begin_s_ = 0;  // of the throughput figure
   int64_t window_begin_tokens_ = 0;

@@ -236,7 +236,9 @@ void Scheduler::start(Sequence& sequence, const PrefixTree::Match& match, int nu
   running_.insert(std::ranges::upper_bound(running_, &sequence, InLine{limits_.policy}), &sequence);
   if (limits_.policy == SchedulePolicy::kLpm)
     for (Sequence* other : waiting_) other->num_overtaken += other->arrival < sequence.arrival;
-  if (!std::exchange(sequence.was_started, true)) {
+  if (std::exchange(sequence.was_started, true)) {
+    --num_retracted_;
+  } else {
     sequence.tokens = std::exchange(sequence.prompt, {}).copy();
     sequence.cached_tokens = sequence.cached_len;
     totals_.prompt_tokens += sequence.num_prompt;
@@ -263,7 +265,10 @@ void Scheduler::retract(Plan& plan, Sequence& sequence) {
   if (planted(PlantedBug::kLockKept)) sequence.locked = PrefixTree::kNone;
   leave_pool(sequence);
   ++sequence.num_retractions;
+  ++num_retracted_;
   ++totals_.retractions;
+  totals_.retracted_prompt_tokens += sequence.num_prompt;
+  totals_.retracted_output_tokens += sequence.num_output();
   plan.retracted.push_back(sequence.id);
   waiting_.insert(&sequence);
 }
@@ -368,6 +373,7 @@ void Scheduler::finish(Sequence& sequence, bool share) {
       pool_.release(sequence.pages.front());
     leave_pool(sequence);
   } else {
+    num_retracted_ -= sequence.was_started;
     waiting_.erase(&sequence);
   }
   sequences_.erase(sequence.id);

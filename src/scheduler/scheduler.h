@@ -71,6 +71,8 @@ struct SchedulerTotals {
   int64_t cached_tokens = 0;
   int64_t output_tokens = 0;
   int64_t retractions = 0;
+  int64_t retracted_prompt_tokens = 0;  // of the sequences that gave way, each time
+  int64_t retracted_output_tokens = 0;
   int64_t evicted_pages = 0;
 };
 
@@ -95,6 +97,7 @@ class Scheduler {
   const Sequence* find(SequenceId id) const;                          // null: not here
   const std::vector<Sequence*>& running() const { return running_; }  // first in line first
   int num_waiting() const { return static_cast<int>(waiting_.size()); }
+  int num_retracted() const { return num_retracted_; }  // had started before
   bool idle() const { return sequences_.empty(); }
   const SchedulerLimits& limits() const { return limits_; }
   const SchedulerTotals& totals() const { return totals_; }
@@ -146,6 +149,7 @@ class Scheduler {
   std::vector<Sequence*> running_;  // sorted as waiting_
   std::vector<int> free_slots_;     // a stack
   uint64_t num_arrivals_ = 0;
+  int num_retracted_ = 0;
   bool last_was_prefill_ = false;
   SchedulerTotals totals_;
 };

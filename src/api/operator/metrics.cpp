@@ -34,20 +34,20 @@ class Exposition {
     sample(name, "counter", help, value);
   }
 
-  void histogram(std::string_view name, std::string_view help, const Histogram& histogram) {
+  void histogram(std::string_view name, std::string_view help, const HistogramCounts& histogram) {
     head(name, "histogram", help);
     uint64_t count = 0;
-    for (size_t i = 0; i <= histogram.bounds_s().size(); ++i) {
-      count += histogram.count(i);
+    for (size_t i = 0; i <= histogram.bounds.size(); ++i) {
+      count += histogram.counts[i];
       out_ << name << "_bucket{" << labels_ << ",le=\"";
-      if (i < histogram.bounds_s().size()) {
-        out_ << histogram.bounds_s()[i];
+      if (i < histogram.bounds.size()) {
+        out_ << histogram.bounds[i];
       } else {
         out_ << "+Inf";
       }
       out_ << "\"} " << count << '\n';
     }
-    out_ << name << "_sum{" << labels_ << "} " << histogram.sum_s() << '\n';
+    out_ << name << "_sum{" << labels_ << "} " << histogram.sum << '\n';
     out_ << name << "_count{" << labels_ << "} " << count << '\n';
   }
 
@@ -119,11 +119,11 @@ std::string sglang_metrics(const MetricsInput& input, const std::string& labels)
   step_metrics("decode", "that only decode", s.decode_steps, e);
   step_metrics("prompt", "with parts of prompts", s.prompt_steps, e);
   e.histogram("sglang:time_to_first_token_seconds", "From the request to its first token.",
-              input.latency.time_to_first_token);
+              input.latency.time_to_first_token.read());
   e.histogram("sglang:inter_token_latency_seconds", "From a token to the next.",
-              input.latency.inter_token);
+              input.latency.inter_token.read());
   e.histogram("sglang:e2e_request_latency_seconds", "From the request to its last token.",
-              input.latency.request);
+              input.latency.request.read());
   return e.text();
 }
 
@@ -144,11 +144,11 @@ std::string vllm_metrics(const MetricsInput& input, const std::string& labels) {
   e.counter("vllm:num_preemptions_total", "Requests sent back for lack of pages.",
             s.retractions_total);
   e.histogram("vllm:time_to_first_token_seconds", "From the request to its first token.",
-              input.latency.time_to_first_token);
+              input.latency.time_to_first_token.read());
   e.histogram("vllm:inter_token_latency_seconds", "From a token to the next.",
-              input.latency.inter_token);
+              input.latency.inter_token.read());
   e.histogram("vllm:e2e_request_latency_seconds", "From the request to its last token.",
-              input.latency.request);
+              input.latency.request.read());
   return e.text();
 }
 
