@@ -195,11 +195,15 @@ Result<LoadedModel> load_model(const LoadOptions& options) {
                                   options.num_threads));
   loaded.limits = TRY(make_limits(options, loaded.config, device, element_bytes));
   loaded.backend = std::move(device.backend);
+  loaded.clock = std::make_unique<SteadyClock>();
+  const double begin_s = loaded.clock->now_s();
   Model model = TRY(load_weights(options, loaded, model_options(loaded.limits, compute)));
+  loaded.facts = {.weight_bytes = model.weight_bytes(),
+                  .kv_cache_bytes = model.kv_bytes(),
+                  .load_weights_s = loaded.clock->now_s() - begin_s};
   print_memory(model, loaded.limits);
   const int num_tokens =
       loaded.tokenizer ? loaded.tokenizer->num_tokens() : loaded.config.vocab_size;
-  loaded.clock = std::make_unique<SteadyClock>();
   loaded.engine = std::make_unique<Engine>(
       loaded.limits,
       std::make_unique<LocalModelRunner>(*loaded.backend, std::move(model), num_tokens),
@@ -212,6 +216,7 @@ void fill_context(ServerContext& context, const LoadedModel& model) {
   context.tokenizer = model.tokenizer;
   context.stop_token_ids = model.stop_token_ids;
   context.limits = model.limits;
+  context.facts = model.facts;
 }
 
 EngineThread::EngineThread(Engine& engine)

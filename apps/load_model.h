@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/server_context.h"
+#include "api/server_facts.h"
 #include "apps/device.h"
 #include "backend/backend.h"
 #include "base/clock.h"
@@ -50,6 +51,7 @@ struct LoadedModel {
   std::optional<Tokenizer> tokenizer;   // nothing with skip_tokenizer_init
   std::vector<TokenId> stop_token_ids;  // of config.json and generation_config.json together
   SchedulerLimits limits;               // as the engine has them
+  ServerFacts facts;                    // without startup_s
   std::unique_ptr<Backend> backend;     // the engine's model computes on it
   std::unique_ptr<Clock> clock;
   std::unique_ptr<Engine> engine;  // nobody runs it yet: see EngineThread

@@ -48,6 +48,7 @@ void exit_on_next_signal(const sigset_t& signals) {
 }
 
 Result<void> serve(ServeOptions& options, const sigset_t& signals) {
+  const double begin_s = SteadyClock().now_s();
   TRY(name_model(options));
   TRY(HttpServer::check(options.http));  // not after minutes of loading
   LoadedModel model = TRY(load_model(options.load));
@@ -59,6 +60,7 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
       TRY(HttpServer::listen(options.http, make_router(context)));
   {
     const EngineThread engine(*model.engine);
+    context.facts.startup_s = SteadyClock().now_s() - begin_s;
     server->start();
     std::fprintf(stderr, "listening on http://%s:%d\n", options.http.host.c_str(), server->port());
     log_info("signal", {{"number", wait_for_signal(signals)}});

@@ -165,6 +165,7 @@ class ApiHarness {
     request.method = std::move(method);
     request.path = std::move(path);
     request.body = std::move(body);
+    request.received_s = clock_.now_s();
     auto exchange = std::make_shared<FakeExchange>(std::move(request));
     router_.route(exchange);
     return exchange;

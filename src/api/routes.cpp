@@ -1,11 +1,11 @@
 #include "api/routes.h"
 
-#include "api/operator/configure.h"
 #include "api/errors.h"
-#include "api/operator/front_page.h"
 #include "api/native/generate.h"
 #include "api/openai/chat.h"
 #include "api/openai/completions.h"
+#include "api/operator/configure.h"
+#include "api/operator/front_page.h"
 #include "api/operator/status.h"
 #include "web/pages.h"
 
@@ -33,6 +33,7 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/server_info", handle_server_info},
     {"GET", "/get_server_info", handle_server_info},
     {"GET", "/metrics", handle_metrics},
+    {"GET", "/metrics/", handle_metrics},
     {"GET", "/flush_cache", handle_flush_cache},
     {"POST", "/flush_cache", handle_flush_cache},
     {"GET", "/configure/questions", handle_configure_questions},

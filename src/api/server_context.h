@@ -9,7 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "api/latency.h"
+#include "api/request_metrics.h"
+#include "api/server_facts.h"
 #include "base/clock.h"
 #include "configure/questions.h"
 #include "engine/engine.h"
@@ -62,7 +63,8 @@ struct ServerContext {
   std::atomic<bool> shutting_down = false;  // /health answers 503
   RandomSource seeds;                       // for requests without one
   RandomSource ids;                         // of requests and tool calls
-  Latency latency;
+  RequestMetrics metrics;
+  ServerFacts facts;
 };
 
 int64_t unix_time_s();

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/answer_metrics.h"
 #include "api/choice_text.h"
 #include "api/generation_params.h"
 #include "api/server_context.h"
@@ -57,7 +58,6 @@ class Answer : public std::enable_shared_from_this<Answer> {
     ChoiceText text;
     RequestId id = 0;
     bool complete = false;
-    double last_token_s = 0;  // 0: none yet
   };
 
   Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,
@@ -69,8 +69,10 @@ class Answer : public std::enable_shared_from_this<Answer> {
   void drain();
   std::vector<std::optional<TokenEvent>> take_incoming();
   void deliver(size_t index, TokenEvent event);
+  void complete(size_t index, FinishReason reason, bool engine_goes_on);
   void ping_later();
-  void observe(Choice& choice, const ChoiceDelta& delta);
+  void log_end(const Choice& choice, const Usage& usage) const;
+  void abandon();
   void cancel_incomplete();
   void close();
 
@@ -79,7 +81,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   std::unique_ptr<AnswerWriter> writer_;
   std::vector<Choice> choices_;
   size_t num_complete_ = 0;
-  double started_s_ = 0;
+  AnswerMetrics metrics_;
 
   std::mutex mutex_;  // what the engine thread and the strand share:
   std::vector<std::pair<size_t, TokenEvent>> incoming_;

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <exception>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "http/exchange.h"
 
@@ -228,6 +229,7 @@ void Connection::header_complete() {
 void Connection::start_exchange() {
   HttpRequest request = parser_.take();
   request.peer = peer_;
+  request.received_s = SteadyClock().now_s();
   parser_ = RequestParser(core_->limits);
   header_seen_ = false;
   set_phase(Phase::kAnswering);

@@ -26,7 +26,8 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> query;    // decoded, in order
   std::vector<std::pair<std::string, std::string>> headers;  // as sent, in order
   std::string body;
-  std::string peer;  // address:port
+  std::string peer;       // address:port
+  double received_s = 0;  // when its last byte was there, on SteadyClock
 
   std::string_view header(std::string_view name) const;  // any case; empty if absent
   std::string_view query_value(std::string_view name) const;
