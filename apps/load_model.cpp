@@ -194,13 +194,13 @@ Result<LoadedModel> load_model(const LoadOptions& options) {
                                   weights_bytes(loaded.config, element_bytes, /*with_mtp=*/false),
                                   options.num_threads));
   loaded.limits = TRY(make_limits(options, loaded.config, device, element_bytes));
+  if (device.is_gpu()) loaded.device = device.gpu_name;
   loaded.backend = std::move(device.backend);
   loaded.clock = std::make_unique<SteadyClock>();
   const double begin_s = loaded.clock->now_s();
   Model model = TRY(load_weights(options, loaded, model_options(loaded.limits, compute)));
-  loaded.facts = {.weight_bytes = model.weight_bytes(),
-                  .kv_cache_bytes = model.kv_bytes(),
-                  .load_weights_s = loaded.clock->now_s() - begin_s};
+  loaded.memory = {.weights_bytes = model.weight_bytes(), .kv_bytes = model.kv_bytes()};
+  loaded.load_weights_s = loaded.clock->now_s() - begin_s;
   print_memory(model, loaded.limits);
   const int num_tokens =
       loaded.tokenizer ? loaded.tokenizer->num_tokens() : loaded.config.vocab_size;
@@ -216,7 +216,9 @@ void fill_context(ServerContext& context, const LoadedModel& model) {
   context.tokenizer = model.tokenizer;
   context.stop_token_ids = model.stop_token_ids;
   context.limits = model.limits;
-  context.facts = model.facts;
+  context.device = model.device;
+  context.memory = model.memory;
+  context.startup.load_weights_s = model.load_weights_s;
 }
 
 EngineThread::EngineThread(Engine& engine)

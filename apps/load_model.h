@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "api/server_context.h"
-#include "api/server_facts.h"
 #include "apps/device.h"
 #include "backend/backend.h"
 #include "base/clock.h"
@@ -51,8 +50,10 @@ struct LoadedModel {
   std::optional<Tokenizer> tokenizer;   // nothing with skip_tokenizer_init
   std::vector<TokenId> stop_token_ids;  // of config.json and generation_config.json together
   SchedulerLimits limits;               // as the engine has them
-  ServerFacts facts;                    // without startup_s
-  std::unique_ptr<Backend> backend;     // the engine's model computes on it
+  std::string device = "cpu";           // or the GPU's name
+  MemoryUse memory;
+  double load_weights_s = 0;
+  std::unique_ptr<Backend> backend;  // the engine's model computes on it
   std::unique_ptr<Clock> clock;
   std::unique_ptr<Engine> engine;  // nobody runs it yet: see EngineThread
 };

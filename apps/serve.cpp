@@ -60,12 +60,13 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
       TRY(HttpServer::listen(options.http, make_router(context)));
   {
     const EngineThread engine(*model.engine);
-    context.facts.startup_s = SteadyClock().now_s() - begin_s;
+    context.startup.total_s = SteadyClock().now_s() - begin_s;
     server->start();
     std::fprintf(stderr, "listening on http://%s:%d\n", options.http.host.c_str(), server->port());
     log_info("signal", {{"number", wait_for_signal(signals)}});
     exit_on_next_signal(signals);
     context.shutting_down = true;
+    model.engine->resume([](Result<void>) {});  // paused answers may finish, too
     server->shutdown(options.grace_period_s);
   }
   log_info("stopped");

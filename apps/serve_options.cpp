@@ -90,6 +90,8 @@ void add_http_flags(CLI::App& app, ServeOptions& o) {
   app.add_option("--log-level", o.log_level, "debug, info, warning or error")
       ->capture_default_str()
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  app.add_flag("--serve-version", o.api.serve_version,
+               "answer /version as vLLM does; routers then take this server for one");
   app.add_flag("--log-requests", o.api.log_requests, "one line for each request that ends");
 }
 

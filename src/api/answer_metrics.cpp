@@ -12,6 +12,7 @@ void add(std::atomic<uint64_t>& counter, int n) {
 }  // namespace
 
 void AnswerMetrics::add_choice(const GenerateRequest& request) {
+  if (request.scores_prompt) return choices_.push_back({.counts = false});
   if (request.sampling.choice == 0) prompts_.emplace_back();
   ++prompts_.back().num_choices;
   choices_.push_back({.prompt = prompts_.size() - 1, .max_tokens = request.max_tokens});
@@ -19,6 +20,7 @@ void AnswerMetrics::add_choice(const GenerateRequest& request) {
 
 void AnswerMetrics::observe(size_t index, const ChoiceDelta& delta, const RequestTimes& times) {
   Choice& choice = choices_[index];
+  if (!choice.counts) return;
   choice.times = times;
   choice.usage = delta.usage;
   if (!choice.started && times.started_s > 0) start(choice);
@@ -45,11 +47,11 @@ void AnswerMetrics::observe_tokens(Choice& choice, size_t num_tokens) {
     metrics_.inter_token.observe(gap_s, num_tokens);
   }
   choice.last_token_s = now_s;
-  any_token_ = true;
 }
 
 void AnswerMetrics::end(size_t index, FinishReason reason) {
   Choice& choice = choices_[index];
+  if (!choice.counts) return;
   metrics_.ended[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
   if (reason == FinishReason::kStop || reason == FinishReason::kLength) observe_whole(choice);
 }

@@ -28,13 +28,13 @@ class AnswerMetrics {
   // It ended. kAbort: by someone else's will, its client's too.
   void end(size_t choice, FinishReason reason);
 
-  bool any_token() const { return any_token_; }
   double elapsed_s() const { return clock_.now_s() - received_s_; }
 
  private:
   struct Choice {
     size_t prompt = 0;
     int max_tokens = 0;
+    bool counts = true;
     bool started = false;
     double last_token_s = 0;  // sent; 0: none yet
     Usage usage{};
@@ -55,7 +55,6 @@ class AnswerMetrics {
   double received_s_;
   std::vector<Choice> choices_;
   std::vector<Prompt> prompts_;
-  bool any_token_ = false;
 };
 
 }  // namespace glint

@@ -317,106 +317,6 @@ TEST(CompletionsTest, LogprobsSayWhereEachTokenBegins) {
   EXPECT_EQ(logprobs["text_offset"][of_q], 1);
 }
 
-TEST(GenerateTest, TakesTheKeysThatBenchmarksSend) {
-  ApiHarness api;
-  api.say("yes, it is");
-  const Json body = Json::parse(R"({"text":"Is it?","sampling_params":{"temperature":0.0,
-    "max_new_tokens":4,"ignore_eos":true,"stop":null,"stop_token_ids":null,"top_p":1.0,"top_k":-1,
-    "min_p":0.0,"frequency_penalty":0.0,"presence_penalty":0.0,"repetition_penalty":1.0,
-    "regex":null,"json_schema":null,"ebnf":null,"n":1,"min_new_tokens":0,"skip_special_tokens":true,
-    "spaces_between_special_tokens":true,"custom_params":null},"lora_path":null,
-    "return_logprob":false,"return_routed_experts":false,"logprob_start_len":-1})");
-  const Json answer = api.ask(kNative, body);
-  EXPECT_EQ(answer["meta_info"]["completion_tokens"], 4);
-  EXPECT_EQ(answer["output_ids"].size(), 4u);
-  EXPECT_EQ(answer["meta_info"]["finish_reason"]["type"], "length");
-  EXPECT_EQ(answer["meta_info"]["finish_reason"]["length"], 4);
-}
-
-TEST(GenerateTest, StreamsAllSoFarOrOnlyWhatIsNew) {
-  ApiHarness api;
-  api.say("yes, it is so");
-  const Json body = {{"text", "Is it?"}};
-  const std::vector<std::string> cumulative = api.stream(kNative, body);
-  EXPECT_EQ(Json::parse(cumulative[cumulative.size() - 2])["text"], "yes, it is so");
-  int last = 0;
-  for (const std::string& event : cumulative) {
-    if (event == "[DONE]") continue;
-    const int tokens = Json::parse(event)["meta_info"]["completion_tokens"].get<int>();
-    EXPECT_GT(tokens, last);
-    last = tokens;
-  }
-  api.context.options.incremental_output = true;
-  std::string heard;
-  for (const std::string& event : api.stream(kNative, body))
-    if (event != "[DONE]") heard += Json::parse(event)["text"].get<std::string>();
-  EXPECT_EQ(heard, "yes, it is so");
-}
-
-TEST(GenerateTest, ABatchIsAnsweredByAList) {
-  ApiHarness api;
-  api.say("yes");
-  const Json answers = api.ask(kNative, Json::parse(R"({"input_ids":[[1,2],[3]],
-    "sampling_params":[{"max_new_tokens":1},{"max_new_tokens":2}],"rid":["a","b"]})"));
-  ASSERT_EQ(answers.size(), 2u);
-  EXPECT_EQ(answers[0]["meta_info"]["id"], "a");
-  EXPECT_EQ(answers[0]["meta_info"]["completion_tokens"], 1);
-  EXPECT_EQ(answers[1]["meta_info"]["prompt_tokens"], 1);
-  EXPECT_EQ(answers[1]["meta_info"]["completion_tokens"], 2);
-}
-
-TEST(GenerateTest, ReturnsLogprobsOfTheOutput) {
-  ApiHarness api;
-  api.say("yes");
-  const Json meta = api.ask(kNative, {{"text", "a"},
-                                      {"return_logprob", true},
-                                      {"top_logprobs_num", 2},
-                                      {"return_text_in_logprobs", true}})["meta_info"];
-  const Json& first = meta["output_token_logprobs"][0];
-  EXPECT_EQ(first[0], -0.1);
-  EXPECT_EQ(first[1], api.tokenizer.encode("yes")[0]);
-  EXPECT_TRUE(first[2].is_string());
-  EXPECT_EQ(meta["output_top_logprobs"][0].size(), 2u);
-}
-
-// The script plays the prompt's part: a real model is made to say it.
-TEST(GenerateTest, ReturnsLogprobsOfThePrompt) {
-  ApiHarness api;
-  const std::vector<TokenId> ids = {5, 6, tiny_token_id("<|user|>"), 7};
-  const auto ask = [&](int start) {
-    api.say_ids({ids.begin() + start + 1, ids.end()});
-    return api.ask(kNative, {{"input_ids", ids},
-                             {"return_logprob", true},
-                             {"logprob_start_len", start},
-                             {"top_logprobs_num", 1},
-                             {"sampling_params", {{"max_new_tokens", 0}, {"stop", "q"}}}});
-  };
-  const Json all = ask(0);
-  const Json& meta = all["meta_info"];
-  EXPECT_EQ(all["text"], "");
-  EXPECT_EQ(all["output_ids"], Json::array());
-  EXPECT_EQ(meta["prompt_tokens"], 4);
-  EXPECT_EQ(meta["completion_tokens"], 0);
-  EXPECT_EQ(meta["finish_reason"], Json::parse(R"({"type":"length","length":0})"));
-  EXPECT_EQ(meta["input_token_logprobs"], Json::parse(cat("[[null,5,null],[-0.1,6,null],[-0.1,",
-                                                          ids[2], ",null],[-0.1,7,null]]")));
-  EXPECT_EQ(meta["output_token_logprobs"], Json::array());
-  EXPECT_TRUE(meta["input_top_logprobs"][0].is_null());
-  EXPECT_EQ(meta["input_top_logprobs"].size(), 4u);
-  EXPECT_EQ(ask(2)["meta_info"]["input_token_logprobs"],
-            Json::parse(cat("[[null,", ids[2], ",null],[-0.1,7,null]]")));
-  EXPECT_EQ(ask(3)["meta_info"]["input_token_logprobs"], Json::parse("[[null,7,null]]"));
-}
-
-TEST(GenerateTest, NoNewTokensOnlyFillTheCache) {
-  ApiHarness api;
-  const Json answer = api.ask(kNative, {{"text", "a prompt of more than one page"},
-                                        {"sampling_params", {{"max_new_tokens", 0}}}});
-  EXPECT_EQ(answer["meta_info"]["completion_tokens"], 0);
-  EXPECT_EQ(answer["text"], "");
-  EXPECT_GT(api.engine.stats().num_cached_tokens, 0);
-}
-
 TEST(WayBackTest, OneTaskIsPostedHoweverManyEventsCome) {
   ApiHarness api;
   api.say("a b c d e f g h");
@@ -496,8 +396,8 @@ TEST(StatusTest, TheCacheIsFlushedOnlyWhenNothingRuns) {
   EXPECT_EQ(api.engine.stats().num_free_pages, api.engine.stats().num_pages);
 }
 
-// A long prompt's client sees signs of life, until the first token.
-TEST(StreamTest, PingsUntilTheFirstToken) {
+// A client sees signs of life while a prompt is long or generation is paused.
+TEST(StreamTest, PingsWhenNothingComes) {
   ApiHarness api;
   api.say("thought</think>hello");
   Json body = user_says("hi");
@@ -514,6 +414,8 @@ TEST(StreamTest, PingsUntilTheFirstToken) {
   const std::string before = exchange->body;
   exchange->time_passes();
   EXPECT_EQ(exchange->body, before);
+  exchange->time_passes();
+  EXPECT_EQ(exchange->body, before + ": ping\n\n");
   api.finish(*exchange);
   EXPECT_EQ(hear(ApiHarness::events_of(exchange->body)).content, "hello");
 }

@@ -26,7 +26,7 @@
 
 namespace glint {
 
-// Every sequence says the same ids, then stop ids.
+// Every sequence says what it is forced to from its start, then the same ids, then stop ids.
 class ScriptedRunner final : public ModelRunner {
  public:
   ScriptedRunner(const std::vector<TokenId>& script, TokenId stop) : script_(script), stop_(stop) {}
@@ -34,7 +34,8 @@ class ScriptedRunner final : public ModelRunner {
   Ticket submit(StepInput input) override {
     for (const SlotState& state : input.new_slots) {
       slots_.resize(std::max(slots_.size(), static_cast<size_t>(state.slot) + 1));
-      slots_[static_cast<size_t>(state.slot)] = {state.output.size(), state.params.num_logprobs};
+      slots_[static_cast<size_t>(state.slot)] = {state.output.size(), forced_ids(state),
+                                                 state.params.num_logprobs};
     }
     StepOutput output;
     for (const BatchSequence& sequence : input.batch.sequences) {
@@ -54,17 +55,30 @@ class ScriptedRunner final : public ModelRunner {
  private:
   struct Slot {
     size_t position = 0;
+    std::vector<TokenId> forced;
     int num_logprobs = -1;
   };
 
+  static std::vector<TokenId> forced_ids(const SlotState& state) {
+    for (const Trigger& trigger : state.triggers)
+      if (trigger.after_tokens == 0) return trigger.forced_ids;
+    return {};
+  }
+
   OutputToken next(Slot& slot) const {
-    const size_t at = slot.position++;
-    OutputToken token{.id = at < script_.size() ? script_[at] : stop_, .logprobs = {}};
+    OutputToken token{.id = next_id(slot), .logprobs = {}};
     if (slot.num_logprobs < 0) return token;
     token.logprobs = TokenLogprobs{.chosen = -0.1f, .top = {}};
     for (int i = 0; i < slot.num_logprobs; ++i)
       token.logprobs->top.emplace_back(token.id, -0.1f - static_cast<float>(i));
     return token;
+  }
+
+  TokenId next_id(Slot& slot) const {
+    const size_t at = slot.position++;
+    if (at < slot.forced.size()) return slot.forced[at];
+    const size_t in_script = at - slot.forced.size();
+    return in_script < script_.size() ? script_[in_script] : stop_;
   }
 
   const std::vector<TokenId>& script_;  // the harness's: it may change between requests

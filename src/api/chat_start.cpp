@@ -32,7 +32,7 @@ Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>&
   std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context));
   std::vector<GenerateRequest> requests =
       TRY(make_requests({std::move(ids)}, request.params, std::nullopt, "messages", context));
-  return Answer::start(context, exchange, std::move(requests), {request.params.text},
+  return Answer::start(context, exchange, std::move(requests), {request.params.text}, {request.id},
                        make_writer(parser_options(context, request, prompt)));
 }
 

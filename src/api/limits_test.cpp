@@ -252,20 +252,20 @@ TEST(LimitsTest, TheQueueTakesAsManyAsItMay) {
   EXPECT_THAT(over->body, HasSubstr("--max-queued-requests"));
 }
 
-TEST(LimitsTest, OfPromptTokensThatAreScored) {
-  SchedulerLimits limits = ApiHarness::default_limits();
-  limits.context_length = 4096;
-  ApiHarness api(limits);
-  const auto score = [&](size_t num_tokens) {
-    return api.post(kNative, {{"input_ids", list(num_tokens, 5)},
+// A prompt of 257 tokens has one sequence for its answer and one for its scores.
+TEST(LimitsTest, SequencesThatScorePromptsCountAsAnswers) {
+  ApiHarness api;
+  const auto score = [&](size_t num_prompts) {
+    return api.post(kNative, {{"input_ids", list(num_prompts, list(257, 5))},
                               {"return_logprob", true},
                               {"logprob_start_len", 0},
                               {"sampling_params", {{"max_new_tokens", 0}}}});
   };
-  EXPECT_FALSE(score(2049)->complete);  // it runs
-  const auto over = score(2050);
+  EXPECT_FALSE(score(512)->complete);  // it runs
+  const auto over = score(513);
   EXPECT_EQ(over->status, 400);
-  EXPECT_THAT(over->body, HasSubstr("2049 tokens behind it; at most 2048"));
+  EXPECT_THAT(over->body, HasSubstr("asks for 1026 answers"));
+  EXPECT_EQ(Json::parse(over->body)["param"], "logprob_start_len");
 }
 
 }  // namespace

@@ -112,6 +112,20 @@ TEST(MetricsTest, ChoicesAreRequestsAndShareOnePrompt) {
   EXPECT_EQ(value_of(api, "vllm:request_generation_tokens_sum"), 12);
 }
 
+TEST(MetricsTest, ScoringAPromptIsNoRequest) {
+  ApiHarness api;
+  api.say("one two");
+  const Json meta =
+      api.ask("/generate", {{"text", "a prompt to score"},
+                            {"return_logprob", true},
+                            {"logprob_start_len", 0},
+                            {"sampling_params", {{"max_new_tokens", 2}}}})["meta_info"];
+  ASSERT_GT(meta["input_token_logprobs"].size(), 1u);
+  EXPECT_EQ(value_of(api, "sglang:num_requests_total"), 1);
+  EXPECT_EQ(value_of(api, "sglang:generation_tokens_total"), 2);
+  EXPECT_EQ(value_of(api, "sglang:prompt_tokens_total"), meta["prompt_tokens"]);
+}
+
 TEST(MetricsTest, AClientThatLeavesAborts) {
   ApiHarness api;
   api.say(std::string(200, 'q'));

@@ -129,13 +129,16 @@ const std::vector<Refusal>& refusals() {
        "a whole number"},
       {"native_regex", kNative, native(R"("regex":"x")"), "sampling_params.regex",
        "not available yet"},
-      {"native_prompt_logprobs", kNative,
-       R"({"text":"a","return_logprob":true,"logprob_start_len":0})", "logprob_start_len",
-       "expected max_new_tokens 0"},
-      {"native_prompt_logprobs_stream", kNative,
-       R"({"text":"a","return_logprob":true,"logprob_start_len":0,"stream":true,)"
-       R"("sampling_params":{"max_new_tokens":0}})",
-       "logprob_start_len", "no stream"},
+      {"native_token_ids_logprob", kNative,
+       R"({"text":"a","return_logprob":true,"token_ids_logprob":[5]})", "token_ids_logprob",
+       "not available"},
+      {"native_rid_list", kNative, R"({"text":["a","b"],"rid":["x"]})", "rid",
+       "1 entries for 2 prompts"},
+      {"native_rid_of_one", kNative, R"({"text":"a","rid":["x"]})", "rid", "a string"},
+      {"native_list_entry", kNative, R"({"text":["a","b"],"top_logprobs_num":[1,21]})",
+       "top_logprobs_num[1]", "from 0 to 20"},
+      {"native_stream_interval", kNative, R"({"text":"a","sampling_params":{"stream_interval":0}})",
+       "sampling_params.stream_interval", "from 1"},
   };
   return all;
 }
@@ -182,7 +185,7 @@ TEST(RefusalsTest, EveryOtherFieldIsCheckedBeforeAPromptIsEncoded) {
       {R"("sampling_params":[{},{}])", "sampling_params"},
       {R"("rid":3)", "rid"},
       {R"("top_logprobs_num":21)", "top_logprobs_num"},
-      {R"("return_logprob":true,"logprob_start_len":0)", "logprob_start_len"},
+      {R"("return_logprob":true,"logprob_start_len":-2)", "logprob_start_len"},
       {R"("image_data":"x")", "image_data"},
       {R"("stream":1)", "stream"},
       {R"("incremental":1)", "incremental"},

@@ -5,8 +5,11 @@
 #include "api/openai/chat.h"
 #include "api/openai/completions.h"
 #include "api/operator/configure.h"
+#include "api/operator/control.h"
 #include "api/operator/front_page.h"
+#include "api/operator/loads.h"
 #include "api/operator/status.h"
+#include "api/operator/unsupported.h"
 #include "web/pages.h"
 
 namespace glint {
@@ -28,6 +31,11 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/v1/models/{id}", handle_model},
     {"GET", "/health", handle_health},
     {"GET", "/health_generate", handle_health_generate},
+    {"GET", "/ping", handle_health},
+    {"POST", "/invocations", handle_chat_completions},
+    {"GET", "/version", handle_version},
+    {"GET", "/v1/loads", handle_loads},
+    {"GET", "/get_load", handle_get_load},
     {"GET", "/model_info", handle_model_info},
     {"GET", "/get_model_info", handle_model_info},
     {"GET", "/server_info", handle_server_info},
@@ -36,6 +44,18 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/metrics/", handle_metrics},
     {"GET", "/flush_cache", handle_flush_cache},
     {"POST", "/flush_cache", handle_flush_cache},
+    {"POST", "/abort_request", handle_abort_request},
+    {"POST", "/pause_generation", handle_pause_generation},
+    {"POST", "/continue_generation", handle_continue_generation},
+    {"GET", "/start_profile", handle_no_op},
+    {"POST", "/start_profile", handle_no_op},
+    {"GET", "/stop_profile", handle_no_op},
+    {"POST", "/stop_profile", handle_no_op},
+    {"GET", "/freeze_gc", handle_no_op},
+    {"POST", "/freeze_gc", handle_no_op},
+    {"POST", "/configure_logging", handle_no_op},
+    {"POST", "/set_internal_state", handle_no_op},
+    {"POST", "/slow_down", handle_no_op},
     {"GET", "/configure/questions", handle_configure_questions},
     {"GET", "/configure/proposal", handle_configure_proposal},
 };
@@ -50,6 +70,7 @@ Router make_router(ServerContext& context) {
                  handle(context, std::move(exchange));
                });
   }
+  add_unsupported(router);
   add_pages(router);
   router.set_error_body(
       [](int status, const std::string& message) { return error_response(status, message); });

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "api/request_metrics.h"
-#include "api/server_facts.h"
+#include "api/running_requests.h"
 #include "base/clock.h"
 #include "configure/questions.h"
 #include "engine/engine.h"
@@ -31,9 +31,22 @@ struct ApiOptions {
   bool parse_tool_calls = true;     // --tool-call-parser glm47
   bool incremental_output = false;  // --stream-output: /generate streams deltas
   bool log_requests = false;
+  bool serve_version = false;  // GET /version
   uint64_t random_seed = 0;    // where the seeds of requests without one come from
   bool deterministic = false;  // or what all of them get
   Machine machine{};           // for /configure
+};
+
+// Of the device, as allocated.
+struct MemoryUse {
+  int64_t weights_bytes = 0;
+  int64_t kv_bytes = 0;
+};
+
+// What starting the server took.
+struct StartupTimes {
+  double load_weights_s = 0;
+  double total_s = 0;  // from the command to the open port
 };
 
 // Numbers from a seed, from any thread.
@@ -57,6 +70,8 @@ struct ServerContext {
   std::optional<Tokenizer> tokenizer;   // nothing with --skip-tokenizer-init
   std::vector<TokenId> stop_token_ids;  // what ends an answer unless ignore_eos
   SchedulerLimits limits;
+  std::string device = "cpu";  // or the GPU's name
+  MemoryUse memory;
   Engine& engine;
   const Clock& clock;
   int64_t started_unix_s;
@@ -64,7 +79,8 @@ struct ServerContext {
   RandomSource seeds;                       // for requests without one
   RandomSource ids;                         // of requests and tool calls
   RequestMetrics metrics;
-  ServerFacts facts;
+  StartupTimes startup;
+  RunningRequests running;
 };
 
 int64_t unix_time_s();

@@ -23,9 +23,10 @@ void join(TokenEvent& event, TokenEvent&& later) {
 Result<void> Answer::start(ServerContext& context, std::shared_ptr<Exchange> exchange,
                            std::vector<GenerateRequest> requests,
                            const std::vector<TextOptions>& texts,
+                           const std::vector<std::string>& rids,
                            std::unique_ptr<AnswerWriter> writer) {
   std::shared_ptr<Answer> answer(new Answer(context, std::move(exchange), std::move(writer)));
-  TRY(answer->submit_all(std::move(requests), texts));
+  TRY(answer->submit_all(std::move(requests), texts, rids));
   // Weak: the exchange must not keep its own answer alive.
   answer->exchange_->on_disconnect([weak = answer->weak_from_this()] {
     const std::shared_ptr<Answer> gone = weak.lock();
@@ -46,8 +47,10 @@ Answer::Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,
       metrics_(context.metrics, context.clock, exchange_->request().received_s) {}
 
 Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
-                                const std::vector<TextOptions>& texts) {
+                                const std::vector<TextOptions>& texts,
+                                const std::vector<std::string>& rids) {
   choices_.reserve(requests.size());
+  const std::string http_id(request_id(exchange_->request()));
   for (GenerateRequest& request : requests) {
     const size_t index = choices_.size();
     metrics_.add_choice(request);
@@ -61,7 +64,13 @@ Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
       return std::move(id.error());
     }
     const TextOptions& text = texts.size() == 1 ? texts[0] : texts[index];
-    choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text), .id = *id});
+    const std::string& rid = rids.size() == 1 ? rids[0] : rids[index];
+    std::vector<std::string> names = {rid};
+    if (!http_id.empty()) names.push_back(http_id);
+    choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text),
+                              .id = *id,
+                              .rid = rid,
+                              .entry = {context_.running, *id, std::move(names)}});
   }
   return {};
 }
@@ -110,6 +119,7 @@ std::vector<std::optional<TokenEvent>> Answer::take_incoming() {
 void Answer::deliver(size_t index, TokenEvent event) {
   Choice& choice = choices_[index];
   if (choice.complete) return;
+  came_since_ping_ = true;
   const bool engine_goes_on = !event.finish;
   const RequestTimes times = event.times;
   ChoiceDelta delta = choice.text.append(std::move(event));
@@ -128,6 +138,7 @@ void Answer::deliver(size_t index, TokenEvent event) {
 
 void Answer::complete(size_t index, FinishReason reason, bool engine_goes_on) {
   metrics_.end(index, reason);
+  choices_[index].entry.release();
   if (engine_goes_on) context_.engine.cancel(choices_[index].id);
   const bool is_last = ++num_complete_ == choices_.size();
   if (reason == FinishReason::kError) {
@@ -140,13 +151,13 @@ void Answer::complete(size_t index, FinishReason reason, bool engine_goes_on) {
   close();
 }
 
-// Until the first token, so that proxies between us and the client do not give up on a long prompt.
+// While a prompt is long or generation is paused, so that proxies between us and the client do not
+// give up.
 void Answer::ping_later() {
   exchange_->after(kPingInterval_s, [weak = weak_from_this()] {
     const std::shared_ptr<Answer> answer = weak.lock();
     if (answer == nullptr || answer->exchange_ == nullptr) return;
-    if (answer->metrics_.any_token()) return;
-    answer->writer_->ping();
+    if (!std::exchange(answer->came_since_ping_, false)) answer->writer_->ping();
     answer->ping_later();
   });
 }
@@ -154,6 +165,8 @@ void Answer::ping_later() {
 void Answer::log_end(const Choice& choice, const Usage& usage) const {
   if (!context_.options.log_requests) return;
   log_info("request done", {{"id", choice.id},
+                            {"rid", choice.rid},
+                            {"x_request_id", request_id(exchange_->request())},
                             {"prompt_tokens", usage.prompt_tokens},
                             {"cached_tokens", usage.cached_tokens},
                             {"completion_tokens", usage.completion_tokens},
@@ -173,6 +186,7 @@ void Answer::cancel_incomplete() {
 }
 
 void Answer::close() {
+  for (Choice& choice : choices_) choice.entry.release();
   std::lock_guard lock(mutex_);
   exchange_.reset();
   writer_.reset();

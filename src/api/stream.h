@@ -36,7 +36,7 @@ class AnswerWriter {
   // `choice` counts the requests. True: the choice is complete, because delta.finish is set or
   // because the writer wants no more of it.
   virtual bool write(int choice, ChoiceDelta delta) = 0;
-  // Nothing has been written for a while: a sign of life, in a streamed answer.
+  // Nothing has come for a while: a sign of life, in a streamed answer.
   virtual void ping() {}
   // Every choice is complete.
   virtual void end() = 0;
@@ -46,24 +46,28 @@ class AnswerWriter {
 
 class Answer : public std::enable_shared_from_this<Answer> {
  public:
-  // Submits all of `requests`, or none: then the Error is the caller's to send. `texts` has one for
-  // each, or one for all.
+  // Submits all of `requests`, or none: then the Error is the caller's to send. `texts` and `rids`
+  // have one for each, or one for all. Until it is complete a request can be aborted by its rid.
   static Result<void> start(ServerContext& context, std::shared_ptr<Exchange> exchange,
                             std::vector<GenerateRequest> requests,
                             const std::vector<TextOptions>& texts,
+                            const std::vector<std::string>& rids,
                             std::unique_ptr<AnswerWriter> writer);
 
  private:
   struct Choice {
     ChoiceText text;
     RequestId id = 0;
+    std::string rid{};
+    RunningRequests::Entry entry{};
     bool complete = false;
   };
 
   Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,
          std::unique_ptr<AnswerWriter> writer);
   Result<void> submit_all(std::vector<GenerateRequest> requests,
-                          const std::vector<TextOptions>& texts);
+                          const std::vector<TextOptions>& texts,
+                          const std::vector<std::string>& rids);
 
   void push(size_t choice, TokenEvent&& event);  // the engine thread
   void drain();
@@ -82,6 +86,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   std::vector<Choice> choices_;
   size_t num_complete_ = 0;
   AnswerMetrics metrics_;
+  bool came_since_ping_ = false;  // something was delivered
 
   std::mutex mutex_;  // what the engine thread and the strand share:
   std::vector<std::pair<size_t, TokenEvent>> incoming_;

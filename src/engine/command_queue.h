@@ -24,7 +24,11 @@ struct CancelCommand {
 struct FlushCommand {
   std::function<void(Result<void>)> done;
 };
-using Command = std::variant<SubmitCommand, CancelCommand, FlushCommand>;
+struct PauseCommand {
+  bool pause = true;  // false: go on
+  std::function<void(Result<void>)> done;
+};
+using Command = std::variant<SubmitCommand, CancelCommand, FlushCommand, PauseCommand>;
 
 // Closed when the engine stops, so that no request is left without its last event.
 using CommandQueue = Queue<Command>;

@@ -47,6 +47,13 @@ Error queue_full(int max_queued_requests) {
               " requests wait already (--max-queued-requests). Try again later.")};
 }
 
+// Pushes a command that is answered; when nobody will take it any more, answers it here.
+template <typename AnsweredCommand>
+void ask(CommandQueue& commands, AnsweredCommand asked) {
+  const auto done = asked.done;
+  if (!commands.push(std::move(asked))) done(stopping());
+}
+
 }  // namespace
 
 Result<RequestId> Engine::submit(GenerateRequest request, EventSink sink) {
@@ -69,8 +76,15 @@ Result<RequestId> Engine::submit(GenerateRequest request, EventSink sink) {
 void Engine::cancel(RequestId id) { state_->commands.push(CancelCommand{.id = id}); }
 
 void Engine::flush_cache(std::function<void(Result<void>)> done) {
-  Command command = FlushCommand{.done = std::move(done)};
-  if (!state_->commands.push(std::move(command))) std::get<FlushCommand>(command).done(stopping());
+  ask(state_->commands, FlushCommand{.done = std::move(done)});
+}
+
+void Engine::pause(std::function<void(Result<void>)> done) {
+  ask(state_->commands, PauseCommand{.pause = true, .done = std::move(done)});
+}
+
+void Engine::resume(std::function<void(Result<void>)> done) {
+  ask(state_->commands, PauseCommand{.pause = false, .done = std::move(done)});
 }
 
 EngineStats Engine::stats() const {

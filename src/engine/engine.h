@@ -34,6 +34,12 @@ class Engine {
   // Any thread. Drops all cached prefixes; kInvalidRequest while requests run or wait. `done` is
   // called on the engine thread, or at once after stop().
   void flush_cache(std::function<void(Result<void>)> done);
+  // Any thread. Between pause() and resume() no step is computed: what runs stands still with its
+  // pages, what is submitted waits, cancel() works. `done` is called as flush_cache()'s, once the
+  // step in flight was collected; it gets kOverloaded after stop(). Neither counts: one resume()
+  // ends any number of pauses.
+  void pause(std::function<void(Result<void>)> done);
+  void resume(std::function<void(Result<void>)> done);
   // Any thread: a consistent copy as of the last step.
   EngineStats stats() const;
 
@@ -41,7 +47,7 @@ class Engine {
   bool step();
   // Steps until stop(); sleeps while idle.
   void run();
-  // Any thread. Ends run(); every open request gets kAbort.
+  // Any thread. Ends run(), paused or not; every open request gets kAbort.
   void stop();
 
   // The engine thread: for tests, which check what must hold between steps.

@@ -15,6 +15,8 @@ constexpr char kBadNumbersMessage[] =
     "The model computed a NaN or an infinite number for this request. Other requests are not "
     "affected. If sending it again gives the same, please report it with the prompt.";
 
+constexpr char kAbortMessage[] = "The request was aborted, or the server shuts down.";
+
 Usage usage_of(const SequenceCounts& counts) {
   return {.prompt_tokens = counts.prompt_tokens,
           .cached_tokens = counts.cached_tokens,
@@ -37,7 +39,8 @@ Finish finish_of(SequenceEnd end, const std::vector<OutputToken>& tokens) {
 TokenEvent abort_event(const SequenceCounts& counts) {
   TokenEvent event;
   event.usage = usage_of(counts);
-  event.finish = Finish{.reason = FinishReason::kAbort, .matched_stop = {}, .message = {}};
+  event.finish =
+      Finish{.reason = FinishReason::kAbort, .matched_stop = {}, .message = kAbortMessage};
   return event;
 }
 
@@ -53,8 +56,8 @@ EngineLoop::EngineLoop(const SchedulerLimits& limits, std::unique_ptr<ModelRunne
 
 bool EngineLoop::turn(std::vector<Command> commands) {
   for (Command& command : commands) std::visit([&](auto& c) { apply(c); }, command);
-  Plan plan = scheduler_.plan();
-  CHECK(!plan.empty() || in_flight_ || scheduler_.idle(), scheduler_.num_waiting(),
+  Plan plan = paused_ ? Plan{} : scheduler_.plan();
+  CHECK(!plan.empty() || in_flight_ || paused_ || scheduler_.idle(), scheduler_.num_waiting(),
         " sequences wait and none can run");
   std::optional<InFlight> submitted;
   if (!plan.empty()) submitted = submit_step(std::move(plan));
@@ -69,6 +72,9 @@ bool EngineLoop::turn(std::vector<Command> commands) {
 void EngineLoop::apply(SubmitCommand& command) {
   ++requests_total_;
   GenerateRequest& request = command.request;
+  const auto num_prompt_tokens = static_cast<int>(request.prompt.size());
+  ++new_requests_;
+  new_prompt_tokens_ += num_prompt_tokens;
   scheduler_.add({.id = command.id,
                   .prompt = std::move(request.prompt),
                   .max_tokens = request.max_tokens,
@@ -79,6 +85,7 @@ void EngineLoop::apply(SubmitCommand& command) {
   requests_[command.id] = {.sink = std::move(command.sink),
                            .sampling = std::move(request.sampling),
                            .triggers = std::move(request.triggers),
+                           .num_prompt_tokens = num_prompt_tokens,
                            .times = {.submitted_s = command.submitted_s},
                            .waits = true};
 }
@@ -102,6 +109,11 @@ Result<void> EngineLoop::flush_cache() {
                cat("The cache is in use: ", num_running,
                    num_running == 1 ? " request runs" : " requests run", " and ",
                    scheduler_.num_waiting(), " wait. Flush it when the server is idle.")};
+}
+
+void EngineLoop::apply(PauseCommand& command) {
+  paused_ = command.pause;
+  command_answers_.push_back([done = std::move(command.done)] { done({}); });
 }
 
 void EngineLoop::answer_commands() {
@@ -191,7 +203,10 @@ void EngineLoop::end_request(RequestId id, TokenEvent&& event) {
 }
 
 void EngineLoop::leave_waiting(OpenRequest& request) {
-  if (std::exchange(request.waits, false)) num_waiting_.fetch_sub(1, std::memory_order_relaxed);
+  if (!std::exchange(request.waits, false)) return;
+  num_waiting_.fetch_sub(1, std::memory_order_relaxed);
+  --new_requests_;
+  new_prompt_tokens_ -= request.num_prompt_tokens;
 }
 
 void EngineLoop::abort_all() {
@@ -224,6 +239,9 @@ EngineStats EngineLoop::stats() const {
   EngineStats stats;
   stats.num_running_requests = static_cast<int>(scheduler_.running().size());
   stats.num_queued_requests = scheduler_.num_waiting();
+  stats.num_retracted_requests = scheduler_.num_waiting() - new_requests_;
+  stats.num_waiting_tokens = new_prompt_tokens_;
+  stats.paused = paused_;
   stats.num_used_tokens = (num_pages - num_free - num_cached) * page_size;
   stats.num_cached_tokens = num_cached * page_size;
   stats.max_total_tokens = num_pages * page_size;
@@ -234,7 +252,6 @@ EngineStats EngineLoop::stats() const {
   stats.generation_tokens_total = totals.output_tokens;
   stats.requests_total = requests_total_;
   stats.aborted_requests_total = aborted_requests_total_;
-  stats.num_retracted_requests = scheduler_.num_retracted();
   stats.retractions_total = totals.retractions;
   stats.retracted_prompt_tokens_total = totals.retracted_prompt_tokens;
   stats.retracted_output_tokens_total = totals.retracted_output_tokens;

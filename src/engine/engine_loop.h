@@ -24,7 +24,8 @@ class EngineLoop {
   EngineLoop(const SchedulerLimits& limits, std::unique_ptr<ModelRunner> runner, const Clock& clock,
              std::atomic<int>& num_waiting);
 
-  // Applies `commands`, submits a step, collects the one before. False if there was nothing to do.
+  // Applies `commands`, submits a step unless paused, collects the one before. False if there was
+  // nothing to do.
   bool turn(std::vector<Command> commands);
   // Every open request gets kAbort; the step in flight is collected.
   void abort_all();
@@ -40,8 +41,9 @@ class EngineLoop {
     EventSink sink;
     SamplingParams sampling;
     std::vector<Trigger> triggers;
+    int num_prompt_tokens = 0;
     RequestTimes times;
-    bool waits = true;  // counted in num_waiting_
+    bool waits = true;  // for its first start: counted in num_waiting_ and new_requests_
   };
   struct InFlight {
     Plan plan;
@@ -52,6 +54,7 @@ class EngineLoop {
   void apply(SubmitCommand& command);
   void apply(CancelCommand& command);
   void apply(FlushCommand& command);
+  void apply(PauseCommand& command);
   Result<void> flush_cache();
   InFlight submit_step(Plan plan);
   SlotState start_slot(const Sequence& sequence);
@@ -68,6 +71,9 @@ class EngineLoop {
   Scheduler scheduler_;
   std::unordered_map<RequestId, OpenRequest> requests_;
   std::optional<InFlight> in_flight_;
+  bool paused_ = false;
+  int new_requests_ = 0;  // those that never started
+  int64_t new_prompt_tokens_ = 0;
   std::vector<std::function<void()>> command_answers_;
   int64_t requests_total_ = 0;
   int64_t aborted_requests_total_ = 0;

@@ -257,6 +257,52 @@ TEST_F(EngineTest, FlushIsRefusedWhileRequestsRun) {
   EXPECT_TRUE(flushed);
 }
 
+TEST_F(EngineTest, PausedItComputesNothingAndThenGoesOnAsIfItHadNot) {
+  start(small_limits());
+  Answer alone, paused, late;
+  ASSERT_TRUE(submit(alone, request(9)).has_value());
+  run_until_idle();
+  ASSERT_TRUE(submit(paused, request(9)).has_value());
+  while (paused.ids.size() < 3) engine_->step();
+  bool is_paused = false;
+  engine_->pause([&](Result<void> done) { is_paused = done.has_value(); });
+  run_until_idle();
+  EXPECT_TRUE(is_paused);
+  const size_t num_ids = paused.ids.size();
+  const int64_t steps = engine_->stats().steps_total;
+  ASSERT_TRUE(submit(late, request(2)).has_value());
+  run_until_idle();
+  EXPECT_EQ(paused.ids.size(), num_ids);
+  EXPECT_EQ(engine_->stats().steps_total, steps);
+  EXPECT_EQ(engine_->stats().num_paused_requests(), 1);
+  EXPECT_EQ(engine_->stats().num_queued_requests, 1);
+  engine_->resume([](Result<void> done) { EXPECT_TRUE(done.has_value()); });
+  run_until_idle();
+  EXPECT_EQ(paused.ids, alone.ids);
+  EXPECT_EQ(late.ids.size(), 2u);
+  EXPECT_EQ(engine_->stats().num_paused_requests(), 0);
+}
+
+TEST_F(EngineTest, APausedEngineCancelsAndStops) {
+  start(small_limits());
+  Answer cancelled, open;
+  engine_->pause([](Result<void>) {});
+  const auto id = submit(cancelled, request(9));
+  ASSERT_TRUE(submit(open, request(9)).has_value());
+  engine_->cancel(*id);
+  run_until_idle();
+  ASSERT_TRUE(cancelled.finish.has_value());
+  EXPECT_EQ(cancelled.finish->reason, FinishReason::kAbort);
+  EXPECT_FALSE(open.finish.has_value());
+  engine_->stop();
+  engine_->run();
+  ASSERT_TRUE(open.finish.has_value());
+  EXPECT_EQ(open.finish->reason, FinishReason::kAbort);
+  bool refused = false;
+  engine_->resume([&](Result<void> done) { refused = !done.has_value(); });
+  EXPECT_TRUE(refused);
+}
+
 TEST_F(EngineTest, StopAbortsEveryoneAndRefusesNewOnes) {
   start(small_limits());
   std::vector<Answer> answers(20);

@@ -25,8 +25,8 @@ struct OutputToken {
 enum class FinishReason {
   kStop,    // a stop id; it is the last of `tokens` and is not text
   kLength,  // max_tokens, or the end of context or pool
-  kAbort,   // cancelled, or the server shuts down
-  kError,   // numbers went bad; `message` says so
+  kAbort,   // cancelled, or the server shuts down; `message` says so
+  kError,   // numbers went bad; so does it
 };
 
 struct Finish {

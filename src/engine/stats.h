@@ -23,7 +23,9 @@ inline constexpr double kStepTokensBounds[] = {1,   8,    16,   32,   64,   128,
 struct EngineStats {
   int num_running_requests = 0;
   int num_queued_requests = 0;
-  int num_retracted_requests = 0;  // of the queued ones: had started, and gave way
+  int num_retracted_requests = 0;  // of those that wait: they ran and gave way
+  int64_t num_waiting_tokens = 0;  // of the prompts of requests that never started
+  bool paused = false;             // generation is: nothing that runs or waits gets a step
   int64_t num_used_tokens = 0;     // KV rows held by running sequences
   int64_t num_cached_tokens = 0;   // KV rows held by the prefix tree alone: evictable
   int64_t max_total_tokens = 0;    // KV rows in the pool
@@ -37,6 +39,9 @@ struct EngineStats {
   StepTotals decode_steps{}, prompt_steps{};  // the latter hold prompt chunks, perhaps decodes too
   HistogramCounts step_tokens{.bounds = kStepTokensBounds};  // rows of each step
   double last_gen_throughput_tps = 0;  // output tokens per second over the last second or so
+
+  // Running ones that stand still.
+  int num_paused_requests() const { return paused ? num_running_requests : 0; }
 };
 
 }  // namespace glint

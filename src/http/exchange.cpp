@@ -36,6 +36,7 @@ ConnectionExchange::~ConnectionExchange() {
 void ConnectionExchange::respond(HttpResponse response) {
   if (state_ == State::kGone) return;
   CHECK(state_ == State::kUnanswered, request_.path, " answered twice");
+  add_request_id(response.headers);
   append_response(connection_->output(), response,
                   {.keep_alive = connection_->may_keep_alive(), .http_1_0 = http_1_0_}, !is_head());
   complete();
@@ -46,6 +47,7 @@ void ConnectionExchange::begin_stream(int status, std::string content_type,
   if (state_ == State::kGone) return;
   CHECK(state_ == State::kUnanswered, request_.path, " answered twice");
   if (http_1_0_) connection_->close_after_answer();
+  add_request_id(headers);
   append_response_head(connection_->output(),
                        {.status = status,
                         .content_type = content_type,
@@ -54,6 +56,13 @@ void ConnectionExchange::begin_stream(int status, std::string content_type,
                         .http_1_0 = http_1_0_},
                        headers);
   state_ = State::kStreaming;
+}
+
+// Proxies and clients find their request again by it.
+void ConnectionExchange::add_request_id(
+    std::vector<std::pair<std::string, std::string>>& headers) const {
+  const std::string_view id = request_id(request_);
+  if (!id.empty()) headers.emplace_back("X-Request-Id", id);
 }
 
 void ConnectionExchange::write(std::string bytes) {

@@ -38,6 +38,7 @@ class ConnectionExchange final : public Exchange {
  private:
   enum class State { kUnanswered, kStreaming, kComplete, kGone };
   bool is_head() const { return request_.method == "HEAD"; }
+  void add_request_id(std::vector<std::pair<std::string, std::string>>& headers) const;
   void complete();
 
   const std::shared_ptr<Connection> connection_;

@@ -28,4 +28,9 @@ std::string_view HttpRequest::query_value(std::string_view name) const {
   return {};
 }
 
+std::string_view request_id(const HttpRequest& request) {
+  const std::string_view id = request.header("X-Request-Id");
+  return id.size() <= kMaxRequestIdBytes ? id : std::string_view();
+}
+
 }  // namespace glint

@@ -33,6 +33,11 @@ struct HttpRequest {
   std::string_view query_value(std::string_view name) const;
 };
 
+// The request's X-Request-Id, which its answer repeats; empty without one, or if it is longer than
+// kMaxRequestIdBytes.
+inline constexpr size_t kMaxRequestIdBytes = 256;
+std::string_view request_id(const HttpRequest& request);
+
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";

@@ -1,6 +1,8 @@
 #include "http/router.h"
 
+#include <algorithm>
 #include <string_view>
+#include <vector>
 
 namespace glint {
 namespace {
@@ -19,6 +21,18 @@ bool matches(std::string_view pattern, std::string_view path) {
 
 HttpResponse plain_error(int status, const std::string& message) {
   return {.status = status, .content_type = "text/plain", .body = message + "\n", .headers = {}};
+}
+
+// The value of Allow: what the routes take and what the router answers for them, each once.
+std::string allow(std::vector<std::string_view> methods) {
+  if (std::ranges::count(methods, "GET") > 0) methods.push_back("HEAD");
+  methods.push_back("OPTIONS");
+  std::string allowed;
+  for (auto it = methods.begin(); it != methods.end(); ++it) {
+    if (std::find(methods.begin(), it, *it) != it) continue;
+    allowed += cat(allowed.empty() ? "" : ", ", *it);
+  }
+  return allowed;
 }
 
 }  // namespace
@@ -41,16 +55,19 @@ void Router::route(std::shared_ptr<Exchange> exchange) const {
   const HttpRequest& request = exchange->request();
   const std::string_view sent = request.method;
   const std::string_view method = sent == "HEAD" ? "GET" : sent;
-  std::string allowed;
+  std::vector<std::string_view> methods;
   for (const Route& route : routes_) {
     if (!matches(route.path, request.path)) continue;
     if (route.method == method) return route.handler(std::move(exchange));
-    allowed += (allowed.empty() ? "" : ", ") + route.method;
+    methods.push_back(route.method);
   }
-  if (allowed.empty()) {
+  if (methods.empty()) {
     return exchange->respond(error(404, cat("There is no ", request.path, " here.")));
   }
-  auto response = error(405, cat(request.path, " takes ", allowed, ", not ", request.method, "."));
+  const std::string allowed = allow(std::move(methods));
+  HttpResponse response{.status = 204, .body = {}};
+  if (sent != "OPTIONS")
+    response = error(405, cat(request.path, " takes ", allowed, ", not ", request.method, "."));
   response.headers.emplace_back("Allow", allowed);
   exchange->respond(std::move(response));
 }

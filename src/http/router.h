@@ -11,7 +11,7 @@ namespace glint {
 // Method and path to a handler. A path may end in "/{name}", which matches the rest of a path, if
 // there is any: also "org/model". A path without a wildcard wins over one with.
 // Unknown path: 404; known path with another method: 405 with Allow. HEAD is answered as GET
-// without a body.
+// without a body, OPTIONS with Allow.
 class Router {
  public:
   void add(std::string method, std::string path, Handler handler);

@@ -15,6 +15,7 @@ namespace {
 using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 TEST_F(ServerTest, KeepsTheConnectionAndAnswersPipelinedRequestsInOrder) {
@@ -53,9 +54,29 @@ TEST_F(ServerTest, CutAtEveryByteARequestIsAnswered) {
 TEST_F(ServerTest, RoutesByMethodAndPath) {
   start();
   EXPECT_THAT(ask(get("/nowhere")), AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("/nowhere")));
-  EXPECT_THAT(ask(get("/echo")), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: POST\r\n")));
+  EXPECT_THAT(ask(get("/echo")),
+              AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: POST, OPTIONS\r\n")));
   EXPECT_THAT(ask(get("/path/org%2Fmodel?x")), EndsWith("\r\n\r\n/path/org/model"));
   EXPECT_THAT(ask(get("/path/")), StartsWith("HTTP/1.1 404 "));
+}
+
+TEST_F(ServerTest, OptionsNamesTheMethodsOfAPath) {
+  start();
+  EXPECT_THAT(ask("OPTIONS /path/a HTTP/1.1\r\nHost: h\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("Allow: GET, HEAD, OPTIONS\r\n")));
+  EXPECT_THAT(ask("OPTIONS /nowhere HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 404 "));
+}
+
+TEST_F(ServerTest, AnAnswerRepeatsTheRequestsId) {
+  start();
+  EXPECT_THAT(ask(get("/path/a", "x-request-id: abc-1\r\n")),
+              HasSubstr("\r\nX-Request-Id: abc-1\r\n"));
+  EXPECT_THAT(ask(get("/nowhere", "X-Request-ID: abc-2\r\n")),
+              HasSubstr("\r\nX-Request-Id: abc-2\r\n"));
+  const std::string longest(kMaxRequestIdBytes, 'x');
+  EXPECT_THAT(ask(get("/path/a", cat("X-Request-Id: ", longest, "\r\n"))), HasSubstr(longest));
+  EXPECT_THAT(ask(get("/path/a", cat("X-Request-Id: x", longest, "\r\n"))),
+              Not(HasSubstr("X-Request-Id")));
 }
 
 TEST_F(ServerTest, HeadHasTheLengthButNoBody) {

@@ -236,9 +236,7 @@ void Scheduler::start(Sequence& sequence, const PrefixTree::Match& match, int nu
   running_.insert(std::ranges::upper_bound(running_, &sequence, InLine{limits_.policy}), &sequence);
   if (limits_.policy == SchedulePolicy::kLpm)
     for (Sequence* other : waiting_) other->num_overtaken += other->arrival < sequence.arrival;
-  if (std::exchange(sequence.was_started, true)) {
-    --num_retracted_;
-  } else {
+  if (!std::exchange(sequence.was_started, true)) {
     sequence.tokens = std::exchange(sequence.prompt, {}).copy();
     sequence.cached_tokens = sequence.cached_len;
     totals_.prompt_tokens += sequence.num_prompt;
@@ -265,7 +263,6 @@ void Scheduler::retract(Plan& plan, Sequence& sequence) {
   if (planted(PlantedBug::kLockKept)) sequence.locked = PrefixTree::kNone;
   leave_pool(sequence);
   ++sequence.num_retractions;
-  ++num_retracted_;
   ++totals_.retractions;
   totals_.retracted_prompt_tokens += sequence.num_prompt;
   totals_.retracted_output_tokens += sequence.num_output();
@@ -373,7 +370,6 @@ void Scheduler::finish(Sequence& sequence, bool share) {
       pool_.release(sequence.pages.front());
     leave_pool(sequence);
   } else {
-    num_retracted_ -= sequence.was_started;
     waiting_.erase(&sequence);
   }
   sequences_.erase(sequence.id);

@@ -97,7 +97,6 @@ class Scheduler {
   const Sequence* find(SequenceId id) const;                          // null: not here
   const std::vector<Sequence*>& running() const { return running_; }  // first in line first
   int num_waiting() const { return static_cast<int>(waiting_.size()); }
-  int num_retracted() const { return num_retracted_; }  // had started before
   bool idle() const { return sequences_.empty(); }
   const SchedulerLimits& limits() const { return limits_; }
   const SchedulerTotals& totals() const { return totals_; }
@@ -149,7 +148,6 @@ class Scheduler {
   std::vector<Sequence*> running_;  // sorted as waiting_
   std::vector<int> free_slots_;     // a stack
   uint64_t num_arrivals_ = 0;
-  int num_retracted_ = 0;
   bool last_was_prefill_ = false;
   SchedulerTotals totals_;
 };

@@ -66,7 +66,6 @@ std::string check_running(const Sequence& sequence, const FakeModelRunner& runne
 std::string check_sequences(const Scheduler& scheduler, const FakeModelRunner& runner,
                             const Clients& clients) {
   size_t num_open = 0;
-  int num_retracted = 0;
   std::set<int> slots;
   for (const auto& [id, client] : clients) {
     const Sequence* sequence = scheduler.find(id);
@@ -75,15 +74,12 @@ std::string check_sequences(const Scheduler& scheduler, const FakeModelRunner& r
     if (sequence == nullptr) continue;
     ++num_open;
     if (client.cancelled) return cat("request ", client.order, " was cancelled and goes on");
-    num_retracted += sequence->was_started && !sequence->running;
     if (!sequence->running) continue;
     const std::string bad = check_running(*sequence, runner, scheduler.limits(), slots);
     if (!bad.empty()) return bad;
   }
   const size_t num_here = scheduler.running().size() + static_cast<size_t>(scheduler.num_waiting());
   if (num_here != num_open) return cat(num_open, " requests are open; ", num_here, " sequences");
-  if (scheduler.num_retracted() != num_retracted)
-    return cat(num_retracted, " gave way and wait; the count is ", scheduler.num_retracted());
   if (slots.size() != scheduler.running().size())
     return cat(slots.size(), " sequences run; the list has ", scheduler.running().size());
   return {};

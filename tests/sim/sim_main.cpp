@@ -44,12 +44,13 @@ int main(int argc, char** argv) {
   }
   std::printf(
       "%llu seeds held: %lld requests, %lld refused, %lld cancelled, %lld steps, %lld retractions, "
-      "%lld cached tokens, %lld evicted, %lld bad numbers, %lld stops\n",
+      "%lld cached tokens, %lld evicted, %lld bad numbers, %lld stops, "
+      "%lld pauses\n",
       static_cast<unsigned long long>(options.seeds), static_cast<long long>(coverage.requests),
       static_cast<long long>(coverage.refusals), static_cast<long long>(coverage.cancels),
       static_cast<long long>(coverage.steps), static_cast<long long>(coverage.retractions),
       static_cast<long long>(coverage.cached_tokens),
       static_cast<long long>(coverage.evicted_tokens), static_cast<long long>(coverage.bad_numbers),
-      static_cast<long long>(coverage.stops));
+      static_cast<long long>(coverage.stops), static_cast<long long>(coverage.pauses));
   return options.expect_violation ? 1 : 0;
 }

@@ -45,8 +45,10 @@ class Simulation {
       while (one_in(rng_, 2)) submit();
       if (one_in(rng_, 6)) cancel_one();
       if (one_in(rng_, 20)) flush();
+      if (one_in(rng_, paused_ ? 6 : 40)) pause_or_resume();
       step();
     }
+    if (paused_) pause_or_resume();
     while (violation_.empty() && engine_->step()) check_step();
     if (violation_.empty()) check_end();
     count_coverage();
@@ -75,6 +77,7 @@ class Simulation {
     auto id = std::make_shared<RequestId>(0);
     const auto result = engine_->submit(request, [this, id](TokenEvent&& event) {
       silent_steps_ = 0;
+      if (paused_ && !event.tokens.empty()) report("a token came while paused");
       const std::string bad = receive(clients_.at(*id), event);
       if (!bad.empty()) report(bad);
     });
@@ -120,6 +123,20 @@ class Simulation {
     });
   }
 
+  void pause_or_resume() {
+    const bool pause = !paused_;
+    const auto done = [this, pause](Result<void> result) {
+      if (!result.has_value()) report("a running engine refused to pause or to resume");
+      paused_ = pause;
+    };
+    if (pause) {
+      engine_->pause(done);
+      ++coverage_.pauses;
+    } else {
+      engine_->resume(done);
+    }
+  }
+
   void step() {
     clock_.advance(0.001 * below(rng_, 100));
     const Before before = look();
@@ -143,7 +160,8 @@ class Simulation {
 
   void check_step() {
     ++num_steps_;
-    if (++silent_steps_ > kMaxSilentSteps) report("requests are open and nothing comes");
+    if (!paused_ && ++silent_steps_ > kMaxSilentSteps)
+      report("requests are open and nothing comes");
     const std::string bad = check_invariants(engine_->scheduler(), *runner_, clients_);
     if (!bad.empty()) report(bad);
     check_stats();
@@ -177,8 +195,15 @@ class Simulation {
     const EngineStats stats = engine_->stats();
     int64_t received = 0;
     int64_t aborted = 0;
-    int open = 0;
+    int open = 0, retracted = 0;
+    int64_t waiting_tokens = 0;
     for (const auto& [id, client] : clients_) {
+      const Sequence* sequence = engine_->scheduler().find(id);
+      if (sequence != nullptr && !sequence->running) {
+        retracted += sequence->was_started;
+        if (!sequence->was_started)
+          waiting_tokens += static_cast<int64_t>(client.request.prompt.size());
+      }
       received += static_cast<int64_t>(client.received.size());
       aborted += client.end == FinishReason::kAbort;
       open += !client.end;
@@ -186,6 +211,9 @@ class Simulation {
     if (stats.num_running_requests + stats.num_queued_requests != open)
       report(cat(open, " requests are open; stats say ", stats.num_running_requests, " and ",
                  stats.num_queued_requests));
+    if (stats.num_retracted_requests != retracted || stats.num_waiting_tokens != waiting_tokens)
+      report("stats count other requests or tokens than wait");
+    if (stats.paused != paused_) report("stats are wrong about a pause");
     if (stats.generation_tokens_total != received)
       report(cat(received, " tokens came; stats say ", stats.generation_tokens_total));
     if (stats.requests_total != num_submitted_ || stats.aborted_requests_total != aborted)
@@ -226,6 +254,7 @@ class Simulation {
   int num_submitted_ = 0;
   int num_steps_ = 0;
   int silent_steps_ = 0;
+  bool paused_ = false;                // as the engine last answered
   FakeModelRunner* runner_ = nullptr;  // the engine's
   std::unique_ptr<Engine> engine_;
 };

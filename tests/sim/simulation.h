@@ -12,6 +12,7 @@ namespace glint::sim {
 struct Coverage {
   int64_t requests = 0, refusals = 0, cancels = 0, retractions = 0, steps = 0;
   int64_t cached_tokens = 0, evicted_tokens = 0, bad_numbers = 0, stops = 0;
+  int64_t pauses = 0;
 };
 
 // The first violation, with the step in which it was seen; empty if all held.

@@ -11,15 +11,21 @@
 
 namespace glint {
 
-// One entry of a /generate request: its prompt with its own sampling_params.
+// Which log-probabilities an answer has.
+struct LogprobOptions {
+  bool wanted = false;  // return_logprob
+  int num_top = 0;      // top_logprobs_num
+  // Where the prompt's begin, in it. Nothing: only the output's.
+  std::optional<int> prompt_begin{};
+};
+
+// One entry of a /generate request: its prompt with what is its own.
 struct NativePrompt {
   SharedTokens ids;
-  // With logprob_start_len in the prompt: its tokens behind that one, which `ids` then ends with.
-  // The engine is made to give them as the answer, one a step, and their log-probabilities are the
-  // prompt's.
-  std::optional<SharedTokens> forced{};
   GenerationParams params;
-  std::string id;  // the response's meta_info.id
+  LogprobOptions logprobs;
+  int stream_interval = 1;  // tokens in an event of a stream at least, after its first
+  std::string id;           // rid, and the response's meta_info.id
 };
 
 struct NativeRequest {
@@ -28,8 +34,6 @@ struct NativeRequest {
   bool is_batch = false;
   bool stream = false;
   bool incremental = false;  // events hold what is new instead of all so far
-  bool return_logprob = false;
-  int top_logprobs_num = 0;
   bool return_text_in_logprobs = false;
 };
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "api/native/generate.h"
+#include "api/native/prompt_scores.h"
 #include "api/prompts.h"
-#include "sampling/trigger.h"
 
 namespace glint {
 namespace {
@@ -18,91 +18,135 @@ Result<RawPrompts> find_native_prompts(const RequestFields& fields, const Server
   return text ? *std::move(text) : *std::move(ids);
 }
 
-// sampling_params is one object for all prompts, or an array with one for each.
-Result<GenerationParams> parse_params_of(const RequestFields& fields, size_t prompt,
-                                         size_t num_prompts, ServerContext& context) {
+// The body as one prompt of a batch sees it: of a field that has an array with one value for each
+// prompt, its own, under the name "field[i]".
+class PromptFields {
+ public:
+  PromptFields(const RequestFields& all, size_t prompt, const RawPrompts& raw)
+      : all_(all), prompt_(prompt), num_prompts_(raw.prompts.size()), is_batch_(raw.is_batch) {}
+
+  Result<std::optional<bool>> boolean(std::string_view name) const {
+    const Own own = TRY(find(name));
+    return RequestFields(own.object).boolean(own.name);
+  }
+  Result<std::optional<int64_t>> integer(std::string_view name, int64_t min, int64_t max) const {
+    const Own own = TRY(find(name));
+    return RequestFields(own.object).integer(own.name, min, max);
+  }
+  Result<std::optional<std::string>> name(std::string_view name) const {
+    const Own own = TRY(find(name));
+    return parse_name(RequestFields(own.object), own.name);
+  }
+  Result<void> scheduling(GenerationParams& params) const {
+    Json object = Json::object();
+    for (const char* name : {"priority", "extra_key", "cache_salt"})
+      object[name] = TRY(find(name)).value();
+    return parse_scheduling(RequestFields(object), params);
+  }
+  // sampling_params, which may be large, is not copied.
+  Result<GenerationParams> params(ServerContext& context, int& stream_interval) const;
+
+ private:
+  struct Own {
+    Json object;  // {name: value}
+    std::string name;
+
+    const Json& value() const { return object[name]; }
+  };
+  bool has_list(const Json* value) const {
+    return is_batch_ && value != nullptr && value->is_array();
+  }
+  Result<void> check_size(std::string_view name, const Json& list) const {
+    if (list.size() == num_prompts_) return {};
+    return all_.error(name,
+                      cat(name, " has ", list.size(), " entries for ", num_prompts_, " prompts."));
+  }
+  Result<Own> find(std::string_view name) const;
+
+  const RequestFields& all_;
+  size_t prompt_;
+  size_t num_prompts_;
+  bool is_batch_;
+};
+
+Result<PromptFields::Own> PromptFields::find(std::string_view name) const {
+  const Json* value = all_.find(name);
+  Own own{.object = Json::object(), .name = std::string(name)};
+  if (has_list(value)) {
+    TRY(check_size(name, *value));
+    own.name += cat("[", prompt_, "]");
+    value = &(*value)[prompt_];
+  }
+  own.object[own.name] = value == nullptr ? Json(nullptr) : *value;
+  return own;
+}
+
+Result<GenerationParams> PromptFields::params(ServerContext& context, int& stream_interval) const {
   static const Json kNone = Json::object();
-  const Json* value = fields.find("sampling_params");
-  if (value == nullptr) value = &kNone;
+  const Json* value = all_.find("sampling_params");
   std::string path = "sampling_params";
-  if (value->is_array()) {
-    if (value->size() != num_prompts)
-      return fields.error("sampling_params", cat("sampling_params has ", value->size(),
-                                                 " entries for ", num_prompts, " prompts."));
-    path += cat("[", prompt, "]");
-    value = &(*value)[prompt];
+  if (value != nullptr && value->is_array()) {  // of one for a single prompt, too
+    TRY(check_size(path, *value));
+    path += cat("[", prompt_, "]");
+    value = &(*value)[prompt_];
   }
-  if (!value->is_object()) return fields.refuse("sampling_params", "an object");
-  return parse_generation_params(RequestFields(*value, path), Dialect::kNative, context);
+  if (value == nullptr || value->is_null()) value = &kNone;
+  if (!value->is_object()) return all_.refuse("sampling_params", "an object");
+  const RequestFields fields(*value, path);
+  stream_interval =
+      static_cast<int>(TRY(fields.integer("stream_interval", 1, INT32_MAX)).value_or(1));
+  return parse_generation_params(fields, Dialect::kNative, context);
 }
 
-Result<std::string> parse_rid(const RequestFields& fields, size_t prompt, RandomSource& ids) {
-  const Json* rid = fields.find("rid");
-  if (rid != nullptr && rid->is_array() && prompt < rid->size()) rid = &(*rid)[prompt];
-  if (rid == nullptr) return ids.next_hex(32);
-  if (!rid->is_string()) return fields.refuse("rid", "a string, or an array with one a prompt");
-  TRY(check_name_size(fields, "rid", rid->get_ref<const std::string&>()));
-  return rid->get<std::string>();
+// One rid for a batch is made one for each of its prompts, so that each can be told and aborted.
+Result<std::string> parse_rid(const PromptFields& fields, const RequestFields& all, size_t prompt,
+                              bool is_batch, RandomSource& ids) {
+  const std::optional<std::string> rid = TRY(fields.name("rid"));
+  if (!rid) return ids.next_hex(32);
+  const bool is_shared = is_batch && all.find("rid")->is_string();
+  return is_shared ? cat(*rid, "_", prompt) : *rid;
 }
 
-// Every prompt with all of its own but its ids.
-Result<void> parse_entries(const RequestFields& fields, size_t num_prompts, ServerContext& context,
-                           NativeRequest& request) {
-  size_t num_answers = 0;
-  for (size_t i = 0; i < num_prompts; ++i) {
-    NativePrompt prompt;
-    prompt.params = TRY(parse_params_of(fields, i, num_prompts, context));
-    TRY(parse_scheduling(fields, prompt.params));
-    prompt.id = TRY(parse_rid(fields, i, context.ids));
-    num_answers += static_cast<size_t>(prompt.params.n);
-    request.prompts.push_back(std::move(prompt));
-  }
-  return check_num_answers(num_answers, "sampling_params");
-}
-
-// The first position whose log-probability is asked for; -1: the first of the output.
-Result<int64_t> parse_native_logprobs(const RequestFields& fields, NativeRequest& request) {
-  request.return_logprob = TRY(fields.boolean("return_logprob")).value_or(false);
-  request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
-  request.top_logprobs_num =
+Result<LogprobOptions> parse_logprobs(const PromptFields& fields) {
+  LogprobOptions options;
+  options.wanted = TRY(fields.boolean("return_logprob")).value_or(false);
+  options.num_top =
       static_cast<int>(TRY(fields.integer("top_logprobs_num", 0, kMaxLogprobs)).value_or(0));
   const int64_t begin = TRY(fields.integer("logprob_start_len", -1, INT32_MAX)).value_or(-1);
-  if (!request.return_logprob) return -1;
-  TRY(refuse_unavailable(fields, {"token_ids_logprob"}));
-  for (NativePrompt& prompt : request.prompts)
-    prompt.params.sampling.num_logprobs = request.top_logprobs_num;
-  return begin;
+  if (options.wanted && begin >= 0) options.prompt_begin = static_cast<int>(begin);
+  return options;
 }
 
-Error no_prompt_logprobs(const RequestFields& fields, int64_t begin, const std::string& why) {
-  return fields.error("logprob_start_len",
-                      cat("logprob_start_len is ", begin, ", within the prompt: ", why));
+// A prompt with all of its own but its ids.
+Result<NativePrompt> parse_prompt(const RequestFields& all, size_t index, const RawPrompts& raw,
+                                  ServerContext& context) {
+  const PromptFields fields(all, index, raw);
+  NativePrompt prompt;
+  prompt.params = TRY(fields.params(context, prompt.stream_interval));
+  TRY(fields.scheduling(prompt.params));
+  prompt.id = TRY(parse_rid(fields, all, index, raw.is_batch, context.ids));
+  prompt.logprobs = TRY(parse_logprobs(fields));
+  if (prompt.logprobs.wanted) prompt.params.sampling.num_logprobs = prompt.logprobs.num_top;
+  return prompt;
 }
 
-Result<void> check_can_score(const RequestFields& fields, int64_t begin,
-                             const NativeRequest& request, const NativePrompt& prompt) {
-  if (prompt.params.max_tokens == 0 && prompt.params.n == 1 && !request.stream) return {};
-  return no_prompt_logprobs(fields, begin, "expected max_new_tokens 0, n 1 and no stream with it.");
+// Answers, and the sequences that score prompts beside them.
+size_t num_sequences(const NativeRequest& request) {
+  size_t count = 0;
+  for (const NativePrompt& prompt : request.prompts)
+    count += static_cast<size_t>(prompt.params.n) + num_score_pieces(prompt);
+  return count;
 }
 
-// Splits the prompt where its log-probabilities begin. Position `begin` itself has none, as in
-// SGLang: what is computed there is the next token's.
-Result<void> score_prompt(const RequestFields& fields, int64_t begin, const NativeRequest& request,
-                          NativePrompt& prompt) {
-  TRY(check_can_score(fields, begin, request, prompt));
-  const std::vector<TokenId> ids = prompt.ids.copy();
-  const auto split = ids.begin() + begin + 1;
-  const auto num_forced = static_cast<int>(ids.end() - split);
-  if (num_forced > kMaxTriggerIds)
-    return no_prompt_logprobs(fields, begin,
-                              cat("the prompt has ", num_forced, " tokens behind it; at most ",
-                                  kMaxTriggerIds, " are allowed."));
-  prompt.ids = std::vector<TokenId>(ids.begin(), split);
-  prompt.forced = std::vector<TokenId>(split, ids.end());
-  prompt.params.max_tokens = num_forced;
-  prompt.params.max_tokens_field = "logprob_start_len";
-  prompt.params.sampling.stop_token_ids.clear();
-  prompt.params.text.stop.clear();
+Result<void> set_prompts(const RawPrompts& raw, const ServerContext& context,
+                         NativeRequest& request) {
+  std::vector<SharedTokens> ids = TRY(encode_prompts(raw, context));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    NativePrompt& prompt = request.prompts[i];
+    prompt.ids = std::move(ids[i]);
+    std::optional<int>& begin = prompt.logprobs.prompt_begin;
+    if (begin && *begin >= static_cast<int>(prompt.ids.size())) begin.reset();
+  }
   return {};
 }
 
@@ -114,22 +158,18 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
   const RawPrompts raw = TRY(find_native_prompts(fields, context));
   request.prompt_field = raw.field;
   request.is_batch = raw.is_batch;
-  TRY(parse_entries(fields, raw.prompts.size(), context, request));
-  const int64_t logprob_start = TRY(parse_native_logprobs(fields, request));
+  for (size_t i = 0; i < raw.prompts.size(); ++i)
+    request.prompts.push_back(TRY(parse_prompt(fields, i, raw, context)));
+  TRY(check_num_answers(num_sequences(request), "sampling_params"));
+  request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
   request.stream = TRY(fields.boolean("stream")).value_or(false);
-  for (const NativePrompt& prompt : request.prompts)  // 0 is within every prompt
-    if (logprob_start == 0) TRY(check_can_score(fields, logprob_start, request, prompt));
-  TRY(refuse_unavailable(fields, {"image_data", "audio_data", "video_data", "input_embeds",
-                                  "lora_path", "return_hidden_states", "session_params"}));
+  TRY(refuse_unavailable(
+      fields, {"token_ids_logprob", "image_data", "audio_data", "video_data", "input_embeds",
+               "lora_path", "return_hidden_states", "return_routed_experts", "session_params"}));
   request.incremental =
       TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
-  std::vector<SharedTokens> ids = TRY(encode_prompts(raw, context));
-  for (size_t i = 0; i < ids.size(); ++i) {
-    NativePrompt& prompt = request.prompts[i];
-    prompt.ids = std::move(ids[i]);
-    if (logprob_start >= 0 && logprob_start < static_cast<int64_t>(prompt.ids.size()))
-      TRY(score_prompt(fields, logprob_start, request, prompt));
-  }
+  TRY(set_prompts(raw, context, request));
+  TRY(check_num_answers(num_sequences(request), "logprob_start_len"));
   return request;
 }
 

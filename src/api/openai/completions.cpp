@@ -154,7 +154,7 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
   const CompletionRequest request = TRY(parse_completion_request(body, context));
   std::vector<GenerateRequest> requests =
       TRY(make_requests(request.prompts, request.params, kDefaultMaxTokens, "prompt", context));
-  return Answer::start(context, exchange, std::move(requests), {request.params.text},
+  return Answer::start(context, exchange, std::move(requests), {request.params.text}, {request.id},
                        std::make_unique<CompletionWriter>(context, exchange, request));
 }
 

@@ -25,6 +25,8 @@ void sglang_state(const MetricsInput& input, Exposition& e) {
   const int max_running = input.limits.max_running_requests;
   e.gauge("num_running_reqs", "Requests being computed.", s.num_running_requests);
   e.gauge("num_queue_reqs", "Requests waiting.", s.num_queued_requests);
+  e.gauge("num_paused_reqs", "Running requests while generation is paused.",
+          s.num_paused_requests());
   e.gauge("num_retracted_reqs", "Waiting requests that had started and gave way.",
           s.num_retracted_requests);
   e.gauge("num_used_tokens", "KV rows held by running requests.", s.num_used_tokens);
@@ -42,7 +44,6 @@ void sglang_state(const MetricsInput& input, Exposition& e) {
 }
 
 void sglang_facts(const MetricsInput& input, Exposition& e) {
-  const ServerFacts& facts = input.facts;
   const SchedulerLimits& limits = input.limits;
   e.gauge("max_total_num_tokens", "KV rows in the pool.", input.stats.max_total_tokens);
   e.gauge("num_pages", "KV pages in the pool.", input.stats.num_pages);
@@ -52,13 +53,14 @@ void sglang_facts(const MetricsInput& input, Exposition& e) {
            cat(",page_size=\"", limits.page_size, "\",num_pages=\"", input.stats.num_pages, "\""));
   e.gauge("context_len", "Tokens of one request at most.", limits.context_length);
   e.gauge("max_running_requests", "Requests in one step at most.", limits.max_running_requests);
-  e.gauge("weight_memory_usage_gb", "Weights, in GiB.", gibibytes(facts.weight_bytes));
-  e.gauge("kv_cache_memory_usage_gb", "KV pool, in GiB.", gibibytes(facts.kv_cache_bytes));
+  e.gauge("weight_memory_usage_gb", "Weights, in GiB.", gibibytes(input.memory.weights_bytes));
+  e.gauge("kv_cache_memory_usage_gb", "KV pool, in GiB.", gibibytes(input.memory.kv_bytes));
   e.family("startup_time_seconds", "gauge", "What the start took.");
-  e.sample("startup_time_seconds", facts.load_weights_s, ",phase=\"load_weight\"");
-  e.sample("startup_time_seconds", facts.startup_s, ",phase=\"e2e\"");
-  e.gauge("engine_startup_time", "Seconds from the command to the open port.", facts.startup_s);
-  e.gauge("engine_load_weights_time", "Seconds to load the weights.", facts.load_weights_s);
+  e.sample("startup_time_seconds", input.startup.load_weights_s, ",phase=\"load_weight\"");
+  e.sample("startup_time_seconds", input.startup.total_s, ",phase=\"e2e\"");
+  e.gauge("engine_startup_time", "Seconds from the command to the open port.",
+          input.startup.total_s);
+  e.gauge("engine_load_weights_time", "Seconds to load the weights.", input.startup.load_weights_s);
 }
 
 void sglang_requests(const RequestMetrics& m, Exposition& e) {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "api/request_metrics.h"
-#include "api/server_facts.h"
+#include "api/server_context.h"
 #include "engine/stats.h"
 #include "scheduler/limits.h"
 
@@ -13,7 +13,8 @@ struct MetricsInput {
   EngineStats stats;
   const RequestMetrics& requests;
   const SchedulerLimits& limits;
-  const ServerFacts& facts;
+  const MemoryUse& memory;
+  const StartupTimes& startup;
   std::string model_name;
 };
 

@@ -6,18 +6,14 @@
 
 #include "api/errors.h"
 #include "api/operator/metrics.h"
+#include "api/responses.h"
 #include "base/json.h"
 
 namespace glint {
 namespace {
 
 constexpr double kHealthTimeout_s = 20;  // of /health_generate; SGLang's too
-
-HttpResponse json_response(const Json& body) { return {.status = 200, .body = to_json_text(body)}; }
-
-HttpResponse text_response(int status, std::string text) {
-  return {.status = status, .content_type = "text/plain; charset=utf-8", .body = std::move(text)};
-}
+constexpr const char* kPaused = "Generation is paused; POST /continue_generation ends that.\n";
 
 // owned_by is what SGLang's router tells engines apart by.
 Json model_card(const ServerContext& context) {
@@ -29,6 +25,21 @@ Json model_card(const ServerContext& context) {
               {"root", name},
               {"parent", nullptr},
               {"max_model_len", context.limits.context_length}};
+}
+
+// What of the engine changes as it runs, or depends on the machine.
+Json internal_state(const ServerContext& context, const EngineStats& stats) {
+  constexpr double kGiB = int64_t{1} << 30;
+  return {{"last_gen_throughput", stats.last_gen_throughput_tps},
+          {"num_running_reqs", stats.num_running_requests},
+          {"num_waiting_reqs", stats.num_queued_requests},
+          {"num_paused_reqs", stats.num_paused_requests()},
+          {"is_paused", stats.paused},
+          {"effective_max_running_requests_per_dp", context.limits.max_running_requests},
+          {"memory_usage",
+           {{"weight", static_cast<double>(context.memory.weights_bytes) / kGiB},
+            {"kvcache", static_cast<double>(context.memory.kv_bytes) / kGiB},
+            {"token_capacity", stats.max_total_tokens}}}};
 }
 
 Json parser_name(bool on, const char* name) { return on ? Json(name) : Json(nullptr); }
@@ -57,11 +68,13 @@ void handle_model(ServerContext& context, std::shared_ptr<Exchange> exchange) {
 }
 
 void handle_health(ServerContext& context, std::shared_ptr<Exchange> exchange) {
-  exchange->respond(text_response(context.shutting_down ? 503 : 200, ""));
+  if (context.shutting_down) return exchange->respond(text_response(503, ""));
+  exchange->respond(text_response(200, context.engine.stats().paused ? kPaused : ""));
 }
 
 void handle_health_generate(ServerContext& context, std::shared_ptr<Exchange> exchange) {
   if (context.shutting_down) return exchange->respond(text_response(503, ""));
+  if (context.engine.stats().paused) return exchange->respond(text_response(503, kPaused));
   GenerateRequest request;
   request.prompt = {0};
   request.max_tokens = 1;
@@ -83,6 +96,14 @@ void handle_health_generate(ServerContext& context, std::shared_ptr<Exchange> ex
     answer(false);
   });
   exchange->on_disconnect([&context, id = *id] { context.engine.cancel(id); });
+}
+
+void handle_version(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  if (!context.options.serve_version) {
+    return exchange->respond(error_response(
+        {ErrorCode::kNotFound, "There is no /version here; --serve-version adds it.", {}}));
+  }
+  exchange->respond(json_response({{"version", context.options.version}}));
 }
 
 void handle_model_info(ServerContext& context, std::shared_ptr<Exchange> exchange) {
@@ -107,9 +128,7 @@ void handle_model_info(ServerContext& context, std::shared_ptr<Exchange> exchang
 void handle_server_info(ServerContext& context, std::shared_ptr<Exchange> exchange) {
   const ApiOptions& options = context.options;
   const EngineStats stats = context.engine.stats();
-  const Json state = {{"last_gen_throughput", stats.last_gen_throughput_tps},
-                      {"num_running_reqs", stats.num_running_requests},
-                      {"num_waiting_reqs", stats.num_queued_requests}};
+  const Json state = internal_state(context, stats);
   exchange->respond(
       json_response({{"model_path", options.model_path},
                      {"served_model_name", options.served_model_name},
@@ -123,6 +142,9 @@ void handle_server_info(ServerContext& context, std::shared_ptr<Exchange> exchan
                      {"is_embedding", false},
                      {"weight_version", "default"},
                      {"dtype", options.dtype},
+                     {"kv_cache_dtype", options.dtype},
+                     {"device", context.device},
+                     {"attention_backend", "glint"},
                      {"load_format", options.load_format},
                      {"vocab_size", context.config.vocab_size},
                      {"skip_tokenizer_init", !context.tokenizer},
@@ -144,20 +166,11 @@ void handle_metrics(ServerContext& context, std::shared_ptr<Exchange> exchange) 
   const std::string text = metrics_text({.stats = context.engine.stats(),
                                          .requests = context.metrics,
                                          .limits = context.limits,
-                                         .facts = context.facts,
+                                         .memory = context.memory,
+                                         .startup = context.startup,
                                          .model_name = context.options.served_model_name});
   exchange->respond(
       {.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8", .body = text});
-}
-
-void handle_flush_cache(ServerContext& context, std::shared_ptr<Exchange> exchange) {
-  context.engine.flush_cache([exchange](Result<void> flushed) {
-    HttpResponse response =
-        flushed ? text_response(200, "Cache flushed.\n") : error_response(flushed.error());
-    exchange->post([exchange, response = std::move(response)]() mutable {
-      exchange->respond(std::move(response));
-    });
-  });
 }
 
 }  // namespace glint

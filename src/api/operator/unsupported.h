@@ -1,0 +1,11 @@
+#pragma once
+
+#include "http/router.h"
+
+namespace glint {
+
+// Routes for what SGLang's and OpenAI's servers have and this one never will (embeddings, audio,
+// LoRA, weights that change …): 400, in a sentence that says so, rather than 404.
+void add_unsupported(Router& router);
+
+}  // namespace glint
