@@ -200,12 +200,14 @@ Result<LoadedModel> load_model(const LoadOptions& options) {
   ModelOptions room = model_options(loaded.limits, compute);
   room.recorded_rows = options.recorded_rows;
   room.max_recorded_rows = options.max_recorded_rows;
+  loaded.clock = std::make_unique<SteadyClock>();
+  const double begin_s = loaded.clock->now_s();
   Model model = TRY(load_weights(options, loaded, room));
   loaded.memory = {.weights_bytes = model.weight_bytes(), .kv_bytes = model.kv_bytes()};
+  loaded.load_weights_s = loaded.clock->now_s() - begin_s;
   print_memory(model, loaded.limits);
   const int num_tokens =
       loaded.tokenizer ? loaded.tokenizer->num_tokens() : loaded.config.vocab_size;
-  loaded.clock = std::make_unique<SteadyClock>();
   loaded.engine = std::make_unique<Engine>(
       loaded.limits,
       std::make_unique<LocalModelRunner>(*loaded.backend, std::move(model), num_tokens),
@@ -220,6 +222,7 @@ void fill_context(ServerContext& context, const LoadedModel& model) {
   context.limits = model.limits;
   context.device = model.device;
   context.memory = model.memory;
+  context.startup.load_weights_s = model.load_weights_s;
 }
 
 EngineThread::EngineThread(Engine& engine)

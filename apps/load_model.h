@@ -59,6 +59,7 @@ struct LoadedModel {
   SchedulerLimits limits;               // as the engine has them
   std::string device = "cpu";           // or the GPU's name
   MemoryUse memory;
+  double load_weights_s = 0;
   std::unique_ptr<Backend> backend;  // the engine's model computes on it
   std::unique_ptr<Clock> clock;
   std::unique_ptr<Engine> engine;  // nobody runs it yet: see EngineThread

@@ -90,6 +90,7 @@ void reload(const ServeOptions& options, ServerContext& context, HttpServer& ser
 }
 
 Result<void> serve(ServeOptions& options, const sigset_t& signals) {
+  const double begin_s = SteadyClock().now_s();
   TRY(name_model(options));
   const KeyLists keys = TRY(read_keys(options.keys));
   TRY(HttpServer::check(options.http));  // not after minutes of loading
@@ -106,6 +107,7 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
     const EngineThread engine(*model.engine);
     const Watchdog watchdog(*model.engine, options.watchdog_timeout_s,
                             [s = options.watchdog_timeout_s] { end_stuck_process(s); });
+    context.startup.total_s = SteadyClock().now_s() - begin_s;
     server->start();
     std::fprintf(stderr, "listening on %s://%s:%d\n", options.http.tls.enabled() ? "https" : "http",
                  options.http.host.c_str(), server->port());

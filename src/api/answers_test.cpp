@@ -378,21 +378,6 @@ TEST(StatusTest, HealthFollowsTheServersLife) {
   EXPECT_EQ(api.send("GET", "/health", "")->status, 503);
 }
 
-TEST(StatusTest, MetricsHaveBothFamiliesWithHelpAndType) {
-  ApiHarness api;
-  api.say("yes");
-  api.ask(kText, {{"prompt", "say"}});
-  const std::string text = api.send("GET", "/metrics", "")->body;
-  for (const char* line :
-       {"# HELP sglang:num_running_reqs ", "# TYPE sglang:num_running_reqs gauge\n",
-        "sglang:num_running_reqs{model_name=\"glint-tiny\"} 0\n", "sglang:num_queue_reqs{",
-        "sglang:num_used_tokens{", "sglang:max_total_num_tokens{model_name=\"glint-tiny\"} 4096\n",
-        "sglang:prompt_tokens_total{", "sglang:generation_tokens_total{",
-        "vllm:num_requests_running{model_name=\"glint-tiny\",engine=\"0\"} 0\n",
-        "sglang:e2e_request_latency_seconds_count{model_name=\"glint-tiny\"} 1\n"})
-    EXPECT_THAT(text, HasSubstr(line));
-}
-
 TEST(StatusTest, TheCacheIsFlushedOnlyWhenNothingRuns) {
   ApiHarness api;
   api.say("yes");

@@ -189,6 +189,7 @@ class ApiHarness {
     return send(std::move(request));
   }
   std::shared_ptr<FakeExchange> send(HttpRequest request) {
+    request.received_s = clock_.now_s();
     auto exchange = std::make_shared<FakeExchange>(std::move(request));
     router_.route(exchange);
     return exchange;

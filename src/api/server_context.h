@@ -11,8 +11,8 @@
 
 #include "api/api_keys.h"
 #include "api/cors.h"
-#include "api/latency.h"
 #include "api/preferred_params.h"
+#include "api/request_metrics.h"
 #include "api/responses/response_store.h"
 #include "api/running_requests.h"
 #include "base/clock.h"
@@ -53,6 +53,12 @@ struct MemoryUse {
   int64_t kv_bytes = 0;
 };
 
+// What starting the server took.
+struct StartupTimes {
+  double load_weights_s = 0;
+  double total_s = 0;  // from the command to the open port
+};
+
 // Numbers from a seed, from any thread.
 class RandomSource {
  public:
@@ -82,7 +88,8 @@ struct ServerContext {
   std::atomic<bool> shutting_down = false;  // /health answers 503
   RandomSource seeds;                       // for requests without one
   RandomSource ids;                         // of requests and tool calls
-  Latency latency;
+  RequestMetrics metrics;
+  StartupTimes startup;
   RunningRequests running;
   ResponseStore responses;
   ApiKeys keys;

@@ -14,6 +14,7 @@ void join(TokenEvent& event, TokenEvent&& later) {
   event.tokens.insert(event.tokens.end(), std::make_move_iterator(later.tokens.begin()),
                       std::make_move_iterator(later.tokens.end()));
   event.usage = later.usage;
+  event.times = later.times;
   event.finish = std::move(later.finish);
 }
 
@@ -30,7 +31,7 @@ Result<void> Answer::start(ServerContext& context, std::shared_ptr<Exchange> exc
   answer->exchange_->on_disconnect([weak = answer->weak_from_this()] {
     const std::shared_ptr<Answer> gone = weak.lock();
     if (gone == nullptr) return;
-    gone->cancel_incomplete();
+    gone->abandon();
     gone->close();
   });
   answer->writer_->begin();
@@ -43,7 +44,7 @@ Answer::Answer(ServerContext& context, std::shared_ptr<Exchange> exchange,
     : context_(context),
       exchange_(std::move(exchange)),
       writer_(std::move(writer)),
-      started_s_(context.clock.now_s()) {}
+      metrics_(context.metrics, context.clock, exchange_->request().received_s) {}
 
 Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
                                 const std::vector<TextOptions>& texts,
@@ -53,6 +54,7 @@ Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
   const std::string http_id(request_id(exchange_->request()));
   for (GenerateRequest& request : requests) {
     const size_t index = choices_.size();
+    metrics_.add_choice(request);
     Result<RequestId> id = context_.engine.submit(
         std::move(request), [self = shared_from_this(), index](TokenEvent&& event) {
           self->push(index, std::move(event));
@@ -119,24 +121,39 @@ void Answer::deliver(size_t index, TokenEvent event) {
   if (choice.complete) return;
   came_since_ping_ = true;
   const bool engine_goes_on = !event.finish;
+  const RequestTimes times = event.times;
   ChoiceDelta delta = choice.text.append(std::move(event));
-  observe(choice, delta);
-  if (delta.finish && delta.finish->reason == FinishReason::kError) {
+  metrics_.observe(index, delta, times);
+  if (logs_answers(context_)) choice.logged_text += delta.text;
+  if (delta.finish) log_end(choice, delta.usage);
+  // A writer that wants no more has what it asked for.
+  const FinishReason reason = delta.finish ? delta.finish->reason : FinishReason::kStop;
+  if (reason == FinishReason::kError) {
     if (!choice.held.tokens.empty())
       writer_->write(static_cast<int>(index), std::move(choice.held));
     writer_->fail({ErrorCode::kInternal, delta.finish->message});
-    cancel_incomplete();
-    return close();
+    choice.complete = true;
+  } else {
+    choice.held.append(std::move(delta));
+    if (!choice.is_due()) return;
+    choice.began = true;
+    choice.complete = writer_->write(static_cast<int>(index), std::exchange(choice.held, {}));
   }
-  choice.held.append(std::move(delta));
-  if (!choice.is_due()) return;
-  choice.began = true;
-  choice.complete = writer_->write(static_cast<int>(index), std::exchange(choice.held, {}));
-  if (!choice.complete) return;
-  choice.entry.release();
-  if (engine_goes_on) context_.engine.cancel(choice.id);
-  if (++num_complete_ < choices_.size()) return;
-  writer_->end();
+  if (choice.complete) complete(index, reason, engine_goes_on);
+}
+
+void Answer::complete(size_t index, FinishReason reason, bool engine_goes_on) {
+  metrics_.end(index, reason);
+  choices_[index].entry.release();
+  if (engine_goes_on) context_.engine.cancel(choices_[index].id);
+  const bool is_last = ++num_complete_ == choices_.size();
+  if (reason == FinishReason::kError) {
+    abandon();
+  } else if (is_last) {
+    writer_->end();
+  } else {
+    return;
+  }
   close();
 }
 
@@ -151,25 +168,20 @@ void Answer::ping_later() {
   });
 }
 
-void Answer::observe(Choice& choice, const ChoiceDelta& delta) {
-  const double now_s = context_.clock.now_s();
-  const size_t num_tokens = delta.tokens.size();
-  if (num_tokens > 0 && choice.last_token_s == 0) {
-    context_.latency.time_to_first_token.observe(now_s - started_s_);
-  } else if (num_tokens > 0) {
-    const double gap_s = (now_s - choice.last_token_s) / static_cast<double>(num_tokens);
-    for (size_t i = 0; i < num_tokens; ++i) context_.latency.inter_token.observe(gap_s);
-  }
-  if (num_tokens > 0) choice.last_token_s = now_s;
-  if (logs_answers(context_)) choice.logged_text += delta.text;
-  if (!delta.finish) return;
-  context_.latency.request.observe(now_s - started_s_);
+void Answer::log_end(const Choice& choice, const Usage& usage) const {
   log_done(context_, exchange_->request(),
            {.id = choice.id,
             .rid = choice.rid,
-            .usage = delta.usage,
-            .seconds = now_s - started_s_,
+            .usage = usage,
+            .seconds = metrics_.elapsed_s(),
             .text = choice.logged_text});
+}
+
+// Who is left will get nothing more.
+void Answer::abandon() {
+  for (size_t i = 0; i < choices_.size(); ++i)
+    if (!choices_[i].complete) metrics_.end(i, FinishReason::kAbort);
+  cancel_incomplete();
 }
 
 void Answer::cancel_incomplete() {

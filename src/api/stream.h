@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/answer_metrics.h"
 #include "api/choice_text.h"
 #include "api/generation_params.h"
 #include "api/server_context.h"
@@ -61,7 +62,6 @@ class Answer : public std::enable_shared_from_this<Answer> {
     std::string rid{};
     RunningRequests::Entry entry{};
     bool complete = false;
-    double last_token_s = 0;  // 0: none yet
     int stream_interval = 1;
     bool began = false;         // something was written
     ChoiceDelta held{};         // until it is long enough to write
@@ -80,8 +80,10 @@ class Answer : public std::enable_shared_from_this<Answer> {
   void drain();
   std::vector<std::optional<TokenEvent>> take_incoming();
   void deliver(size_t index, TokenEvent event);
+  void complete(size_t index, FinishReason reason, bool engine_goes_on);
   void ping_later();
-  void observe(Choice& choice, const ChoiceDelta& delta);
+  void log_end(const Choice& choice, const Usage& usage) const;
+  void abandon();
   void cancel_incomplete();
   void close();
 
@@ -90,7 +92,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   std::unique_ptr<AnswerWriter> writer_;
   std::vector<Choice> choices_;
   size_t num_complete_ = 0;
-  double started_s_ = 0;
+  AnswerMetrics metrics_;
   bool came_since_ping_ = false;  // something was delivered
 
   std::mutex mutex_;  // what the engine thread and the strand share:

@@ -16,6 +16,7 @@ struct SubmitCommand {
   RequestId id = 0;
   GenerateRequest request;  // max_tokens as admitted
   EventSink sink;
+  double submitted_s = 0;
 };
 struct CancelCommand {
   RequestId id = 0;

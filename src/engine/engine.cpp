@@ -11,10 +11,11 @@
 namespace glint {
 
 struct Engine::State {
-  State(const SchedulerLimits& l, std::unique_ptr<ModelRunner> runner, const Clock& clock,
+  State(const SchedulerLimits& l, std::unique_ptr<ModelRunner> runner, const Clock& c,
         const EngineOptions& options)
       : limits(l),
-        loop(l, std::move(runner), clock, options, num_waiting),
+        clock(c),
+        loop(l, std::move(runner), c, options, num_waiting),
         published(loop.stats()) {}
 
   void publish_stats() {
@@ -23,6 +24,7 @@ struct Engine::State {
   }
 
   const SchedulerLimits limits;
+  const Clock& clock;
   CommandQueue commands;
   std::atomic<RequestId> next_id{1};
   std::atomic<int> num_waiting{0};  // submitted, and never started yet
@@ -68,8 +70,10 @@ Result<RequestId> Engine::submit(GenerateRequest request, EventSink sink) {
   const bool is_full =
       s.limits.max_queued_requests >= 0 && num_before >= s.limits.max_queued_requests;
   const RequestId id = s.next_id.fetch_add(1, std::memory_order_relaxed);
-  if (!is_full && s.commands.push(SubmitCommand{
-                      .id = id, .request = std::move(request), .sink = std::move(sink)}))
+  if (!is_full && s.commands.push(SubmitCommand{.id = id,
+                                                .request = std::move(request),
+                                                .sink = std::move(sink),
+                                                .submitted_s = s.clock.now_s()}))
     return id;
   s.num_waiting.fetch_sub(1, std::memory_order_relaxed);
   return is_full ? queue_full(s.limits.max_queued_requests) : stopping();

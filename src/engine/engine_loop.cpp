@@ -91,6 +91,7 @@ void EngineLoop::apply(SubmitCommand& command) {
                            .sampling = std::move(request.sampling),
                            .triggers = std::move(request.triggers),
                            .num_prompt_tokens = num_prompt_tokens,
+                           .times = {.submitted_s = command.submitted_s},
                            .waits = true};
 }
 
@@ -138,6 +139,7 @@ EngineLoop::InFlight EngineLoop::submit_step(Plan plan) {
 
 SlotState EngineLoop::start_slot(const Sequence& sequence) {
   OpenRequest& request = requests_.at(sequence.id);
+  if (request.waits) request.times.started_s = clock_.now_s();
   leave_waiting(request);
   return {.slot = sequence.slot,
           .params = request.sampling,
@@ -173,16 +175,25 @@ void EngineLoop::count_step(const InFlight& step) {
   totals.seconds += now_s - std::max(step.submitted_s, last_collected_s_);
   totals.decode_rows += decode_rows;
   totals.prompt_tokens += prompt_tokens;
+  step_tokens_.observe(static_cast<double>(decode_rows + prompt_tokens));
   last_collected_s_ = now_s;
   steps_to_report_ -= decode_rows > 0;
 }
 
 void EngineLoop::answer(const Outcome& outcome, SampledTokens& sampled) {
+  OpenRequest& request = requests_.at(outcome.sequence);
+  if (outcome.num_tokens > 0) {
+    if (request.times.first_token_s == 0) request.times.first_token_s = last_collected_s_;
+    request.times.last_token_s = last_collected_s_;
+  }
   TokenEvent event;
   sampled.tokens.resize(static_cast<size_t>(outcome.num_tokens));
   event.tokens = std::move(sampled.tokens);
   event.usage = usage_of(outcome.counts);
-  if (!outcome.end) return requests_.at(outcome.sequence).sink(std::move(event));
+  if (!outcome.end) {
+    event.times = request.times;
+    return request.sink(std::move(event));
+  }
   event.finish = finish_of(*outcome.end, event.tokens);
   end_request(outcome.sequence, std::move(event));
 }
@@ -192,6 +203,7 @@ void EngineLoop::end_request(RequestId id, TokenEvent&& event) {
   CHECK(it != requests_.end(), "request ", id, " ended twice");
   OpenRequest request = std::move(it->second);
   requests_.erase(it);
+  event.times = request.times;
   if (!planted(PlantedBug::kWaitingCountKept)) leave_waiting(request);
   request.sink(std::move(event));
 }
@@ -253,10 +265,13 @@ EngineStats EngineLoop::stats() const {
   stats.requests_total = requests_total_;
   stats.aborted_requests_total = aborted_requests_total_;
   stats.retractions_total = totals.retractions;
+  stats.retracted_prompt_tokens_total = totals.retracted_prompt_tokens;
+  stats.retracted_output_tokens_total = totals.retracted_output_tokens;
   stats.evicted_tokens_total = totals.evicted_pages * page_size;
   stats.steps_total = steps_total_;
   stats.decode_steps = decode_steps_;
   stats.prompt_steps = prompt_steps_;
+  stats.step_tokens = step_tokens_;
   stats.last_gen_throughput_tps = throughput_tps_;
   return stats;
 }

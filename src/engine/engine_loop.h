@@ -43,6 +43,7 @@ class EngineLoop {
     SamplingParams sampling;
     std::vector<Trigger> triggers;
     int num_prompt_tokens = 0;
+    RequestTimes times;
     bool waits = true;  // for its first start: counted in num_waiting_ and new_requests_
   };
   struct InFlight {
@@ -82,6 +83,7 @@ class EngineLoop {
   int64_t steps_total_ = 0;
   int steps_to_report_ = 0;
   StepTotals decode_steps_, prompt_steps_;
+  HistogramCounts step_tokens_{.bounds = kStepTokensBounds};
   double last_collected_s_ = 0;
   double window_begin_s_ = 0;  // of the throughput figure
   int64_t window_begin_tokens_ = 0;

@@ -32,6 +32,7 @@ struct Answer {
   std::vector<TokenId> ids;
   std::vector<OutputToken> tokens;
   Usage usage;
+  RequestTimes times;
   std::optional<Finish> finish;
 };
 
@@ -49,6 +50,7 @@ class EngineTest : public testing::Test {
         answer.tokens.push_back(token);
       }
       answer.usage = event.usage;
+      answer.times = event.times;
       answer.finish = event.finish;
     });
   }
@@ -185,6 +187,51 @@ TEST_F(EngineTest, StepsAreCountedByWhatTheyCompute) {
   EXPECT_EQ(stats.decode_steps.steps, stats.steps_total - 1);
   EXPECT_EQ(stats.decode_steps.decode_rows, stats.decode_steps.steps);
   EXPECT_EQ(stats.decode_steps.prompt_tokens, 0);
+  EXPECT_EQ(stats.step_tokens.counts[0], static_cast<uint64_t>(stats.decode_steps.steps));
+  EXPECT_EQ(stats.step_tokens.counts[1], 1u) << "5 tokens of the prompt: above 1, at most 8";
+  EXPECT_EQ(stats.step_tokens.sum, static_cast<double>(5 + stats.decode_steps.decode_rows));
+}
+
+TEST_F(EngineTest, EventsSayWhenThingsHappened) {
+  SchedulerLimits limits = small_limits();
+  limits.max_running_requests = 1;
+  start(limits);
+  const double before_s = clock_.now_s();
+  Answer first, second, never;
+  ASSERT_TRUE(submit(first, request(4)).has_value());
+  ASSERT_TRUE(submit(second, request(4)).has_value());
+  const RequestId id = *submit(never, request(4));
+  engine_->cancel(id);
+  run_until_idle();
+  EXPECT_GE(first.times.submitted_s, before_s);
+  EXPECT_GE(first.times.started_s, first.times.submitted_s);
+  EXPECT_GE(first.times.first_token_s, first.times.started_s);
+  EXPECT_GT(first.times.last_token_s, first.times.first_token_s);
+  EXPECT_GE(second.times.started_s, first.times.last_token_s) << "it waited for the only slot";
+  EXPECT_EQ(never.times.started_s, 0);
+  EXPECT_EQ(never.times.first_token_s, 0);
+}
+
+// 10 pages of 4 hold two requests of 5 + 19 tokens for a while, not to the end.
+TEST_F(EngineTest, RetractedTokensAreCounted) {
+  SchedulerLimits limits = small_limits();
+  limits.num_pages = 10;
+  limits.prefix_cache = false;
+  start(limits);
+  Answer first, second;
+  ASSERT_TRUE(submit(first, request(19, 1)).has_value());
+  ASSERT_TRUE(submit(second, request(19, 2)).has_value());
+  int most_retracted = 0;
+  while (engine_->step())
+    most_retracted = std::max(most_retracted, engine_->stats().num_retracted_requests);
+  const EngineStats stats = engine_->stats();
+  ASSERT_EQ(stats.retractions_total, 1);
+  EXPECT_EQ(most_retracted, 1);
+  EXPECT_EQ(stats.num_retracted_requests, 0);
+  EXPECT_EQ(stats.retracted_prompt_tokens_total, 5);
+  EXPECT_GT(stats.retracted_output_tokens_total, 8);
+  EXPECT_EQ(second.usage.num_retractions, 1);
+  EXPECT_LT(second.times.started_s, first.times.last_token_s) << "of its first start";
 }
 
 TEST_F(EngineTest, FlushIsRefusedWhileRequestsRun) {

@@ -42,9 +42,18 @@ struct Usage {
   int num_retractions = 0;
 };
 
+// When things happened to a request, on the engine's clock; 0: not yet.
+struct RequestTimes {
+  double submitted_s = 0;
+  double started_s = 0;      // the scheduler gave it a slot for the first time
+  double first_token_s = 0;  // collected
+  double last_token_s = 0;   // so far
+};
+
 struct TokenEvent {
   std::vector<OutputToken> tokens;
   Usage usage;
+  RequestTimes times;
   std::optional<Finish> finish;  // set on the request's last event
 };
 

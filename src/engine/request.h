@@ -24,6 +24,7 @@ struct GenerateRequest {
   int priority = 0;              // higher first, under --schedule-policy priority
   uint64_t cache_namespace = 0;  // prefixes are shared only within one
   bool use_prefix_cache = true;
+  bool scores_prompt = false;  // says a prompt's own tokens: not one of the requests in /metrics
 };
 
 }  // namespace glint

@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+
+#include "base/histogram.h"
 
 namespace glint {
 
@@ -13,6 +14,10 @@ struct StepTotals {
   int64_t decode_rows = 0;    // tokens computed one by one
   int64_t prompt_tokens = 0;  // computed; those found in the cache are none
 };
+
+// Of EngineStats::step_tokens; vLLM's.
+inline constexpr double kStepTokensBounds[] = {1,   8,    16,   32,   64,   128,  256,
+                                               512, 1024, 2048, 4096, 8192, 16384};
 
 // What /metrics, /get_server_info and the log show of the engine. Counters since the start.
 struct EngineStats {
@@ -27,10 +32,13 @@ struct EngineStats {
   int64_t num_pages = 0, num_free_pages = 0;
   int64_t prompt_tokens_total = 0, cached_tokens_total = 0, generation_tokens_total = 0;
   int64_t requests_total = 0, aborted_requests_total = 0, retractions_total = 0;
+  // Of the sequences that gave way, each time.
+  int64_t retracted_prompt_tokens_total = 0, retracted_output_tokens_total = 0;
   int64_t evicted_tokens_total = 0;
   int64_t steps_total = 0;
   StepTotals decode_steps{}, prompt_steps{};  // the latter hold prompt chunks, perhaps decodes too
-  double last_gen_throughput_tps = 0;         // output tokens per second over the last second or so
+  HistogramCounts step_tokens{.bounds = kStepTokensBounds};  // rows of each step
+  double last_gen_throughput_tps = 0;  // output tokens per second over the last second or so
 
   // Running ones that stand still.
   int num_paused_requests() const { return paused ? num_running_requests : 0; }

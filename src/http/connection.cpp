@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/planted_bug.h"
 #include "http/exchange.h"
@@ -263,6 +264,7 @@ bool Connection::refused_before_body() {
 void Connection::start_exchange() {
   HttpRequest request = parser_.take();
   request.peer = peer_;
+  request.received_s = SteadyClock().now_s();
   parser_ = RequestParser(core_->limits);
   header_seen_ = false;
   set_phase(Phase::kAnswering);

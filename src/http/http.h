@@ -28,7 +28,8 @@ struct HttpRequest {
   HttpFields query;    // decoded, in order
   HttpFields headers;  // as sent, in order
   std::string body;
-  std::string peer;  // address:port
+  std::string peer;       // address:port
+  double received_s = 0;  // when its last byte was there, on SteadyClock
 
   std::string_view header(std::string_view name) const;  // any case; empty if absent
   std::string_view query_value(std::string_view name) const;

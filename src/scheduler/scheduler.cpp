@@ -292,6 +292,8 @@ void Scheduler::retract(Plan& plan, Sequence& sequence) {
   leave_pool(sequence);
   ++sequence.num_retractions;
   ++totals_.retractions;
+  totals_.retracted_prompt_tokens += sequence.num_prompt;
+  totals_.retracted_output_tokens += sequence.num_output();
   plan.retracted.push_back(sequence.id);
   waiting_.insert(&sequence);
 }

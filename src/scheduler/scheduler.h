@@ -74,6 +74,8 @@ struct SchedulerTotals {
   int64_t cached_tokens = 0;
   int64_t output_tokens = 0;
   int64_t retractions = 0;
+  int64_t retracted_prompt_tokens = 0;  // of the sequences that gave way, each time
+  int64_t retracted_output_tokens = 0;
   int64_t evicted_pages = 0;
 };
 

@@ -21,7 +21,7 @@ def test_it_shows_what_runs(browser, start):
                                                                   "Time to first token", "Time between tokens"})
     assert browser.texts("#model") == ["glint-tiny"]
     shown = dict(zip(browser.texts("#totals dt"), browser.texts("#totals dd")))
-    assert shown["requests taken"] == "3" and shown["KV rows"] == "1,024"
+    assert shown["requests ended"] == "3" and shown["KV rows"] == "1,024"
     browser.all(".plot .area")[0].send_keys(Keys.ARROW_LEFT)
     assert browser.run("return document.querySelector('.plot .area').ariaLabel").startswith("Requests: running ")
 

@@ -33,6 +33,7 @@ std::vector<GenerateRequest> score_requests(const NativePrompt& prompt) {
                                         ids.begin() + static_cast<ptrdiff_t>(end)}}};
     request.priority = prompt.params.priority;
     request.cache_namespace = prompt.params.cache_namespace;
+    request.scores_prompt = true;
     requests.push_back(std::move(request));
   }
   return requests;

@@ -164,13 +164,12 @@ void handle_server_info(ServerContext& context, std::shared_ptr<Exchange> exchan
 }
 
 void handle_metrics(ServerContext& context, std::shared_ptr<Exchange> exchange) {
-  const std::string text =
-      metrics_text({.stats = context.engine.stats(),
-                    .latency = context.latency,
-                    .model_name = context.options.served_model_name,
-                    .page_size = context.limits.page_size,
-                    .context_length = context.limits.context_length,
-                    .max_running_requests = context.limits.max_running_requests});
+  const std::string text = metrics_text({.stats = context.engine.stats(),
+                                         .requests = context.metrics,
+                                         .limits = context.limits,
+                                         .memory = context.memory,
+                                         .startup = context.startup,
+                                         .model_name = context.options.served_model_name});
   exchange->respond(
       {.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8", .body = text});
 }

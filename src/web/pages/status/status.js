@@ -72,7 +72,7 @@ function showTotals({ time, values }) {
   if (!values) return;
   const total = (name) => count(values[`sglang:${name}`]);
   showFacts('totals', [
-    ['requests taken', total('num_requests_total')],
+    ['requests ended', total('num_requests_total')],
     ['cancelled', total('num_aborted_requests_total')],
     ['prompt tokens', total('prompt_tokens_total')],
     ['from the cache', percent(values['sglang:cache_hit_rate'])],
