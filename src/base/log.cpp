@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace glint {
@@ -11,10 +12,14 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -34,12 +39,30 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+// Control characters: ASCII's, and U+0080 to U+009F, which terminals act on as well. How many bytes
+// one has at `at`; 0: there is none.
+size_t control_size(std::string_view value, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(value[i]); };
+  if (byte(at) < 0x20 || byte(at) == 0x7f) return 1;
+  return byte(at) == 0xC2 && at + 1 < value.size() && byte(at + 1) < 0xA0 ? 2 : 0;
+}
+
 bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;
-  for (const char c : value) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '\\' || c == '=') return true;
+  for (size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    if (c == ' ' || c == '"' || c == '\\' || c == '=' || control_size(value, i) > 0) return true;
   }
   return false;
+}
+
+void append_escaped(std::string& line, std::string_view bytes) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (const char c : bytes) {
+    line += "\\x";
+    line += kHex[(static_cast<unsigned char>(c) >> 4) & 15];
+    line += kHex[static_cast<unsigned char>(c) & 15];
+  }
 }
 
 void append_value(std::string& line, std::string_view value) {
@@ -48,18 +71,13 @@ void append_value(std::string& line, std::string_view value) {
     return;
   }
   line += '"';
-  for (const char c : value) {
-    if (c == '"' || c == '\\') {
-      line += '\\';
-      line += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      constexpr char kHex[] = "0123456789abcdef";
-      line += "\\x";
-      line += kHex[(static_cast<unsigned char>(c) >> 4) & 15];
-      line += kHex[static_cast<unsigned char>(c) & 15];
-    } else {
-      line += c;
-    }
+  for (size_t i = 0; i < value.size();) {
+    const size_t control = control_size(value, i);
+    const size_t size = std::max<size_t>(control, 1);
+    if (value[i] == '"' || value[i] == '\\') line += '\\';
+    if (control > 0) append_escaped(line, value.substr(i, size));
+    if (control == 0) line += value[i];
+    i += size;
   }
   line += '"';
 }
