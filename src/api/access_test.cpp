@@ -187,6 +187,20 @@ TEST(CorsTest, APreflightIsAnsweredWithoutAKey) {
   EXPECT_THAT(api.send("OPTIONS", "/v1/chat/completions", "", ask)->headers, IsEmpty());
 }
 
+// <img src="http://127.0.0.1:30000/flush_cache"> on any page.
+TEST(CorsTest, PagesOfOtherSitesMayNotEvenAsk) {
+  ApiHarness api;
+  const auto status = [&](const char* path, const char* site) {
+    return api.send("GET", path, "", {{"Sec-Fetch-Site", site}, {"Origin", "https://a.example"}})
+        ->status;
+  };
+  EXPECT_EQ(status("/v1/models", "cross-site"), 403);
+  EXPECT_EQ(status("/v1/models", "same-origin"), 200);
+  EXPECT_EQ(status("/health", "cross-site"), 200);
+  api.context.options.cors.allow_origins = {"https://a.example"};
+  EXPECT_EQ(status("/v1/models", "cross-site"), 200);
+}
+
 TEST(CorsTest, AnOriginIsNamedOnlyIfItIsOnTheList) {
   const CorsPolicy listed{.allow_origins = {"https://a.example", "http://localhost:3000"}};
   EXPECT_THAT(cors_fields(listed, from("http://localhost:3000")),

@@ -12,6 +12,12 @@ bool allows(const CorsPolicy& policy, std::string_view name) {
 
 }  // namespace
 
+// Browsers say so of every request (W3C Fetch Metadata), and no page can say otherwise.
+bool is_foreign(const CorsPolicy& policy, const HttpRequest& request) {
+  if (!equals_ignoring_case(request.header("Sec-Fetch-Site"), "cross-site")) return false;
+  return !allows(policy, "*") && !allows(policy, request.header("Origin"));
+}
+
 bool is_preflight(const HttpRequest& request) {
   return request.method == "OPTIONS" && !request.header("Origin").empty() &&
          !request.header("Access-Control-Request-Method").empty();

@@ -13,6 +13,10 @@ struct CorsPolicy {
   std::vector<std::string> allow_origins{};  // "https://app.example.com", or "*": all; empty: none
 };
 
+// True if the request comes from a page of another site that is not on the list. CORS alone would
+// keep that page from reading the answer, but not from asking.
+bool is_foreign(const CorsPolicy& policy, const HttpRequest& request);
+
 // True if the browser asks whether it may send a request at all.
 bool is_preflight(const HttpRequest& request);
 

@@ -29,6 +29,12 @@ HttpResponse forbidden(const HttpRequest& request) {
                           cat(request.path, " is for administrators: send the admin API key."));
 }
 
+HttpResponse foreign(const HttpRequest& request) {
+  return refusal_response(request.path, 403,
+                          "This request comes from a page of another site. If that page may ask "
+                          "here, start the server with --cors-allow-origins and its origin.");
+}
+
 std::optional<HttpResponse> guard(const ServerContext& context, Access access,
                                   const HttpRequest& request) {
   // Browsers send no key with it.
@@ -36,6 +42,9 @@ std::optional<HttpResponse> guard(const ServerContext& context, Access access,
     return preflight_response(context.options.cors, request);
   }
   if (request.method == "OPTIONS") return std::nullopt;
+  if (access != Access::kOpen && is_foreign(context.options.cors, request)) {
+    return foreign(request);
+  }
   switch (context.keys.admit(access, request)) {
     case Admission::kUnauthorized:
       return unauthorized(request);

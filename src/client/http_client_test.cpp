@@ -192,6 +192,10 @@ TEST(UrlTest, TakesItsPartsApart) {
   EXPECT_EQ(parse_url("http://host")->target, "/");
   EXPECT_EQ(parse_url("http://host?x")->target, "/?x");
   EXPECT_EQ(parse_url("http://host/")->port, "80");
+  EXPECT_FALSE(parse_url("http://host/")->tls);
+  EXPECT_TRUE(parse_url("https://host/")->tls);
+  EXPECT_EQ(parse_url("https://host/")->port, "443");
+  EXPECT_EQ(parse_url("https://host:444/a")->origin(), "https://host:444");
   EXPECT_EQ(parse_url("http://[::1]:5/")->host, "::1");
   EXPECT_EQ(parse_url("http://[::1]:5/")->port, "5");
 }

@@ -228,6 +228,16 @@ TEST_F(TlsTest, AHandshakeThatDoesNotEndTimesOut) {
   EXPECT_EQ(begun.read_to_end(), "");
 }
 
+TEST_F(TlsTest, SilenceAfterTheHandshakeTimesOutAsWithoutTls) {
+  start_tls({.header_timeout_s = 0.05, .idle_timeout_s = 0.05});
+  TlsClient idle = client();
+  ASSERT_TRUE(idle.connected());
+  EXPECT_EQ(idle.read_to_end(), "");
+  TlsClient slow = client();
+  slow.send("GET / HTTP/1.1\r\nHost: ");
+  EXPECT_THAT(slow.read_to_end(), StartsWith("HTTP/1.1 408 "));
+}
+
 TEST_F(TlsTest, UnfinishedHandshakesCountAsConnections) {
   start_tls({.max_connections = 1});
   RawClient silent = connect();
