@@ -124,7 +124,7 @@ Result<ChatRequest> parse_messages_request(const Json& body, MessagesUse use,
   const RequestFields fields(body);
   ChatRequest request;
   request.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
-  request.id = "msg_" + context.ids.next_hex(24);
+  request.id = TRY(parse_name(fields, "rid")).value_or("msg_" + context.ids.next_hex(24));
   request.messages = TRY(parse_anthropic_messages(fields));
   if (!context.options.keep_billing_header) drop_billing_header(request.messages);
   TRY(parse_tool_use(fields, request));

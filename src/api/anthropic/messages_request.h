@@ -9,7 +9,8 @@
 
 namespace glint {
 
-// A body that is only counted needs no max_tokens. The request's id is the message's.
+// A body that is only counted needs no max_tokens. The request's id, its rid or a new one, is the
+// message's.
 enum class MessagesUse { kAnswer, kCount };
 
 // Everything that can be wrong with the request but its length is found here.

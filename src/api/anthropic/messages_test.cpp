@@ -77,6 +77,9 @@ TEST(MessagesTest, AnswersWithThinkingTextAndToolUse) {
   api.say(kWeather);
   const Json answer = api.ask(kMessages, question());
   EXPECT_EQ(answer["id"].get<std::string>().substr(0, 4), "msg_");
+  Json named = question();
+  named["rid"] = "mine";
+  EXPECT_EQ(api.ask(kMessages, named)["id"], "mine");
   EXPECT_EQ(answer["type"], "message");
   EXPECT_EQ(answer["role"], "assistant");
   EXPECT_EQ(answer["model"], "claude-sonnet-4-5");

@@ -86,7 +86,7 @@ Result<OllamaRequest> parse_ollama_request(const Json& body, OllamaEndpoint endp
   OllamaRequest request{.endpoint = endpoint};
   ChatRequest& chat = request.chat;
   chat.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
-  chat.id = "ollama-" + context.ids.next_hex(24);
+  chat.id = TRY(parse_name(fields, "rid")).value_or("ollama-" + context.ids.next_hex(32));
   TRY(endpoint == OllamaEndpoint::kChat ? parse_chat(fields, request)
                                         : parse_generate(fields, request));
   chat.template_options = {.enable_thinking = TRY(parse_think(fields)),
