@@ -23,8 +23,8 @@ constexpr size_t kMaxReadAheadBytes = 64 << 10;
 // After the last answer: so long may the client take to read it and close. Closing at once, with
 // its bytes unread, would make TCP reset the connection, and the answer with it.
 constexpr double kLingerSeconds = 2;
-// Buffers larger than this are given back when they are empty: most connections of a server are idle,
-// and what they keep is its memory.
+// Buffers larger than this are given back when they are empty: most connections of a server are
+// idle, and what they keep is its memory.
 constexpr size_t kMaxKeptBytes = 2 << 10;
 
 bool would_block(error_code ec) {
