@@ -31,7 +31,7 @@ enum class PlantedBug {
   kCutNewlineNotAwaited,   // 17: between tags, a written \n cut after its backslash is a key
   kCutCharacterShown,      // 18: a character cut between two tokens is shown in halves
   kTokenIdReused,          // 19: a vocabulary entry may take the id of another
-  kEndUnchecked,           // 20: a tensor may end behind the file
+  kOverlapAllowed,         // 20: a tensor may lie in the bytes of another
   kToolTextIsControl,      // 21: a tool's answer is marked as if the template had written it
   kRepeatedKeyAdded,       // 22: a key of a large object that comes again is added again
   kLimitReachedIsOver,     // 23: a text of exactly max_tokens tokens does not fit

@@ -111,6 +111,7 @@ Visit& StreamCrowd::visit(const std::string& body) {
 }
 
 void StreamCrowd::visit_without_reading(const std::string& body, int receive_bytes) {
+  unread_ = tcp::socket(io_);
   unread_.open(tcp::v4());
   unread_.set_option(tcp::socket::receive_buffer_size(receive_bytes));
   unread_.connect(endpoint_);

@@ -29,7 +29,8 @@ void check_requests(const GenerationParams& params, const ServerContext& context
     CHECK(requests.error().code == ErrorCode::kInvalidRequest, requests.error().message);
     return;
   }
-  CHECK(std::ssize(*requests) == std::ptrdiff_t{params.n}, requests->size(), " requests for ", params.n);
+  CHECK(std::ssize(*requests) == std::ptrdiff_t{params.n}, requests->size(), " requests for ",
+        params.n);
   for (const GenerateRequest& request : *requests)
     CHECK(request.max_tokens >= 0 && request.max_tokens + 3 <= context.limits.context_length,
           "max_tokens ", request.max_tokens);
