@@ -126,18 +126,6 @@ Result<void> check_tool(const Json& tool, const std::string& path) {
   return {};
 }
 
-// "auto" or "none".
-Result<std::string> parse_tool_choice(const RequestFields& fields) {
-  const Json* choice = fields.find("tool_choice");
-  if (choice == nullptr) return std::string("auto");
-  if (*choice == "auto" || *choice == "none") return choice->get<std::string>();
-  if (*choice == "required" || choice->is_object()) {
-    return fields.error(
-        "tool_choice", "A forced tool_choice is not available yet; expected \"auto\" or \"none\".");
-  }
-  return fields.refuse("tool_choice", "\"auto\" or \"none\"");
-}
-
 }  // namespace
 
 Result<Message> parse_chat_message(const RequestFields& fields) { return parse_message(fields); }
@@ -167,7 +155,7 @@ Result<std::vector<Message>> parse_messages(const RequestFields& fields) {
 }
 
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields) {
-  const std::string choice = TRY(parse_tool_choice(fields));
+  const ToolChoice choice = TRY(parse_tool_choice(fields));
   const Json* list = TRY(fields.array("tools"));
   std::vector<Tool> tools;
   if (list == nullptr) return tools;
@@ -176,7 +164,7 @@ Result<std::vector<Tool>> parse_tools(const RequestFields& fields) {
     tools.push_back(tool);
   }
   // SGLang, too, does not show the tools to the model then.
-  if (choice == "none") tools.clear();
+  if (choice.mode == ToolChoice::kNone) tools.clear();
   return tools;
 }
 

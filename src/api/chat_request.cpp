@@ -1,5 +1,7 @@
 #include "api/chat_request.h"
 
+#include "api/prompts.h"
+
 namespace glint {
 namespace {
 
@@ -12,12 +14,23 @@ Result<void> parse_logprobs(const RequestFields& fields, ChatRequest& request) {
   return {};
 }
 
+Result<std::optional<std::vector<TokenId>>> parse_input_ids(const RequestFields& fields,
+                                                            const ServerContext& context) {
+  std::optional<std::vector<TokenId>> ids;
+  const auto raw = TRY(find_prompts(fields, "input_ids", PromptKind::kIds, context));
+  if (!raw) return ids;
+  if (raw->is_batch) return fields.refuse("input_ids", "the token ids of one prompt");
+  ids = raw->prompts.front()->get<std::vector<TokenId>>();
+  return ids;
+}
+
 Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
   request.stream = TRY(fields.boolean("stream")).value_or(false);
   const StreamOptions options = TRY(parse_stream_options(fields));
   request.include_usage = options.include_usage;
   request.continuous_usage = options.continuous_usage;
   request.separate_reasoning = TRY(fields.boolean("separate_reasoning")).value_or(true);
+  request.include_reasoning = TRY(fields.boolean("include_reasoning")).value_or(true);
   request.stream_reasoning = TRY(fields.boolean("stream_reasoning")).value_or(true);
   request.parallel_tool_calls = TRY(fields.boolean("parallel_tool_calls")).value_or(true);
   return {};
@@ -25,41 +38,27 @@ Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
 
 }  // namespace
 
-// Explicit template kwargs win over the two ways to say how much to think.
-Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
-  TemplateOptions options;
-  const Json* effort = fields.find("reasoning_effort");
-  if (effort != nullptr && !effort->is_string() && !effort->is_number())
-    return fields.refuse("reasoning_effort", "none, minimal, low, medium, high or a number");
-  if (effort != nullptr && *effort == "none") options.enable_thinking = false;
-  if (const Json* reasoning = TRY(fields.object("reasoning"))) {
-    const RequestFields nested(*reasoning, "reasoning");
-    if (TRY(nested.boolean("enabled")) == false || reasoning->value("effort", Json()) == "none")
-      options.enable_thinking = false;
-  }
-  if (const Json* kwargs = TRY(fields.object("chat_template_kwargs"))) {
-    const RequestFields nested(*kwargs, "chat_template_kwargs");
-    if (const auto value = TRY(nested.boolean("enable_thinking"))) options.enable_thinking = value;
-    if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
-  }
-  return options;
-}
-
 Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context) {
   const RequestFields fields(body);
   ChatRequest request;
   request.model = TRY(parse_name(fields, "model")).value_or(context.options.served_model_name);
   request.id = TRY(parse_name(fields, "rid")).value_or("chatcmpl-" + context.ids.next_hex(32));
-  request.messages = TRY(parse_messages(fields));
+  request.input_ids = TRY(parse_input_ids(fields, context));
+  if (!request.input_ids || fields.find("messages") != nullptr)
+    request.messages = TRY(parse_messages(fields));
   request.tools = TRY(parse_tools(fields));
+  request.tool_choice = TRY(parse_tool_choice(fields));
+  TRY(check_tool_choice(request.tool_choice, request.tools));
   request.template_options = TRY(parse_template_options(fields));
+  request.thinking = TRY(parse_thinking_limits(fields));
   TRY(check_response_format(fields));
-  TRY(refuse_unavailable(fields, {"continue_final_message", "lora_path", "return_hidden_states",
-                                  "session_params", "input_ids"}));
+  TRY(refuse_unavailable(fields, {"lora_path", "return_hidden_states", "return_routed_experts",
+                                  "session_params", "prompt_logprobs"}));
   request.params = TRY(parse_generation_params(fields, Dialect::kOpenAi, context));
   TRY(parse_scheduling(fields, request.params));
   TRY(parse_logprobs(fields, request));
   TRY(parse_delivery(fields, request));
+  request.extras = TRY(parse_extras(fields));
   return request;
 }
 

@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "api/chat_triggers.h"
 #include "api/generation_params.h"
+#include "api/openai/extras.h"
 #include "api/server_context.h"
+#include "api/tool_choice.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "chat/message.h"
@@ -20,17 +23,26 @@ struct ChatRequest {
   std::string model;  // echoed
   std::string id;     // the request's rid, or a new one
   std::vector<Message> messages;
-  std::string messages_field = "messages";  // where the body has them
-  std::vector<Tool> tools;  // none with tool_choice none
+  std::string messages_field = "messages";        // where the body has them
+  std::optional<std::vector<TokenId>> input_ids;  // the prompt, instead of the messages
+  std::vector<Tool> tools;                        // none with tool_choice none
+  ToolChoice tool_choice;
   TemplateOptions template_options;
+  ThinkingLimits thinking;
   GenerationParams params;
   bool stream = false;
   bool include_usage = false;
   bool continuous_usage = false;
   bool logprobs = false;
+  Extras extras;
   bool separate_reasoning = true;
+  bool include_reasoning = true;  // false: it is thought, and not sent
   bool stream_reasoning = true;
   bool parallel_tool_calls = true;
+
+  bool one_call_only() const {
+    return !parallel_tool_calls || tool_choice.mode == ToolChoice::kNamed;
+  }
 };
 
 Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context);
@@ -47,11 +59,15 @@ Result<Message> parse_tool_result(const RequestFields& fields, std::string_view 
 // `arguments` of a call: an object, also as a string, which may be empty.
 Result<Json> parse_call_arguments(const RequestFields& function);
 
-// chat_template_kwargs, and the two ways to say how much to think: reasoning_effort and reasoning.
+// `tools`; none with tool_choice none.
+Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
+
+// add_generation_prompt, continue_final_message, chat_template_kwargs, and reasoning_effort and
+// reasoning where they turn thinking off.
 Result<TemplateOptions> parse_template_options(const RequestFields& fields);
 
-// `tools` and `tool_choice`.
-Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
+// thinking_budget under all its names, the first in docs/api.md's order, and answer_reserve.
+Result<ThinkingLimits> parse_thinking_limits(const RequestFields& fields);
 
 // stream_options; without stream it means nothing, as in SGLang.
 struct StreamOptions {

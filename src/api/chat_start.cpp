@@ -1,18 +1,44 @@
 #include "api/chat_start.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/prompts.h"
+#include "chat/tags.h"
 
 namespace glint {
 namespace {
 
 OutputParserOptions parser_options(const ServerContext& context, const ChatRequest& request,
-                                   const RenderedPrompt& prompt) {
+                                   bool opens_thinking) {
   return {.parse_reasoning = context.options.parse_reasoning && request.separate_reasoning,
           .parse_tool_calls = context.options.parse_tool_calls && !request.tools.empty(),
-          .starts_in_reasoning = prompt.opens_thinking,
+          .starts_in_reasoning = opens_thinking,
           .tools = request.tools};
+}
+
+// Whoever made the ids left it to the last of these whether thinking is open.
+bool ends_in_thinking(const std::vector<TokenId>& ids, const Tokenizer& tokenizer) {
+  const auto think = tokenizer.find(tags::kThink);
+  const auto assistant = tokenizer.find(tags::kAssistant);
+  const auto think_end = tokenizer.find(tags::kThinkEnd);
+  const auto last = std::find_if(ids.rbegin(), ids.rend(), [&](TokenId id) {
+    return id == think || id == think_end || id == assistant;
+  });
+  return last != ids.rend() && *last == think;
+}
+
+// All choices have the same prompt and limits.
+Result<void> add_triggers(const ServerContext& context, const ChatRequest& request,
+                          bool opens_thinking, std::vector<GenerateRequest>& requests) {
+  const std::vector<Trigger> triggers =
+      TRY(chat_triggers({.thinking = request.thinking,
+                         .tool_choice = request.tool_choice,
+                         .starts_in_thinking = opens_thinking,
+                         .max_tokens = requests.front().max_tokens},
+                        request.tools, *context.tokenizer));
+  for (GenerateRequest& one : requests) one.triggers = triggers;
+  return {};
 }
 
 }  // namespace
@@ -25,15 +51,27 @@ Result<void> check_takes_messages(const ServerContext& context) {
                "messages"};
 }
 
-Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
-                        const ChatRequest& request, const MakeChatWriter& make_writer) {
+Result<ChatPrompt> chat_prompt(const ServerContext& context, const ChatRequest& request) {
+  if (request.input_ids)
+    return ChatPrompt{.ids = *request.input_ids,
+                      .opens_thinking = ends_in_thinking(*request.input_ids, *context.tokenizer)};
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
-  std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, request.messages_field, context));
+  return ChatPrompt{
+      .ids = TRY(encode_prompt(prompt.text, prompt.control, request.messages_field, context)),
+      .opens_thinking = prompt.opens_thinking};
+}
+
+Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
+                        const ChatRequest& request, const MakeChatWriter& make_writer) {
+  TRY(check_tool_choice(request.tool_choice, request.tools));
+  ChatPrompt prompt = TRY(chat_prompt(context, request));
+  const std::string param = request.input_ids ? "input_ids" : request.messages_field;
   std::vector<GenerateRequest> requests =
-      TRY(make_requests({std::move(ids)}, request.params, std::nullopt, request.messages_field, context));
+      TRY(make_requests({std::move(prompt.ids)}, request.params, std::nullopt, param, context));
+  TRY(add_triggers(context, request, prompt.opens_thinking, requests));
   return Answer::start(context, exchange, std::move(requests), {request.params.text},
-                       make_writer(parser_options(context, request, prompt)));
+                       make_writer(parser_options(context, request, prompt.opens_thinking)));
 }
 
 }  // namespace glint

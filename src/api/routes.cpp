@@ -27,6 +27,7 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "/generate", handle_generate},
     {"PUT", "/generate", handle_generate},
     {"POST", "/v1/responses", handle_create_response},
+    {"POST", "/v1/responses/input_tokens", handle_count_input_tokens},
     {"GET", "/v1/responses/{id}", handle_get_response},
     {"DELETE", "/v1/responses/{id}", handle_delete_response},
     {"POST", "/v1/responses/{id}/cancel", handle_cancel_response},

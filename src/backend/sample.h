@@ -5,7 +5,8 @@
 //
 // For every row, in this order:
 //   bias → repetition, frequency, presence penalties → masks (ids without a token; stop ids before
-//   min_tokens; what triggers force or allow) → temperature → min_p → top_k → top_p → draw
+//   min_tokens and while a trigger holds them; what triggers force or allow) → temperature → min_p
+//   → top_k → top_p → draw
 //
 //   bias        x[id] += bias
 //   penalties   of output tokens only, count c > 0: x = x > 0 ? x / repetition : x * repetition,
@@ -43,17 +44,27 @@ struct SampleBias {
   float bias = 0;
 };
 
+// Of a slot's trigger_ids.
+struct IdRange {
+  int16_t begin = 0;
+  int16_t size = 0;
+};
+
 // sampling/trigger.h as the op keeps it. Absent ids and counts are -1.
 struct SampleTrigger {
   TokenId on_token = -1;
   int after_tokens = -1;
-  TokenId unless_seen = -1;
-  TokenIds forced;
-  TokenIds allowed;
-  bool was_seen = false;  // unless_seen is among the output
-  bool fired = false;     // at most once
-  bool done = false;      // all its tokens were given
-  int num_given = 0;      // how many of forced, then one of allowed
+  IdRange unless_seen;
+  IdRange forced;
+  IdRange choices;  // the first ids of one_of
+  bool repeats = false;
+  bool holds_stop = false;
+
+  bool was_seen = false;  // one of unless_seen is among the output
+  bool fired = false;
+  bool done = false;  // all its tokens were given
+  int num_given = 0;  // of `forced`
+  IdRange node;       // what may come after those: `choices`, then what follows the id chosen
 };
 
 // Parameters and state of one running sequence. The op updates the state with every token.
@@ -79,10 +90,18 @@ struct SampleSlot {
                               // penalty is on
   SampleTrigger* triggers = nullptr;  // [num_triggers]
   int num_triggers = 0;
-  int active_trigger = -1;  // the one whose tokens are being given
+  const TokenId* trigger_ids = nullptr;    // of all triggers
+  const IdRange* trigger_nodes = nullptr;  // for each of those in one_of, what may follow it
+  int active_trigger = -1;                 // the one whose tokens are being given
 
   GLINT_HOST_DEVICE bool has_penalties() const {
     return repetition_penalty != 1.0f || frequency_penalty != 0.0f || presence_penalty != 0.0f;
+  }
+  GLINT_HOST_DEVICE bool masks_stop_ids() const {
+    if (num_output < min_tokens) return true;
+    for (int i = 0; i < num_triggers; ++i)
+      if (triggers[i].holds_stop && !triggers[i].done) return true;
+    return false;
   }
 };
 
@@ -140,8 +159,15 @@ GLINT_HOST_DEVICE inline SampleConstraint next_constraint(const SampleSlot& slot
   if (slot.active_trigger < 0) return {};
   const SampleTrigger& trigger = slot.triggers[slot.active_trigger];
   if (trigger.num_given < trigger.forced.size)
-    return {.forced = trigger.forced.data[trigger.num_given], .allowed = {}};
-  return {.forced = -1, .allowed = trigger.allowed};
+    return {.forced = slot.trigger_ids[trigger.forced.begin + trigger.num_given], .allowed = {}};
+  return {.forced = -1,
+          .allowed = {.data = slot.trigger_ids + trigger.node.begin, .size = trigger.node.size}};
+}
+
+GLINT_HOST_DEVICE inline int index_in(const SampleSlot& slot, IdRange range, TokenId id) {
+  for (int i = range.begin; i < range.begin + range.size; ++i)
+    if (slot.trigger_ids[i] == id) return i;
+  return -1;
 }
 
 // Fires what is due and makes the first fired one active. Once when a slot is set up, then after
@@ -149,13 +175,16 @@ GLINT_HOST_DEVICE inline SampleConstraint next_constraint(const SampleSlot& slot
 GLINT_HOST_DEVICE inline void update_triggers(SampleSlot& slot, TokenId id) {
   for (int i = 0; i < slot.num_triggers; ++i) {
     SampleTrigger& trigger = slot.triggers[i];
-    if (id >= 0 && id == trigger.unless_seen) trigger.was_seen = true;
-    if (trigger.fired) continue;
+    if (id >= 0 && index_in(slot, trigger.unless_seen, id) >= 0) trigger.was_seen = true;
+    if (trigger.was_seen || (trigger.fired && !(trigger.repeats && trigger.done))) continue;
     const bool on_token = id >= 0 && id == trigger.on_token;
     const bool on_count =
-        trigger.after_tokens >= 0 && slot.num_output >= trigger.after_tokens && !trigger.was_seen;
-    trigger.fired = on_token || on_count;
-    trigger.done = trigger.fired && trigger.forced.size == 0 && trigger.allowed.size == 0;
+        !trigger.fired && trigger.after_tokens >= 0 && slot.num_output >= trigger.after_tokens;
+    if (!on_token && !on_count) continue;
+    trigger.fired = true;
+    trigger.num_given = 0;
+    trigger.node = trigger.choices;
+    trigger.done = trigger.forced.size == 0 && trigger.choices.size == 0;
   }
   for (int i = 0; i < slot.num_triggers && slot.active_trigger < 0; ++i)
     if (slot.triggers[i].fired && !slot.triggers[i].done) slot.active_trigger = i;
@@ -168,8 +197,13 @@ GLINT_HOST_DEVICE inline void note_token(SampleSlot& slot, TokenId id) {
   if (slot.counts != nullptr) ++slot.counts[id];
   if (slot.active_trigger >= 0) {
     SampleTrigger& trigger = slot.triggers[slot.active_trigger];
-    const int num_tokens = trigger.forced.size + (trigger.allowed.size > 0 ? 1 : 0);
-    trigger.done = ++trigger.num_given == num_tokens;
+    if (trigger.num_given < trigger.forced.size) {
+      ++trigger.num_given;
+    } else {  // a row of bad numbers gives an id that is none of the choices, and its sequence ends
+      const int chosen = index_in(slot, trigger.node, id);
+      trigger.node = chosen < 0 ? IdRange{} : slot.trigger_nodes[chosen];
+    }
+    trigger.done = trigger.num_given == trigger.forced.size && trigger.node.size == 0;
     if (trigger.done) slot.active_trigger = -1;
   }
   update_triggers(slot, id);

@@ -134,6 +134,62 @@ Result<void> write_assistant(PromptWriter& out, const Message& message, bool kee
   return {};
 }
 
+// An answer's beginning, as far as it goes: the end of its text is kept as it is.
+struct AnswerPrefix {
+  std::string reasoning;
+  std::string content;
+  bool thinks = false;  // still
+};
+
+AnswerPrefix split_prefix(const Message& message, bool thinks_when_empty) {
+  auto [reasoning, content] = split_answer(message);
+  const bool has_content = !python_strip(content).empty();
+  if (message.reasoning_content) {
+    const bool has_reasoning = !python_strip(reasoning).empty();
+    return {std::move(reasoning), std::move(content),
+            !has_content && (has_reasoning || thinks_when_empty)};
+  }
+  const std::string text = visible_text(message.content);
+  if (text.find(tags::kThinkEnd) != std::string::npos)
+    return {std::move(reasoning), std::move(content), false};
+  if (text.starts_with(tags::kThink)) return {text.substr(tags::kThink.size()), "", true};
+  return {"", std::move(content), !has_content && thinks_when_empty};
+}
+
+// Without white space at its beginning.
+std::string_view left_stripped(std::string_view text) {
+  const std::string_view stripped = python_strip(text);
+  return stripped.empty() ? stripped
+                          : text.substr(static_cast<size_t>(stripped.data() - text.data()));
+}
+
+// True: the answer goes on inside reasoning.
+Result<bool> write_answer_prefix(PromptWriter& out, const Message& message,
+                                 const TemplateOptions& options, const std::string& path) {
+  const auto refuse = [&](const char* field, std::string_view what) {
+    return Error{ErrorCode::kInvalidRequest,
+                 cat("continue_final_message is true and ", path, " ", what), cat(path, field)};
+  };
+  if (message.role != "assistant")
+    return refuse(".role", cat("has the role ", message.role, "; expected assistant."));
+  if (!message.tool_calls.empty())
+    return refuse(".tool_calls", "has tool calls, which are never a beginning: leave one out.");
+  const AnswerPrefix prefix = split_prefix(message, options.enable_thinking != false);
+  out.control(tags::kAssistant);
+  if (prefix.thinks) {
+    out.control(tags::kThink);
+    out.text(left_stripped(prefix.reasoning));
+    return true;
+  }
+  if (!prefix.reasoning.empty()) {
+    out.control(tags::kThink);
+    out.text(python_strip(prefix.reasoning));
+  }
+  out.control(tags::kThinkEnd);
+  out.text(left_stripped(prefix.content));
+  return false;
+}
+
 void write_tool_response(PromptWriter& out, std::string_view text) {
   out.control(tags::kToolResponse);
   out.text(text);
@@ -191,7 +247,8 @@ Result<RenderedPrompt> render_chat(const std::vector<Message>& messages,
 
   const bool keeps_all_reasoning = options.clear_thinking == false;
   const ptrdiff_t last_user = last_user_index(messages);
-  for (size_t i = 0; i < messages.size(); ++i) {
+  const bool continues = options.continue_final_message && !messages.empty();
+  for (size_t i = 0; i < messages.size() - (continues ? 1 : 0); ++i) {
     const Message& message = messages[i];
     const std::string path = cat("messages[", i, "]");
     if (message.role == "user") {
@@ -207,6 +264,11 @@ Result<RenderedPrompt> render_chat(const std::vector<Message>& messages,
     }
   }
 
+  if (continues) {
+    const std::string path = cat("messages[", messages.size() - 1, "]");
+    const bool thinks = TRY(write_answer_prefix(out, messages.back(), options, path));
+    return std::move(out).take(thinks);
+  }
   const bool thinks = options.add_generation_prompt && options.enable_thinking != false;
   if (options.add_generation_prompt) {
     out.control(tags::kAssistant);

@@ -53,6 +53,38 @@ TEST(TemplateTest, AGenerationPromptOpensThinkingUnlessItIsOff) {
   EXPECT_FALSE(render_chat({user("hi")}, {}, {.add_generation_prompt = false})->opens_thinking);
 }
 
+std::string continued(Message last, const TemplateOptions& options = {}) {
+  TemplateOptions open = options;
+  open.continue_final_message = true;
+  const auto prompt = render_chat({user("hi"), std::move(last)}, {}, open);
+  const std::string head = "[gMASK]<sop><|user|>hi<|assistant|>";
+  if (!prompt) return prompt.error().message;
+  EXPECT_TRUE(prompt->text.starts_with(head));
+  return cat(prompt->opens_thinking ? "thinks: " : "says: ", prompt->text.substr(head.size()));
+}
+
+// Ours: the official template has no such thing.
+TEST(TemplateTest, TheLastMessageMayBeTheBeginningOfTheAnswer) {
+  EXPECT_EQ(continued(assistant(" It is ")), "says: </think>It is ");
+  EXPECT_EQ(continued(assistant(" R ", " It is ")), "says: <think>R</think>It is ");
+  EXPECT_EQ(continued(assistant(" R ", "")), "thinks: <think>R ");
+  EXPECT_EQ(continued(assistant("<think>R ")), "thinks: <think>R ");
+  EXPECT_EQ(continued(assistant("<think>R</think>It")), "says: <think>R</think>It");
+  EXPECT_EQ(continued(assistant("<think>R</think>")), "says: <think>R</think>");
+  EXPECT_EQ(continued(assistant("")), "thinks: <think>") << "as without the message";
+  EXPECT_EQ(continued(assistant(""), {.enable_thinking = false}), "says: </think>");
+  EXPECT_EQ(continued(assistant("R", ""), {.enable_thinking = false}), "thinks: <think>R");
+}
+
+TEST(TemplateTest, OnlyAnAssistantsTextCanBeContinued) {
+  EXPECT_EQ(continued(user("x")),
+            "continue_final_message is true and messages[1] has the role user; expected "
+            "assistant.");
+  EXPECT_EQ(continued(assistant("", "", {call("f")})),
+            "continue_final_message is true and messages[1] has tool calls, which are never a "
+            "beginning: leave one out.");
+}
+
 TEST(TemplateTest, SystemMessagesMayStandAnywhereAndUnknownRolesVanish) {
   EXPECT_EQ(render({system("S"), user("hi")}),
             "[gMASK]<sop><|system|>S<|user|>hi<|assistant|><think>");

@@ -14,7 +14,7 @@
 namespace glint {
 
 // Of one running request in the sample op, but for its table of counts: at most.
-inline constexpr int64_t kSampleSlotBytes = 20 << 10;
+inline constexpr int64_t kSampleSlotBytes = 28 << 10;
 
 struct MemoryPlanRequest {
   std::string device;       // its name, for the table

@@ -51,11 +51,13 @@ class SameAsCpuTest : public testing::Test {
     for (Trigger& trigger : triggers) {
       if (one_in(2)) trigger.on_token = integer(0, vocab_size - 1);
       if (one_in(2)) trigger.after_tokens = integer(0, 12);
-      trigger.unless_seen = integer(0, vocab_size - 1);
+      if (one_in(2)) trigger.unless_seen = {integer(0, vocab_size - 1), 3};
       for (int i = integer(0, 3); i > 0; --i)
         trigger.forced_ids.push_back(integer(0, vocab_size - 1));
       for (int i = integer(0, 3); i > 0; --i)
-        trigger.allowed_ids.push_back(integer(0, vocab_size - 1));
+        trigger.one_of.push_back({integer(0, 1), integer(0, vocab_size - 1)});
+      trigger.repeats = one_in(2);
+      trigger.holds_stop = one_in(4);
     }
     return triggers;
   }

@@ -282,7 +282,7 @@ TEST(SampleTriggerTest, TokenForcesWhatFollows) {
 
 TEST(SampleTriggerTest, CountForcesUnlessTheTokenWasSeen) {
   SampleHarness h;
-  const Trigger budget{.after_tokens = 3, .unless_seen = 0, .forced_ids = {0}};
+  const Trigger budget{.after_tokens = 3, .unless_seen = {0}, .forced_ids = {0}};
   const int slot = h.start({.temperature = 0}, {budget});
   EXPECT_THAT(h.draw(slot, {1, 1, 9}, 6), ElementsAre(2, 2, 2, 0, 2, 2));
   const int done = h.start({.temperature = 0}, {budget}, {0, 2});
@@ -291,10 +291,10 @@ TEST(SampleTriggerTest, CountForcesUnlessTheTokenWasSeen) {
   EXPECT_THAT(h.draw(at_once, {1, 1, 9}, 2), ElementsAre(1, 2));
 }
 
-TEST(SampleTriggerTest, AllowedIdsComeAfterTheForcedOnesAndAreDrawn) {
+TEST(SampleTriggerTest, ChoicesComeAfterTheForcedIdsAndAreDrawn) {
   SampleHarness h;
   const int slot = h.start({.temperature = 0, .stop_token_ids = {1}, .min_tokens = 9},
-                           {{.on_token = 3, .forced_ids = {0}, .allowed_ids = {2, 1}}});
+                           {{.on_token = 3, .forced_ids = {0}, .one_of = {{2}, {1}}}});
   EXPECT_THAT(h.draw(slot, {1, 5, 2, 9}, 4), ElementsAre(3, 0, 1, 3)) << "a stop id, too";
 }
 
@@ -302,17 +302,60 @@ TEST(SampleTriggerTest, AllowedIdsComeAfterTheForcedOnesAndAreDrawn) {
 TEST(SampleTriggerTest, ForcedTokenFiresAnotherTrigger) {
   SampleHarness h;
   const int slot =
-      h.start({.temperature = 0}, {{.after_tokens = 2, .unless_seen = 4, .forced_ids = {4}},
+      h.start({.temperature = 0}, {{.after_tokens = 2, .unless_seen = {4}, .forced_ids = {4}},
                                    {.on_token = 4, .forced_ids = {0, 1}}});
   EXPECT_THAT(h.draw(slot, {1, 1, 9, 1, 1}, 6), ElementsAre(2, 2, 4, 0, 1, 2));
 }
 
-// Retracted in the middle of forced tokens.
+TEST(SampleTriggerTest, TheModelChoosesAmongSequencesIdById) {
+  SampleHarness h;
+  const std::vector<float> row = {0, 1, 2, 3, 9};
+  const Trigger call{.on_token = 4, .one_of = {{0, 3, 1}, {0, 2, 2}, {1, 3}}};
+  EXPECT_THAT(h.draw(h.start({.temperature = 0}, {call}), row, 5), ElementsAre(4, 1, 3, 4, 4));
+  const int slot = h.start({.temperature = 0, .logit_bias = {{0, 2.0f}}}, {call});
+  EXPECT_THAT(h.draw(slot, row, 5), ElementsAre(4, 0, 3, 1, 4));
+}
+
+TEST(SampleTriggerTest, ATokenSeenBeforeKeepsItFromFiring) {
+  SampleHarness h;
+  const Trigger call{.on_token = 2, .unless_seen = {0, 3}, .forced_ids = {1}};
+  EXPECT_THAT(h.draw(h.start({.temperature = 0}, {call}), {1, 1, 9}, 3), ElementsAre(2, 1, 2));
+  EXPECT_THAT(h.draw(h.start({.temperature = 0}, {call}, {3}), {1, 1, 9}, 2), ElementsAre(2, 2));
+}
+
+TEST(SampleTriggerTest, RepeatedOneFiresAtEveryToken) {
+  SampleHarness h;
+  const Trigger call{.on_token = 2, .forced_ids = {0}, .one_of = {{1, 0}}, .repeats = true};
+  EXPECT_THAT(h.draw(h.start({.temperature = 0}, {call}), {1, 1, 9}, 9),
+              ElementsAre(2, 0, 1, 0, 2, 0, 1, 0, 2));
+}
+
+// No end before the call that was asked for.
+TEST(SampleTriggerTest, StopIdsAreHeldUntilItIsDone) {
+  SampleHarness h;
+  const Trigger call{.on_token = 2, .forced_ids = {0, 0}, .holds_stop = true};
+  const int slot = h.start({.temperature = 0, .stop_token_ids = {1}}, {call});
+  EXPECT_THAT(h.draw(slot, {3, 9, 2, 2.5}, 2), ElementsAre(0, 0)) << "1 is the likeliest";
+  EXPECT_THAT(h.draw(slot, {0, 9, 2, 1}, 4), ElementsAre(2, 0, 0, 1));
+}
+
+// The budget's </think> is 4; a call that has begun, 3, ends the thinking as well.
+TEST(SampleTriggerTest, NoBudgetOnceACallHasBegun) {
+  SampleHarness h;
+  const Trigger budget{.after_tokens = 3, .unless_seen = {4, 3}, .forced_ids = {4}};
+  EXPECT_THAT(h.draw(h.start({.temperature = 0}, {budget}, {3, 2}), {1, 1, 9}, 3),
+              ElementsAre(2, 2, 2));
+}
+
+// Retracted in the middle of forced tokens, and of a choice.
 TEST(SampleTriggerTest, ResumesWhereItWas) {
   SampleHarness h;
   const std::vector<Trigger> triggers{{.on_token = 2, .forced_ids = {0, 1}}};
   const int slot = h.start({.temperature = 0}, triggers, {2, 0});
   EXPECT_THAT(h.draw(slot, {1, 1, 9}, 2), ElementsAre(1, 2));
+  const std::vector<Trigger> choice{{.on_token = 2, .one_of = {{0, 1, 1}, {1, 0, 0}}}};
+  EXPECT_THAT(h.draw(h.start({.temperature = 0}, choice, {2, 1}), {1, 1, 9}, 3),
+              ElementsAre(0, 0, 2));
 }
 
 }  // namespace

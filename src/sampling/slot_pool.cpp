@@ -1,6 +1,7 @@
 #include "sampling/slot_pool.h"
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "base/check.h"
@@ -35,6 +36,11 @@ void check_limit(const char* what, size_t size, int limit) {
   CHECK(size <= static_cast<size_t>(limit), size, " ", what, ", at most ", limit);
 }
 
+static_assert(kMaxTriggerIds <= std::numeric_limits<int16_t>::max());
+IdRange id_range(size_t begin, size_t size) {
+  return {.begin = static_cast<int16_t>(begin), .size = static_cast<int16_t>(size)};
+}
+
 }  // namespace
 
 SlotPool::SlotPool(Backend& backend, int num_slots, int vocab_size)
@@ -53,7 +59,7 @@ void SlotPool::reset(int slot, const SamplingParams& params, std::span<const Tri
   CHECK(params.num_logprobs <= kMaxLogprobs, params.num_logprobs, " log-probabilities a token");
   SampleSlot image = image_of(params);
   set_lists(image, slot, params);
-  set_triggers(image, slot, triggers);
+  set_triggers(image, triggers);
   set_output(image, slot, output);
   staging_.upload(lists_at(slot), &lists_image_, sizeof(lists_image_));
   staging_.upload(slots() + slot, &image, sizeof(image));
@@ -72,27 +78,39 @@ void SlotPool::set_lists(SampleSlot& image, int slot, const SamplingParams& para
                     .size = static_cast<int>(params.stop_token_ids.size())};
 }
 
-void SlotPool::set_triggers(SampleSlot& image, int slot, std::span<const Trigger> triggers) {
+void SlotPool::set_triggers(SampleSlot& image, std::span<const Trigger> triggers) {
   check_limit("triggers", triggers.size(), kMaxTriggers);
-  int num_ids = 0;
+  num_trigger_ids_ = 0;
   for (const Trigger& trigger : triggers) {
     SampleTrigger& out = lists_image_.triggers[static_cast<size_t>(image.num_triggers++)];
     out = {};
     out.on_token = trigger.on_token.value_or(-1);
     out.after_tokens = trigger.after_tokens.value_or(-1);
-    out.unless_seen = trigger.unless_seen.value_or(-1);
-    out.forced = append_ids(slot, trigger.forced_ids, num_ids);
-    out.allowed = append_ids(slot, trigger.allowed_ids, num_ids);
+    out.unless_seen = append_ids(trigger.unless_seen);
+    out.forced = append_ids(trigger.forced_ids);
+    out.choices = append_choices(trigger.one_of);
+    out.repeats = trigger.repeats;
+    out.holds_stop = trigger.holds_stop;
   }
 }
 
-// Where the ids will be read.
-TokenIds SlotPool::append_ids(int slot, std::span<const TokenId> ids, int& num_ids) {
-  const auto begin = static_cast<size_t>(num_ids);
+IdRange SlotPool::append_ids(std::span<const TokenId> ids) {
+  const size_t begin = num_trigger_ids_;
   check_limit("ids of triggers", begin + ids.size(), kMaxTriggerIds);
   std::ranges::copy(ids, lists_image_.trigger_ids.data() + begin);
-  num_ids += static_cast<int>(ids.size());
-  return {.data = lists_at(slot)->trigger_ids.data() + begin, .size = static_cast<int>(ids.size())};
+  num_trigger_ids_ += ids.size();
+  return id_range(begin, ids.size());
+}
+
+IdRange SlotPool::append_choices(const std::vector<std::vector<TokenId>>& sequences) {
+  const ChoiceTree tree = make_choice_tree(sequences);
+  const size_t first = num_trigger_ids_;
+  append_ids(tree.ids);
+  const auto placed = [&](const ChoiceTree::Node& node) {
+    return id_range(first + static_cast<size_t>(node.begin), static_cast<size_t>(node.size));
+  };
+  std::ranges::transform(tree.after, lists_image_.trigger_nodes.data() + first, placed);
+  return placed(tree.root);
 }
 
 // The op's own bookkeeping runs over the image here; then the image points to the backend's memory.
@@ -104,9 +122,13 @@ void SlotPool::set_output(SampleSlot& image, int slot, std::span<const TokenId> 
     std::fill_n(image.counts, vocab_size_, 0);
   }
   image.triggers = lists_image_.triggers.data();
+  image.trigger_ids = lists_image_.trigger_ids.data();
+  image.trigger_nodes = lists_image_.trigger_nodes.data();
   update_triggers(image, /*id=*/-1);
   for (const TokenId id : output) note_token(image, id);
   image.triggers = lists_at(slot)->triggers.data();
+  image.trigger_ids = lists_at(slot)->trigger_ids.data();
+  image.trigger_nodes = lists_at(slot)->trigger_nodes.data();
   if (is_counted) backend_.upload_async(counts_at(slot), image.counts, counts_bytes);
   if (image.has_penalties() && !is_counted) backend_.zero(counts_at(slot), counts_bytes);
   image.counts = image.has_penalties() ? counts_at(slot) : nullptr;

@@ -18,7 +18,8 @@ struct SlotLists {
   std::array<SampleBias, kMaxLogitBiases> biases;
   std::array<TokenId, kMaxStopTokenIds> stop_ids;
   std::array<SampleTrigger, kMaxTriggers> triggers;
-  std::array<TokenId, kMaxTriggerIds> trigger_ids;  // forced and allowed ones of all triggers
+  std::array<TokenId, kMaxTriggerIds> trigger_ids;    // of all triggers
+  std::array<IdRange, kMaxTriggerIds> trigger_nodes;  // for those in one_of
 };
 
 class SlotPool {
@@ -41,16 +42,18 @@ class SlotPool {
     return static_cast<int32_t*>(counts_.data()) + int64_t{slot} * vocab_size_;
   }
   void set_lists(SampleSlot& image, int slot, const SamplingParams& params);
-  void set_triggers(SampleSlot& image, int slot, std::span<const Trigger> triggers);
+  void set_triggers(SampleSlot& image, std::span<const Trigger> triggers);
   void set_output(SampleSlot& image, int slot, std::span<const TokenId> output);
-  TokenIds append_ids(int slot, std::span<const TokenId> ids, int& num_ids);
+  IdRange append_ids(std::span<const TokenId> ids);
+  IdRange append_choices(const std::vector<std::vector<TokenId>>& sequences);
 
   Backend& backend_;
   const int num_slots_;
   const int vocab_size_;
   Buffer slots_, lists_, counts_;
   Staging staging_;
-  SlotLists lists_image_{};  // what is uploaded next
+  SlotLists lists_image_{};     // what is uploaded next
+  size_t num_trigger_ids_ = 0;  // in it
 };
 
 }  // namespace glint

@@ -40,7 +40,7 @@ std::vector<Trigger> random_triggers(std::mt19937_64& rng) {
   for (Trigger& trigger : triggers) {
     trigger.after_tokens = static_cast<int>(rng() % 30);
     trigger.forced_ids = {static_cast<TokenId>(rng() % 60), 7};
-    if (rng() % 2 == 0) trigger.allowed_ids = {3, 4, 5};
+    if (rng() % 2 == 0) trigger.one_of = {{3, 8}, {4}, {5, 9, 1}, {5, 2}};
   }
   return triggers;
 }
@@ -146,7 +146,7 @@ TEST(SlotPoolTest, TakesTheLargestLists) {
   params.stop_token_ids.back() = 1;
   std::vector<Trigger> triggers(kMaxTriggers, {.on_token = 99});
   triggers.back() = {.on_token = 5, .forced_ids = std::vector<TokenId>(kMaxTriggerIds - 1, 0)};
-  triggers.back().allowed_ids = {3};
+  triggers.back().one_of = {{3}};
   const int slot = h.start(params, triggers);
   std::vector<float> row(60, 0.0f);
   row[1] = 12, row[2] = 11, row[5] = 2.5f;

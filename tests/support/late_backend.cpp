@@ -169,9 +169,8 @@ void LateBackend::check(const SampleSlot& slot) const {
   check_own(slot.stop_ids.data, slot.stop_ids.size > 0 ? 1 : 0);
   check_own(slot.triggers, slot.num_triggers > 0 ? 1 : 0);
   check_own(slot.counts, slot.has_penalties() ? 1 : 0);
-  for (int i = 0; i < slot.num_triggers; ++i)
-    for (const TokenIds& ids : {slot.triggers[i].forced, slot.triggers[i].allowed})
-      check_own(ids.data, ids.size > 0 ? 1 : 0);
+  check_own(slot.trigger_ids, slot.num_triggers > 0 ? 1 : 0);
+  check_own(slot.trigger_nodes, slot.num_triggers > 0 ? 1 : 0);
 }
 
 void LateBackend::check(const Routing& routing) const {

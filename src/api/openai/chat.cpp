@@ -2,8 +2,8 @@
 
 #include "api/chat_request.h"
 #include "api/chat_start.h"
-#include "api/openai/chat_writer.h"
 #include "api/errors.h"
+#include "api/openai/chat_writer.h"
 #include "api/request_fields.h"
 
 namespace glint {
@@ -13,7 +13,8 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
   TRY(check_takes_messages(context));
   const HttpRequest& http = exchange->request();
   const Json body = TRY(parse_request_body(http.header("Content-Type"), http.body));
-  const ChatRequest request = TRY(parse_chat_request(body, context));
+  ChatRequest request = TRY(parse_chat_request(body, context));
+  if (request.extras.wants_prompt_ids()) request.input_ids = TRY(chat_prompt(context, request)).ids;
   return start_chat(context, exchange, request, [&](const OutputParserOptions& parser) {
     return make_chat_writer(context, exchange, request, parser);
   });

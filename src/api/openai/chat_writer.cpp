@@ -5,6 +5,7 @@
 
 #include "api/chat_output.h"
 #include "api/errors.h"
+#include "api/openai/extras.h"
 #include "api/openai/shapes.h"
 #include "http/sse.h"
 
@@ -18,9 +19,26 @@ std::vector<ChatOutput> make_outputs(const ChatRequest& request, const Tokenizer
   std::vector<ChatOutput> outputs;
   const ReasoningTokens tokens(tokenizer);
   for (int i = 0; i < request.params.n; ++i)
-    outputs.emplace_back(parser, tokens, !request.parallel_tool_calls);
+    outputs.emplace_back(parser, tokens, request.one_call_only());
   return outputs;
 }
+
+// The events that an answer shows.
+std::vector<OutputEvent> shown_events(const ChatRequest& request, ChatOutput& output,
+                                      const ChoiceDelta& delta) {
+  std::vector<OutputEvent> events = output.append(delta);
+  if (!request.include_reasoning) {
+    std::erase_if(events,
+                  [](const auto& event) { return std::holds_alternative<ReasoningDelta>(event); });
+  }
+  return events;
+}
+
+TokenNames token_names(const ChatRequest& request) {
+  return request.extras.tokens_as_token_ids ? TokenNames::kIds : TokenNames::kText;
+}
+
+int num_logprobs(const ChatRequest& request) { return request.params.sampling.num_logprobs; }
 
 // --- The whole answer at once -------------------------------------------------------------------
 
@@ -51,9 +69,12 @@ class WholeChatWriter final : public AnswerWriter {
     Json logprobs = Json::array();
     std::string finish_reason;
     Json matched_stop;
+    std::vector<OutputToken> tokens;  // with return_token_ids
+    MetaInfo meta_info;
   };
   static void add(MessageParts& parts, OutputEvent&& event);
   Json choice_json(size_t index) const;
+  void add_extras(const MessageParts& parts, Json& choice) const;
   Json tool_calls(const MessageParts& parts) const;
 
   ServerContext& context_;
@@ -62,15 +83,19 @@ class WholeChatWriter final : public AnswerWriter {
   std::vector<ChatOutput> outputs_;
   std::vector<MessageParts> messages_;
   UsageSum usage_;
+  double started_s_ = context_.clock.now_s();
 };
 
 bool WholeChatWriter::write(int choice, ChoiceDelta delta) {
   ChatOutput& output = outputs_[static_cast<size_t>(choice)];
   MessageParts& parts = messages_[static_cast<size_t>(choice)];
-  for (OutputEvent& event : output.append(delta)) add(parts, std::move(event));
+  for (OutputEvent& event : shown_events(request_, output, delta)) add(parts, std::move(event));
   if (request_.logprobs)
     for (const OutputToken& token : delta.tokens)
-      parts.logprobs.push_back(chat_logprob(token, *context_.tokenizer));
+      parts.logprobs.push_back(chat_logprob(token, *context_.tokenizer, token_names(request_)));
+  if (request_.extras.token_ids)
+    parts.tokens.insert(parts.tokens.end(), delta.tokens.begin(), delta.tokens.end());
+  if (request_.extras.meta_info) parts.meta_info.append(delta);
   usage_.set(choice, delta.usage, output.reasoning_tokens());
   if (!delta.finish && !output.cut()) return false;
   parts.finish_reason = output.finish_reason(delta.finish);
@@ -116,23 +141,36 @@ Json WholeChatWriter::choice_json(size_t index) const {
                   {"reasoning", reasoning},  // vLLM's name for it
                   {"tool_calls", std::move(calls)}};
   Json logprobs = request_.logprobs ? Json{{"content", parts.logprobs}} : Json(nullptr);
-  return Json{{"index", index},
-              {"message", std::move(message)},
-              {"logprobs", std::move(logprobs)},
-              {"finish_reason", parts.finish_reason},
-              {"matched_stop", parts.matched_stop}};
+  Json choice = {{"index", index},
+                 {"message", std::move(message)},
+                 {"logprobs", std::move(logprobs)},
+                 {"finish_reason", parts.finish_reason},
+                 {"matched_stop", parts.matched_stop}};
+  add_extras(parts, choice);
+  return choice;
+}
+
+void WholeChatWriter::add_extras(const MessageParts& parts, Json& choice) const {
+  const Extras& extras = request_.extras;
+  if (extras.token_ids) choice["token_ids"] = ids_json(parts.tokens);
+  if (extras.wants_prompt_ids()) choice["prompt_token_ids"] = *request_.input_ids;
+  if (extras.meta_info)
+    choice["meta_info"] = parts.meta_info.to_json(request_.id, num_logprobs(request_),
+                                                  context_.clock.now_s() - started_s_);
 }
 
 void WholeChatWriter::end() {
   Json choices = Json::array();
   for (size_t i = 0; i < messages_.size(); ++i) choices.push_back(choice_json(i));
-  const Json body = {{"id", request_.id},
-                     {"object", "chat.completion"},
-                     {"created", unix_time_s()},
-                     {"model", request_.model},
-                     {"choices", std::move(choices)},
-                     {"usage", usage_.to_json()},
-                     {"metadata", {{"weight_version", "default"}}}};
+  Json body = {{"id", request_.id},
+               {"object", "chat.completion"},
+               {"created", unix_time_s()},
+               {"model", request_.model},
+               {"choices", std::move(choices)},
+               {"usage", usage_.to_json()},
+               {"metadata", {{"weight_version", "default"}}}};
+  if (request_.extras.wants_prompt_ids()) body["prompt_token_ids"] = *request_.input_ids;
+  if (request_.extras.cached_tokens_details) body["sglext"] = sglext(usage_.cached_tokens());
   exchange_->respond({.status = 200, .body = to_json_text(body)});
 }
 
@@ -172,13 +210,17 @@ class ChatStreamWriter final : public AnswerWriter {
  private:
   struct ChoiceState {
     bool began = false;
-    std::string reasoning;          // kept until it is whole, with stream_reasoning false
-    Json logprobs = Json::array();  // of tokens whose chunk is still to come
+    bool sent_prompt_ids = false;
+    std::string reasoning;            // kept until it is whole, with stream_reasoning false
+    Json logprobs = Json::array();    // of tokens whose chunk is still to come
+    std::vector<OutputToken> tokens;  // the same, with return_token_ids
+    MetaInfo meta_info;
   };
   std::string delta_json(ChoiceState& state, const OutputEvent& event);
   std::string take_reasoning(ChoiceState& state);
   void add_chunk(int choice, std::string_view delta, const std::string& finish_reason = "",
                  const Json& matched_stop = nullptr);
+  std::string extras_json(ChoiceState& state, const std::string& finish_reason);
   void add_usage_chunk();
   void flush();
 
@@ -190,6 +232,7 @@ class ChatStreamWriter final : public AnswerWriter {
   UsageSum usage_;
   std::string head_;  // of every chunk, up to its choices
   std::string out_;   // events of this turn
+  double started_s_ = context_.clock.now_s();
 };
 
 void ChatStreamWriter::begin() { exchange_->begin_stream(200, "text/event-stream"); }
@@ -197,13 +240,16 @@ void ChatStreamWriter::begin() { exchange_->begin_stream(200, "text/event-stream
 bool ChatStreamWriter::write(int choice, ChoiceDelta delta) {
   ChatOutput& output = outputs_[static_cast<size_t>(choice)];
   ChoiceState& state = choices_[static_cast<size_t>(choice)];
-  const std::vector<OutputEvent> events = output.append(delta);
+  const std::vector<OutputEvent> events = shown_events(request_, output, delta);
   usage_.set(choice, delta.usage, output.reasoning_tokens());
+  if (request_.extras.meta_info) state.meta_info.append(delta);
   if (!std::exchange(state.began, true))
     add_chunk(choice, cat(R"({"role":"assistant","content":"",)", kNoReasoning, "}"));
   if (request_.logprobs)
     for (const OutputToken& token : delta.tokens)
-      state.logprobs.push_back(chat_logprob(token, *context_.tokenizer));
+      state.logprobs.push_back(chat_logprob(token, *context_.tokenizer, token_names(request_)));
+  if (request_.extras.token_ids)
+    state.tokens.insert(state.tokens.end(), delta.tokens.begin(), delta.tokens.end());
   for (const OutputEvent& event : events) {
     const std::string json = delta_json(state, event);
     if (!json.empty()) add_chunk(choice, json);
@@ -259,13 +305,28 @@ void ChatStreamWriter::add_chunk(int choice, std::string_view delta,
     logprobs = to_json_text(Json{{"content", std::move(state.logprobs)}});
     state.logprobs = Json::array();
   }
-  std::string chunk =
-      cat(head_, R"({"index":)", choice, R"(,"delta":)", delta, R"(,"logprobs":)", logprobs,
-          R"(,"finish_reason":)", finish_reason.empty() ? "null" : json_quoted(finish_reason),
-          R"(,"matched_stop":)", to_json_text(matched_stop), "}]");
+  std::string chunk = cat(
+      head_, R"({"index":)", choice, R"(,"delta":)", delta, R"(,"logprobs":)", logprobs,
+      R"(,"finish_reason":)", finish_reason.empty() ? "null" : json_quoted(finish_reason),
+      R"(,"matched_stop":)", to_json_text(matched_stop), extras_json(state, finish_reason), "}]");
   if (request_.continuous_usage) chunk += R"(,"usage":)" + to_json_text(usage_.to_json());
   chunk += '}';
   append_sse_event(out_, chunk);
+}
+
+// The prompt's ids come with the first chunk, meta_info with the last.
+std::string ChatStreamWriter::extras_json(ChoiceState& state, const std::string& finish_reason) {
+  const Extras& extras = request_.extras;
+  std::string json;
+  if (extras.token_ids)
+    json += R"(,"token_ids":)" + to_json_text(ids_json(std::exchange(state.tokens, {})));
+  if (extras.wants_prompt_ids() && !std::exchange(state.sent_prompt_ids, true))
+    json += R"(,"prompt_token_ids":)" + to_json_text(Json(*request_.input_ids));
+  if (extras.meta_info && !finish_reason.empty())
+    json += R"(,"meta_info":)" +
+            to_json_text(state.meta_info.to_json(request_.id, num_logprobs(request_),
+                                                 context_.clock.now_s() - started_s_));
+  return json;
 }
 
 void ChatStreamWriter::add_usage_chunk() {
@@ -275,6 +336,9 @@ void ChatStreamWriter::add_usage_chunk() {
 void ChatStreamWriter::flush() { exchange_->write(std::exchange(out_, "")); }
 
 void ChatStreamWriter::end() {
+  if (request_.extras.cached_tokens_details)
+    append_sse_event(
+        out_, cat(head_, R"(],"sglext":)", to_json_text(sglext(usage_.cached_tokens())), "}"));
   if (request_.include_usage) add_usage_chunk();
   append_sse_event(out_, "[DONE]");
   flush();

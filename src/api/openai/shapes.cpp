@@ -8,10 +8,14 @@
 namespace glint {
 namespace {
 
-Json logprob_entry(TokenId id, float logprob, const Tokenizer& tokenizer) {
+std::string token_name(const Tokenizer& tokenizer, TokenId id, TokenNames names) {
+  return names == TokenNames::kIds ? cat("token_id:", id) : token_text(tokenizer, id);
+}
+
+Json logprob_entry(TokenId id, float logprob, const Tokenizer& tokenizer, TokenNames names) {
   Json bytes = Json::array();
   for (const char c : tokenizer.token_bytes(id)) bytes.push_back(static_cast<unsigned char>(c));
-  return Json{{"token", token_text(tokenizer, id)},
+  return Json{{"token", token_name(tokenizer, id, names)},
               {"logprob", short_double(logprob)},
               {"bytes", std::move(bytes)}};
 }
@@ -28,20 +32,25 @@ void UsageSum::set(int choice, const Usage& usage, int reasoning_tokens) {
   choices_[static_cast<size_t>(choice)] = {usage, reasoning_tokens};
 }
 
+int64_t UsageSum::cached_tokens() const {
+  int64_t cached = 0;
+  for (size_t i = 0; i < choices_.size(); i += static_cast<size_t>(n_))
+    cached += choices_[i].usage.cached_tokens;
+  return cached;
+}
+
 Json UsageSum::to_json() const {
-  int64_t prompt = 0, cached = 0, completion = 0, reasoning = 0;
+  int64_t prompt = 0, completion = 0, reasoning = 0;
   for (size_t i = 0; i < choices_.size(); ++i) {
     const ChoiceUsage& choice = choices_[i];
     completion += choice.usage.completion_tokens;
     reasoning += choice.reasoning_tokens;
-    if (i % static_cast<size_t>(n_) != 0) continue;
-    prompt += choice.usage.prompt_tokens;
-    cached += choice.usage.cached_tokens;
+    if (i % static_cast<size_t>(n_) == 0) prompt += choice.usage.prompt_tokens;
   }
   return Json{{"prompt_tokens", prompt},
               {"total_tokens", prompt + completion},
               {"completion_tokens", completion},
-              {"prompt_tokens_details", {{"cached_tokens", cached}}},
+              {"prompt_tokens_details", {{"cached_tokens", cached_tokens()}}},
               {"completion_tokens_details", {{"reasoning_tokens", reasoning}}},
               {"reasoning_tokens", reasoning}};
 }
@@ -70,12 +79,12 @@ std::string token_text(const Tokenizer& tokenizer, TokenId id) {
   return to_valid_utf8(tokenizer.token_bytes(id));
 }
 
-Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer) {
+Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer, TokenNames names) {
   const TokenLogprobs logprobs = token.logprobs.value_or(TokenLogprobs{});
-  Json entry = logprob_entry(token.id, logprobs.chosen, tokenizer);
+  Json entry = logprob_entry(token.id, logprobs.chosen, tokenizer, names);
   entry["top_logprobs"] = Json::array();
   for (const auto& [id, logprob] : logprobs.top)
-    entry["top_logprobs"].push_back(logprob_entry(id, logprob, tokenizer));
+    entry["top_logprobs"].push_back(logprob_entry(id, logprob, tokenizer, names));
   return entry;
 }
 

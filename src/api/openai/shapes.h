@@ -19,6 +19,7 @@ class UsageSum {
 
   void set(int choice, const Usage& usage, int reasoning_tokens = 0);
   Json to_json() const;
+  int64_t cached_tokens() const;
 
  private:
   struct ChoiceUsage {
@@ -35,8 +36,11 @@ Json matched_stop(const ChoiceFinish& finish);   // an id, a string, or null
 // A token as text: cut characters become U+FFFD.
 std::string token_text(const Tokenizer& tokenizer, TokenId id);
 
+// How log-probabilities name a token: by its text, or as "token_id:7".
+enum class TokenNames { kText, kIds };
+
 // One entry of a chat's logprobs.content: {"token", "logprob", "bytes", "top_logprobs"}.
-Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer);
+Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer, TokenNames names);
 
 // The logprobs of a text completion: {"text_offset", "token_logprobs", "tokens", "top_logprobs"}.
 // `offset` is where the tokens' text begins, in characters; it is moved past them.

@@ -328,6 +328,14 @@ TEST(ResponsesTest, InstructionsAndDevelopersSpeakFirstAndAreNotCarriedOver) {
   EXPECT_EQ(num_input_tokens(api.ask(kResponses, next)), carried);
 }
 
+TEST(ResponsesTest, InputTokensAreCounted) {
+  ApiHarness api;
+  api.say("x</think>y");
+  const Json counted = api.ask("/v1/responses/input_tokens", weather_question());
+  EXPECT_EQ(counted["object"], "response.input_tokens");
+  EXPECT_EQ(counted["input_tokens"], num_input_tokens(api.ask(kResponses, weather_question())));
+}
+
 TEST(ResponsesTest, EffortNoneTurnsThinkingOff) {
   ApiHarness api;
   api.say("Just this.");
@@ -347,6 +355,20 @@ TEST(ResponsesTest, WithoutParallelCallsTheAnswerEndsBeforeTheSecond) {
   const Json response = api.ask(kResponses, body);
   EXPECT_EQ(response["output"].size(), 3u);
   EXPECT_EQ(response["status"], "completed");
+}
+
+TEST(ResponsesTest, OnlyAllowedToolsAreShown) {
+  ApiHarness api;
+  api.say("x</think>y");
+  Json body = weather_question();
+  const int one = num_input_tokens(api.ask(kResponses, body));
+  body["tools"].push_back({{"type", "function"}, {"name", "other"}});
+  EXPECT_GT(num_input_tokens(api.ask(kResponses, body)), one);
+  body["tool_choice"] = Json::parse(
+      R"({"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"get_weather"}]})");
+  EXPECT_EQ(num_input_tokens(api.ask(kResponses, body)), one);
+  body["tool_choice"] = "none";
+  EXPECT_LT(num_input_tokens(api.ask(kResponses, body)), one);
 }
 
 // A call that the limit cut is told of as incomplete, and does not spoil the turn after it.
@@ -459,6 +481,48 @@ TEST(StoredResponsesTest, ABackgroundStreamOutlivesItsClient) {
   EXPECT_EQ(Json::parse(api.send("GET", path, "")->body)["status"], "completed");
 }
 
+// The stream that a client lost goes on where it was cut, on another connection.
+TEST(StoredResponsesTest, ABackgroundStreamIsFollowedFromAnyEvent) {
+  ApiHarness api;
+  api.say("thought</think>answer");
+  Json body = question("hi");
+  body["background"] = true;
+  body["stream"] = true;
+  const auto first = api.post(kResponses, body);
+  const std::string id = text(Json::parse(ApiHarness::events_of(first->body)[0])["response"]["id"]);
+  for (int i = 0; i < 3; ++i) api.engine.step();
+  first->run_posted();
+  const auto follow = [&](const std::string& after) {
+    const auto exchange =
+        api.get(cat(kResponses, "/", id), {{"stream", "true"}, {"starting_after", after}});
+    EXPECT_EQ(exchange->status, 200);
+    return exchange;
+  };
+  const auto running = follow("1"), left = follow("0");
+  left->disconnect();
+  EXPECT_FALSE(running->complete);
+  api.finish(*first);
+  running->run_posted();
+  EXPECT_TRUE(running->complete);
+  std::vector<std::string> all = ApiHarness::events_of(first->body);
+  EXPECT_EQ(Json::parse(all.back())["type"], "response.completed");
+  const auto tail = [&](size_t skipped) {
+    return std::vector<std::string>(all.begin() + static_cast<std::ptrdiff_t>(skipped), all.end());
+  };
+  EXPECT_EQ(ApiHarness::events_of(running->body), tail(2));
+  EXPECT_EQ(ApiHarness::events_of(follow("4")->body), tail(5));
+}
+
+TEST(StoredResponsesTest, OnlyABackgroundStreamIsFollowed) {
+  ApiHarness api;
+  api.say("x</think>y");
+  const std::string path = cat(kResponses, "/", text(api.ask(kResponses, question("hi"))["id"]));
+  EXPECT_EQ(api.get(path, {{"stream", "true"}})->status, 400);
+  EXPECT_EQ(api.get(path, {{"stream", "perhaps"}})->status, 400);
+  EXPECT_EQ(api.get(path, {{"stream", "false"}})->status, 200);
+  EXPECT_EQ(api.get(path + "0", {{"stream", "true"}})->status, 404);
+}
+
 TEST(StoredResponsesTest, OnlyABackgroundResponseIsCancelled) {
   ApiHarness api;
   api.say("x</think>y");
@@ -523,6 +587,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"({"input":"x","reasoning":{"summary":"long"}})", "reasoning.summary"},
         Refusal{R"({"input":"x","tools":[{"type":"function"}]})", "tools[0].name"},
         Refusal{R"({"input":"x","tools":[{"name":"f"}]})", "tools[0].type"},
+        Refusal{R"({"input":"x","tool_choice":"required"})", "tool_choice"},
+        Refusal{R"({"input":"x","tool_choice":{"type":"web_search"}})", "tool_choice.type"},
+        Refusal{R"({"input":"x","tool_choice":{"type":"function"}})", "tool_choice.name"},
+        Refusal{R"({"input":"x","tool_choice":{"type":"function","name":"f"},
+          "tools":[{"type":"function","name":"g"}]})",
+                "tool_choice"},
         Refusal{R"({"input":"x","conversation":"conv_1"})", "conversation"},
         Refusal{R"({"input":"x","prompt":{"id":"p"}})", "prompt"}));
 

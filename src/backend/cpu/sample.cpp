@@ -65,7 +65,7 @@ void keep_only(TokenIds allowed, Scratch& scratch) {
 }
 
 void mask_stop_ids(const SampleSlot& slot, std::span<float> x) {
-  if (slot.num_output >= slot.min_tokens) return;
+  if (!slot.masks_stop_ids()) return;
   for (int i = 0; i < slot.stop_ids.size; ++i) {
     const TokenId id = slot.stop_ids.data[i];
     if (has_token(x, id)) x[static_cast<size_t>(id)] = kMasked;

@@ -26,7 +26,7 @@ using cuda::visit_all;
 
 __device__ bool changes_logits(const SampleSlot& slot, const SampleConstraint& constraint) {
   return slot.num_biases > 0 || slot.counts != nullptr || constraint.allowed.size > 0 ||
-         (slot.num_output < slot.min_tokens && slot.stop_ids.size > 0);
+         (slot.stop_ids.size > 0 && slot.masks_stop_ids());
 }
 
 // Where a request may name any id of the vocabulary, those without a token are passed over.
@@ -74,7 +74,7 @@ __device__ void keep_only(TokenIds allowed, float* x, int n) {
 }
 
 __device__ void mask_stop_ids(const SampleSlot& slot, float* x, int n) {
-  if (slot.num_output >= slot.min_tokens) return;
+  if (!slot.masks_stop_ids()) return;
   for (int i = static_cast<int>(threadIdx.x); i < slot.stop_ids.size; i += cuda::kSampleThreads)
     if (has_token(slot.stop_ids.data[i], n)) x[slot.stop_ids.data[i]] = -INFINITY;
 }

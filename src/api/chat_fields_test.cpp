@@ -1,0 +1,159 @@
+// The fields of a chat request beyond OpenAI's: how the prompt is made, and what stands beside the
+// answer.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/api_harness.h"
+
+namespace glint {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr const char* kChat = "/v1/chat/completions";
+
+Json with(Json body, const Json& more) {
+  body.update(more);
+  return body;
+}
+
+// What a request's prompt is, as the answer says.
+std::string prompt_of(ApiHarness& api, Json body) {
+  api.say("x");
+  body["return_prompt_token_ids"] = true;
+  const Json answer = api.ask(kChat, body);
+  if (!answer.contains("choices")) return answer["error"]["message"];
+  const Json& ids = answer["choices"][0]["prompt_token_ids"];
+  EXPECT_EQ(ids, answer["prompt_token_ids"]);
+  EXPECT_EQ(ids.size(), answer["usage"]["prompt_tokens"]);
+  return api.tokenizer.decode(ids.get<std::vector<TokenId>>(), false);
+}
+
+Json conversation(const std::string& last) {
+  return Json{{"messages", Json::array({{{"role", "user"}, {"content", "Hi"}},
+                                        {{"role", "assistant"}, {"content", last}}})}};
+}
+
+TEST(ChatPromptTest, TheLastMessageIsContinued) {
+  ApiHarness api;
+  EXPECT_EQ(prompt_of(api, with(conversation("It is "), {{"continue_final_message", true},
+                                                         {"add_generation_prompt", false}})),
+            "[gMASK]<sop><|user|>Hi<|assistant|></think>It is ");
+  EXPECT_EQ(prompt_of(api, with(conversation("It is "), {{"add_generation_prompt", false}})),
+            "[gMASK]<sop><|user|>Hi<|assistant|></think>It is");
+  EXPECT_THAT(prompt_of(api, with(conversation("It is "), {{"continue_final_message", true},
+                                                           {"add_generation_prompt", true}})),
+              HasSubstr("both true"));
+  EXPECT_THAT(prompt_of(api, with(user_says("Hi"), {{"continue_final_message", true}})),
+              HasSubstr("expected assistant"));
+}
+
+TEST(ChatPromptTest, AContinuedAnswerGoesOnWhereItWas) {
+  ApiHarness api;
+  api.say("blue.");
+  const Json body = with(conversation("It is "), {{"continue_final_message", true}});
+  EXPECT_EQ(api.ask(kChat, body)["choices"][0]["message"]["content"], "blue.");
+  api.say(" so</think>yes");
+  const Json message =
+      api.ask(kChat, with(conversation("<think>Blue"),
+                          {{"continue_final_message", true}}))["choices"][0]["message"];
+  EXPECT_EQ(message["reasoning_content"], " so");
+  EXPECT_EQ(message["content"], "yes");
+}
+
+TEST(ChatPromptTest, IdsStandForTheMessages) {
+  ApiHarness api;
+  const auto ids = api.tokenizer.encode("<|user|>Hi<|assistant|><think>");
+  EXPECT_EQ(prompt_of(api, {{"input_ids", ids}}), "<|user|>Hi<|assistant|><think>");
+  api.say("hm</think>yes");
+  const Json thinks = api.ask(kChat, {{"input_ids", ids}})["choices"][0]["message"];
+  EXPECT_EQ(thinks["reasoning_content"], "hm");
+  EXPECT_EQ(thinks["content"], "yes");
+  api.say("yes");
+  const auto closed = api.tokenizer.encode("<think>a</think><|user|>Hi<|assistant|>");
+  EXPECT_EQ(api.ask(kChat, {{"input_ids", closed}})["choices"][0]["message"]["content"], "yes");
+}
+
+TEST(ChatExtrasTest, IdsOfTheAnswerAddUpInAStream) {
+  ApiHarness api;
+  api.say("so</think>yes");
+  const Json body = with(user_says("Hi"), {{"return_token_ids", true}});
+  const Json whole = api.ask(kChat, body)["choices"][0];
+  auto expected = api.tokenizer.encode("so</think>yes");
+  expected.push_back(tiny_token_id("<|user|>"));
+  EXPECT_EQ(whole["token_ids"], Json(expected));
+  Json streamed = Json::array();
+  int prompts = 0;
+  for (const std::string& event : api.stream(kChat, body)) {
+    if (event == "[DONE]") break;
+    const Json choice = Json::parse(event)["choices"][0];
+    streamed.insert(streamed.end(), choice["token_ids"].begin(), choice["token_ids"].end());
+    prompts += choice.contains("prompt_token_ids");
+  }
+  EXPECT_EQ(streamed, whole["token_ids"]);
+  EXPECT_EQ(prompts, 1);
+}
+
+TEST(ChatExtrasTest, MetaInfoIsAsInGenerate) {
+  ApiHarness api;
+  api.say("</think>yes");
+  const Json body = with(user_says("Hi"), {{"return_meta_info", true}, {"logprobs", true}});
+  const Json answer = api.ask(kChat, body);
+  const Json& meta = answer["choices"][0]["meta_info"];
+  EXPECT_EQ(meta["id"], answer["id"]);
+  EXPECT_EQ(meta["finish_reason"]["type"], "stop");
+  EXPECT_EQ(meta["finish_reason"]["matched"], tiny_token_id("<|user|>"));
+  EXPECT_EQ(meta["completion_tokens"], answer["usage"]["completion_tokens"]);
+  EXPECT_EQ(meta["output_token_logprobs"].size(), answer["usage"]["completion_tokens"]);
+  EXPECT_EQ(meta["output_token_logprobs"][0],
+            Json::array({-0.1, tiny_token_id("</think>"), nullptr}));
+  std::vector<std::string> events = api.stream(kChat, body);
+  const Json last = Json::parse(events[events.size() - 2]);
+  EXPECT_EQ(last["choices"][0]["meta_info"]["output_token_logprobs"],
+            meta["output_token_logprobs"]);
+}
+
+TEST(ChatExtrasTest, TokensAreNamedByTheirIds) {
+  ApiHarness api;
+  api.say("</think>yes");
+  const Json body =
+      with(user_says("Hi"),
+           {{"logprobs", true}, {"top_logprobs", 1}, {"return_tokens_as_token_ids", true}});
+  const Json entry = api.ask(kChat, body)["choices"][0]["logprobs"]["content"][0];
+  const std::string name = cat("token_id:", tiny_token_id("</think>"));
+  EXPECT_EQ(entry["token"], name);
+  EXPECT_EQ(entry["top_logprobs"][0]["token"], name);
+}
+
+TEST(ChatExtrasTest, CachedTokensHaveTheirDetails) {
+  ApiHarness api;
+  api.say("</think>yes");
+  const Json body = with(user_says("Hello there"), {{"return_cached_tokens_details", true}});
+  api.ask(kChat, body);
+  const Json again = api.ask(kChat, body);
+  const Json& cached = again["usage"]["prompt_tokens_details"]["cached_tokens"];
+  EXPECT_GT(cached.get<int>(), 0);
+  EXPECT_EQ(again["sglext"]["cached_tokens_details"], (Json{{"device", cached}, {"host", 0}}));
+  std::vector<Json> with_details;
+  for (const std::string& event : api.stream(kChat, body))
+    if (event.find("sglext") != std::string::npos) with_details.push_back(Json::parse(event));
+  ASSERT_EQ(with_details.size(), 1u);
+  EXPECT_TRUE(with_details[0]["choices"].empty());
+}
+
+TEST(ChatExtrasTest, ReasoningCanBeLeftOut) {
+  ApiHarness api;
+  api.say("so</think>yes");
+  const Json body = with(user_says("Hi"), {{"include_reasoning", false}});
+  const Json answer = api.ask(kChat, body);
+  EXPECT_EQ(answer["choices"][0]["message"]["reasoning_content"], nullptr);
+  EXPECT_EQ(answer["choices"][0]["message"]["content"], "yes");
+  EXPECT_GT(answer["usage"]["reasoning_tokens"], 0);
+  for (const std::string& event : api.stream(kChat, body))
+    EXPECT_EQ(event.find("\"so"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace glint

@@ -1,0 +1,74 @@
+// How a chat's answer begins and how much it thinks: the ways that clients have to say so.
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "api/chat_request.h"
+
+namespace glint {
+namespace {
+
+// -1 is no budget, as in vLLM.
+Result<void> read_budget(const RequestFields& fields, std::string_view name,
+                         std::optional<int>& budget) {
+  const auto value = TRY(fields.integer(name, -1, std::numeric_limits<int>::max()));
+  if (value && *value >= 0 && !budget) budget = static_cast<int>(*value);
+  return {};
+}
+
+Result<void> read_nested_budget(const RequestFields& fields, std::string_view object,
+                                std::string_view name, std::optional<int>& budget) {
+  const Json* nested = TRY(fields.object(object));
+  if (nested == nullptr) return {};
+  return read_budget(RequestFields(*nested, std::string(object)), name, budget);
+}
+
+// A message that is continued is its own generation prompt.
+Result<TemplateOptions> parse_generation_prompt(const RequestFields& fields) {
+  TemplateOptions options;
+  options.continue_final_message = TRY(fields.boolean("continue_final_message")).value_or(false);
+  const auto add = TRY(fields.boolean("add_generation_prompt"));
+  if (options.continue_final_message && add == true)
+    return fields.error("add_generation_prompt",
+                        "add_generation_prompt and continue_final_message are both true: the "
+                        "last message would be ended and continued. Leave one out.");
+  options.add_generation_prompt = add.value_or(true);
+  return options;
+}
+
+}  // namespace
+
+// Explicit template kwargs win over the two ways to say how much to think.
+Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
+  TemplateOptions options = TRY(parse_generation_prompt(fields));
+  const Json* effort = fields.find("reasoning_effort");
+  if (effort != nullptr && !effort->is_string() && !effort->is_number())
+    return fields.refuse("reasoning_effort", "none, minimal, low, medium, high or a number");
+  if (effort != nullptr && *effort == "none") options.enable_thinking = false;
+  if (const Json* reasoning = TRY(fields.object("reasoning"))) {
+    const RequestFields nested(*reasoning, "reasoning");
+    if (TRY(nested.boolean("enabled")) == false || reasoning->value("effort", Json()) == "none")
+      options.enable_thinking = false;
+  }
+  if (const Json* kwargs = TRY(fields.object("chat_template_kwargs"))) {
+    const RequestFields nested(*kwargs, "chat_template_kwargs");
+    if (const auto value = TRY(nested.boolean("enable_thinking"))) options.enable_thinking = value;
+    if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
+  }
+  return options;
+}
+
+Result<ThinkingLimits> parse_thinking_limits(const RequestFields& fields) {
+  ThinkingLimits limits;
+  TRY(read_budget(fields, "thinking_budget", limits.budget));
+  TRY(read_budget(fields, "thinking_token_budget", limits.budget));
+  TRY(read_nested_budget(fields, "custom_params", "thinking_budget", limits.budget));
+  TRY(read_nested_budget(fields, "reasoning", "max_tokens", limits.budget));
+  TRY(read_nested_budget(fields, "chat_template_kwargs", "thinking_budget", limits.budget));
+  const auto reserve = TRY(fields.integer("answer_reserve", 0, std::numeric_limits<int>::max()));
+  limits.answer_reserve = static_cast<int>(reserve.value_or(0));
+  return limits;
+}
+
+}  // namespace glint
