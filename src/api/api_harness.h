@@ -194,6 +194,16 @@ class ApiHarness {
     router_.route(exchange);
     return exchange;
   }
+  std::shared_ptr<FakeExchange> get(std::string path,
+                                    std::vector<std::pair<std::string, std::string>> query) {
+    HttpRequest request;
+    request.method = "GET";
+    request.path = std::move(path);
+    request.query = std::move(query);
+    auto exchange = std::make_shared<FakeExchange>(std::move(request));
+    router_.route(exchange);
+    return exchange;
+  }
   std::shared_ptr<FakeExchange> post(std::string path, const Json& body) {
     return send("POST", std::move(path), body.dump());
   }

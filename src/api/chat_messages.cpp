@@ -125,6 +125,7 @@ Result<void> check_tool(const Json& tool, const std::string& path) {
   const RequestFields function_fields(*function, fields.path_of("function"));
   if (TRY(function_fields.string("name")).value_or("").empty())
     return function_fields.refuse("name", "a function's name");
+  TRY(function_fields.string("description"));
   TRY(function_fields.object("parameters"));
   return {};
 }

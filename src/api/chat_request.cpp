@@ -39,26 +39,6 @@ Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
 
 }  // namespace
 
-// Explicit template kwargs win over the two ways to say how much to think.
-Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
-  TemplateOptions options;
-  const Json* effort = fields.find("reasoning_effort");
-  if (effort != nullptr && !effort->is_string() && !effort->is_number())
-    return fields.refuse("reasoning_effort", "none, minimal, low, medium, high or a number");
-  if (effort != nullptr && *effort == "none") options.enable_thinking = false;
-  if (const Json* reasoning = TRY(fields.object("reasoning"))) {
-    const RequestFields nested(*reasoning, "reasoning");
-    if (TRY(nested.boolean("enabled")) == false || reasoning->value("effort", Json()) == "none")
-      options.enable_thinking = false;
-  }
-  if (const Json* kwargs = TRY(fields.object("chat_template_kwargs"))) {
-    const RequestFields nested(*kwargs, "chat_template_kwargs");
-    if (const auto value = TRY(nested.boolean("enable_thinking"))) options.enable_thinking = value;
-    if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
-  }
-  return options;
-}
-
 Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context) {
   const RequestFields fields(body);
   ChatRequest request;

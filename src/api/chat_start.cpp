@@ -57,8 +57,9 @@ Result<ChatPrompt> chat_prompt(const ServerContext& context, const ChatRequest& 
                       .opens_thinking = ends_in_thinking(*request.input_ids, *context.tokenizer)};
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
-  return ChatPrompt{.ids = TRY(encode_prompt(prompt.text, prompt.control, request.messages_field, context)),
-                    .opens_thinking = prompt.opens_thinking};
+  return ChatPrompt{
+      .ids = TRY(encode_prompt(prompt.text, prompt.control, request.messages_field, context)),
+      .opens_thinking = prompt.opens_thinking};
 }
 
 Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,

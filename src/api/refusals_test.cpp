@@ -64,6 +64,8 @@ const std::vector<Refusal>& refusals() {
        messages(R"([{"role":"assistant","tool_calls":[{"function":{}}]}])"),
        "messages[0].tool_calls[0].function.name", "name"},
       {"tools_object", kChat, chat(R"("tools":{})"), "tools", "an array"},
+      {"tool_description", kChat, chat(R"("tools":[{"function":{"name":"f","description":{}}}])"),
+       "tools[0].function.description", "a string"},
       {"tool_without_function", kChat, chat(R"("tools":[{"type":"function"}])"),
        "tools[0].function", "an object"},
       {"tool_choice_word", kChat, chat(R"("tool_choice":"maybe")"), "tool_choice", "auto"},

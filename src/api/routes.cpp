@@ -46,6 +46,7 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "/generate", kUser, handle_generate},
     {"PUT", "/generate", kUser, handle_generate},
     {"POST", "/v1/responses", kUser, handle_create_response},
+    {"POST", "/v1/responses/input_tokens", kUser, handle_count_input_tokens},
     {"GET", "/v1/responses/{id}", kUser, handle_get_response},
     {"DELETE", "/v1/responses/{id}", kUser, handle_delete_response},
     {"POST", "/v1/responses/{id}/cancel", kUser, handle_cancel_response},

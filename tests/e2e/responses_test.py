@@ -124,6 +124,12 @@ def test_a_tool_round_trip_by_previous_response_id(real):
     assert len({item.id for item in items}) == len(items) == 2 + len(first.output)
 
 
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "name": "get_weather"}])
+def test_a_call_can_be_forced(real, choice):
+    response = real.responses.create(model="m", input="Hello!", tools=[WEATHER], tool_choice=choice, temperature=0)
+    assert first_call(response).name == "get_weather"
+
+
 def test_effort_none_turns_thinking_off(real):
     response = real.responses.create(model="m", input="Hello!", reasoning={"effort": "none"}, temperature=0)
     assert all(item.type == "message" for item in response.output)
@@ -136,6 +142,11 @@ def test_logprobs_come_with_the_text(real):
     part = response.output[-1].content[0]
     assert "".join(entry.token for entry in part.logprobs) == part.text
     assert all(len(entry.top_logprobs) == 2 for entry in part.logprobs)
+
+
+def test_input_tokens_are_counted(client):
+    count = client.responses.input_tokens.count(model="m", input="Tell me of the sea.")
+    assert count.input_tokens == ask(client).usage.input_tokens
 
 
 def test_stored_responses(client):
@@ -181,6 +192,17 @@ def test_a_background_stream_goes_on_without_its_client(client):
         return client.responses.retrieve(created.response.id).status in ("completed", "incomplete")
 
     wait_until("the response that nobody reads is done", done)
+
+
+def test_a_lost_background_stream_is_taken_up_again(client):
+    stream = ask(client, background=True, stream=True)
+    seen = [next(iter(stream)) for _ in range(2)]
+    stream.close()
+    rest = list(client.responses.retrieve(seen[0].response.id, stream=True, starting_after=seen[-1].sequence_number))
+    numbers = [event.sequence_number for event in seen + rest]
+    assert numbers == list(range(len(numbers)))
+    assert rest[-1].type in ("response.completed", "response.incomplete")
+    assert texts(rest[-1].response) == texts(ask(client))
 
 
 def test_errors_reach_the_client_as_its_own(client):

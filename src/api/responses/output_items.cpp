@@ -89,7 +89,7 @@ void OutputItems::keep_logprobs(const ChoiceDelta& delta) {
     if (token.id == tokens_.tool_call) place_ = Place::kCall;
     const bool is_stop = delta.finish && delta.finish->matched_token == token.id;
     if (place == Place::kText && place_ == Place::kText && !is_stop)
-      pending_logprobs_.push_back(chat_logprob(token, *context_.tokenizer));
+      pending_logprobs_.push_back(chat_logprob(token, *context_.tokenizer, TokenNames::kText));
   }
 }
 

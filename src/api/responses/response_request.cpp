@@ -158,7 +158,10 @@ Result<ResponseRequest> parse_response_request(const Json& body, ServerContext& 
   chat.messages_field = "input";
   chat.template_options = TRY(parse_template_options(fields));
   chat.parallel_tool_calls = TRY(fields.boolean("parallel_tool_calls")).value_or(true);
-  chat.tools = TRY(parse_response_tools(fields));
+  chat.thinking = TRY(parse_thinking_limits(fields));
+  ResponseTools tools = TRY(parse_response_tools(fields));
+  chat.tools = std::move(tools.tools);
+  chat.tool_choice = std::move(tools.choice);
   chat.params = TRY(parse_generation_params(fields, Dialect::kResponses, context));
   chat.params.n = 1;
   TRY(parse_scheduling(fields, chat.params));

@@ -22,7 +22,7 @@ std::optional<Json> item_in(const std::string& items_json, const char* within,
 }  // namespace
 
 size_t ResponseStore::Entry::num_bytes() const {
-  return kEntryBytes + body.size() + input.size() + item_ids.size() * kItemBytes;
+  return kEntryBytes + body.size() + input.size() + events.size() + item_ids.size() * kItemBytes;
 }
 
 Result<void> ResponseStore::check_room() const {
@@ -41,8 +41,10 @@ void ResponseStore::add(StoredResponse response) {
   Entry entry{.id = response.id,
               .body = to_json_text(response.body),
               .input = to_json_text(response.input),
+              .events = {},
               .item_ids = {},
               .background = response.background,
+              .streamed = response.streamed,
               .finished = response.finished,
               .cancel = std::move(response.cancel)};
   std::lock_guard lock(mutex_);
@@ -67,6 +69,37 @@ void ResponseStore::update(const std::string& id, const Json& body, bool finishe
   make_room();
 }
 
+void ResponseStore::add_events(const std::string& id, const std::string& events, bool last) {
+  std::unique_lock lock(mutex_);
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end() || found->second->events_ended) return;
+  Entry& entry = *found->second;
+  entry.events += events;
+  entry.events_ended = last;
+  num_bytes_ += events.size();
+  std::map<size_t, Follower> followers = entry.followers;
+  if (last) entry.followers.clear();
+  lock.unlock();
+  for (const auto& [number, follower] : followers) follower(events, last);
+}
+
+std::optional<FollowedEvents> ResponseStore::follow(const std::string& id, Follower follower) {
+  std::lock_guard lock(mutex_);
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end() || !found->second->streamed) return std::nullopt;
+  Entry& entry = *found->second;
+  const size_t number = ++num_followers_ever_;
+  if (!entry.events_ended) entry.followers.emplace(number, std::move(follower));
+  return FollowedEvents{.events = entry.events, .ended = entry.events_ended, .follower = number};
+}
+
+void ResponseStore::unfollow(const std::string& id, size_t follower) {
+  std::map<size_t, Follower>::node_type dropped;  // after the lock: it may hold a connection
+  std::lock_guard lock(mutex_);
+  if (const auto found = by_id_.find(id); found != by_id_.end())
+    dropped = found->second->followers.extract(follower);
+}
+
 std::optional<StoredResponse> ResponseStore::find(const std::string& id) const {
   std::unique_lock lock(mutex_);
   const auto found = by_id_.find(id);
@@ -77,6 +110,7 @@ std::optional<StoredResponse> ResponseStore::find(const std::string& id) const {
                         .body = *parse_json(entry.body),
                         .input = *parse_json(entry.input),
                         .background = entry.background,
+                        .streamed = entry.streamed,
                         .finished = entry.finished};
 }
 
@@ -105,6 +139,7 @@ std::optional<Json> ResponseStore::cancel(const std::string& id) {
   const auto stop = std::exchange(entry.cancel, nullptr);
   lock.unlock();
   if (stop) stop();
+  add_events(id, "", true);
   return body;
 }
 

@@ -31,7 +31,7 @@ class ResponseWriter final : public AnswerWriter {
         exchange_(std::move(exchange)),
         request_(std::move(request)),
         stop_(std::move(stop)),
-        output_(parser, ReasoningTokens(*context.tokenizer), !request_.chat.parallel_tool_calls),
+        output_(parser, ReasoningTokens(*context.tokenizer), request_.chat.one_call_only()),
         items_(context, request_.output, request_.chat.stream ? &events_ : nullptr,
                parser.starts_in_reasoning) {}
 
@@ -49,7 +49,7 @@ class ResponseWriter final : public AnswerWriter {
   void start();
   void finish();
   void set_outcome(const ChoiceDelta& last);
-  void flush() { exchange_->write(events_.take()); }
+  void flush(bool last = false);
 
   ServerContext& context_;
   std::shared_ptr<Exchange> exchange_;
@@ -91,6 +91,7 @@ void ResponseWriter::begin() {
                             .body = body(),
                             .input = request_.items,
                             .background = true,
+                            .streamed = request_.chat.stream,
                             .finished = false,
                             .cancel = stop_});
   }
@@ -99,6 +100,12 @@ void ResponseWriter::begin() {
   announce("created");
   announce(status_);
   flush();
+}
+
+void ResponseWriter::flush(bool last) {
+  const std::string events = events_.take();
+  if (request_.background) context_.responses.add_events(request_.chat.id, events, last);
+  exchange_->write(events);
 }
 
 // The first token is there.
@@ -149,7 +156,7 @@ void ResponseWriter::finish() {
   }
   if (request_.chat.stream) {
     announce(status_);
-    flush();
+    flush(true);
     exchange_->end_stream();
   } else if (!request_.background) {
     exchange_->respond({.status = 200, .body = to_json_text(whole)});

@@ -9,6 +9,7 @@
 #include "api/errors.h"
 #include "api/request_fields.h"
 #include "api/responses/detached_exchange.h"
+#include "api/responses/followed_stream.h"
 #include "api/responses/response_request.h"
 #include "api/responses/response_writer.h"
 
@@ -47,13 +48,22 @@ Result<void> start_background(ServerContext& context, const std::shared_ptr<Exch
   return {};
 }
 
-Result<void> create(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
+Result<ResponseRequest> parse(ServerContext& context, const HttpRequest& http) {
   TRY(check_takes_messages(context));
-  const HttpRequest& http = exchange->request();
   const Json body = TRY(parse_request_body(http.header("Content-Type"), http.body));
-  const ResponseRequest request = TRY(parse_response_request(body, context));
+  return parse_response_request(body, context);
+}
+
+Result<void> create(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
+  const ResponseRequest request = TRY(parse(context, exchange->request()));
   return request.background ? start_background(context, exchange, request)
                             : start_attached(context, exchange, request);
+}
+
+Result<Json> count_input_tokens(ServerContext& context, const HttpRequest& http) {
+  const ResponseRequest request = TRY(parse(context, http));
+  const ChatPrompt prompt = TRY(chat_prompt(context, request.chat));
+  return Json{{"object", "response.input_tokens"}, {"input_tokens", prompt.ids.size()}};
 }
 
 // The {id} of the path, without what stands behind it.
@@ -73,14 +83,18 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Result<Json>& body)
   exchange->respond({.body = to_json_text(*body)});
 }
 
-Result<Json> get(const ServerContext& context, const HttpRequest& request) {
-  const StoredResponse stored = TRY(find(context, response_id(request)));
+Result<void> get(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
+  const HttpRequest& request = exchange->request();
+  const std::string id = response_id(request);
+  const StoredResponse stored = TRY(find(context, id));
   const std::string_view stream = request.query_value("stream");
-  if (stream.empty() || stream == "false") return stored.body;
-  return Error{ErrorCode::kInvalidRequest,
-               "A stored response cannot be streamed yet: leave stream out and ask again until its "
-               "status is no longer queued or in_progress.",
-               "stream"};
+  if (stream == "true") return follow_response(context, exchange, id);
+  if (!stream.empty() && stream != "false") {
+    return Error{ErrorCode::kInvalidRequest,
+                 cat("stream is ", shown(Json(stream)), "; expected true or false."), "stream"};
+  }
+  exchange->respond({.body = to_json_text(stored.body)});
+  return {};
 }
 
 Result<Json> cancel(ServerContext& context, const std::string& id) {
@@ -150,8 +164,13 @@ void handle_create_response(ServerContext& context, std::shared_ptr<Exchange> ex
   if (!created) exchange->respond(error_response(created.error()));
 }
 
+void handle_count_input_tokens(ServerContext& context, std::shared_ptr<Exchange> exchange) {
+  answer(exchange, count_input_tokens(context, exchange->request()));
+}
+
 void handle_get_response(ServerContext& context, std::shared_ptr<Exchange> exchange) {
-  answer(exchange, get(context, exchange->request()));
+  const Result<void> answered = get(context, exchange);
+  if (!answered) exchange->respond(error_response(answered.error()));
 }
 
 void handle_delete_response(ServerContext& context, std::shared_ptr<Exchange> exchange) {

@@ -1,33 +1,14 @@
-// OpenAI's Responses: items in, items and events out, and what is kept in between.
+// OpenAI's Responses: items in, items and events out, refusals.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "api/api_harness.h"
+#include "api/responses/responses_harness.h"
 
 namespace glint {
 namespace {
 
-using testing::HasSubstr;
 using testing::StartsWith;
-
-constexpr const char* kResponses = "/v1/responses";
-
-const char* const kWeather =
-    "I need the weather.</think>Let me look.<tool_call>get_weather<arg_key>location</arg_key>"
-    "<arg_value>Beijing</arg_value></tool_call>";
-
-Json question(std::string_view text) { return Json{{"input", text}}; }
-
-Json weather_question() {
-  Json body = question("What is the weather in Beijing?");
-  body["tools"] = Json::parse(R"([{"type":"function","name":"get_weather","strict":true,
-    "parameters":{"type":"object","properties":{"location":{"type":"string"}}}},
-    {"type":"web_search"}])");
-  return body;
-}
-
-std::string text(const Json& value) { return value.get<std::string>(); }
 
 // The prompt that the engine gets, as the number of its tokens and whether it was cached tell.
 int num_input_tokens(const Json& response) { return response["usage"]["input_tokens"]; }
@@ -328,6 +309,14 @@ TEST(ResponsesTest, InstructionsAndDevelopersSpeakFirstAndAreNotCarriedOver) {
   EXPECT_EQ(num_input_tokens(api.ask(kResponses, next)), carried);
 }
 
+TEST(ResponsesTest, InputTokensAreCounted) {
+  ApiHarness api;
+  api.say("x</think>y");
+  const Json counted = api.ask("/v1/responses/input_tokens", weather_question());
+  EXPECT_EQ(counted["object"], "response.input_tokens");
+  EXPECT_EQ(counted["input_tokens"], num_input_tokens(api.ask(kResponses, weather_question())));
+}
+
 TEST(ResponsesTest, EffortNoneTurnsThinkingOff) {
   ApiHarness api;
   api.say("Just this.");
@@ -349,6 +338,20 @@ TEST(ResponsesTest, WithoutParallelCallsTheAnswerEndsBeforeTheSecond) {
   EXPECT_EQ(response["status"], "completed");
 }
 
+TEST(ResponsesTest, OnlyAllowedToolsAreShown) {
+  ApiHarness api;
+  api.say("x</think>y");
+  Json body = weather_question();
+  const int one = num_input_tokens(api.ask(kResponses, body));
+  body["tools"].push_back({{"type", "function"}, {"name", "other"}});
+  EXPECT_GT(num_input_tokens(api.ask(kResponses, body)), one);
+  body["tool_choice"] = Json::parse(
+      R"({"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"get_weather"}]})");
+  EXPECT_EQ(num_input_tokens(api.ask(kResponses, body)), one);
+  body["tool_choice"] = "none";
+  EXPECT_LT(num_input_tokens(api.ask(kResponses, body)), one);
+}
+
 // A call that the limit cut is told of as incomplete, and does not spoil the turn after it.
 TEST(ResponsesTest, ACutCallIsIncomplete) {
   ApiHarness api;
@@ -362,112 +365,6 @@ TEST(ResponsesTest, ACutCallIsIncomplete) {
   Json next = question("Go on.");
   next["previous_response_id"] = cut["id"];
   EXPECT_EQ(api.ask(kResponses, next)["object"], "response");
-}
-
-// --- What is kept -------------------------------------------------------------------------------
-
-TEST(StoredResponsesTest, AreGotAndDeleted) {
-  ApiHarness api;
-  api.say("x</think>y");
-  const Json response = api.ask(kResponses, question("hi"));
-  const std::string path = cat(kResponses, "/", text(response["id"]));
-  EXPECT_EQ(Json::parse(api.send("GET", path, "")->body), response);
-  const Json deleted = Json::parse(api.send("DELETE", path, "")->body);
-  EXPECT_EQ(deleted["deleted"], true);
-  EXPECT_EQ(api.send("GET", path, "")->status, 404);
-  EXPECT_EQ(api.send("DELETE", path, "")->status, 404);
-}
-
-TEST(StoredResponsesTest, WithoutStoreNothingIsKept) {
-  ApiHarness api;
-  api.say("x</think>y");
-  Json body = question("hi");
-  body["store"] = false;
-  const Json response = api.ask(kResponses, body);
-  EXPECT_EQ(api.context.responses.num_responses(), 0u);
-  Json next = question("more");
-  next["previous_response_id"] = response["id"];
-  const auto exchange = api.post(kResponses, next);
-  EXPECT_EQ(exchange->status, 404);
-  const Json error = Json::parse(exchange->body)["error"];
-  EXPECT_EQ(error["param"], "previous_response_id");
-  EXPECT_THAT(text(error["message"]), HasSubstr(text(response["id"])));
-}
-
-TEST(StoredResponsesTest, ABackgroundResponseIsQueuedThenCompleted) {
-  ApiHarness api;
-  api.say("thought</think>answer");
-  Json body = question("hi");
-  body["background"] = true;
-  const auto exchange = api.post(kResponses, body);
-  ASSERT_TRUE(exchange->complete);
-  const Json queued = Json::parse(exchange->body);
-  EXPECT_EQ(queued["status"], "queued");
-  const std::string path = cat(kResponses, "/", text(queued["id"]));
-  const auto status = [&] { return text(Json::parse(api.send("GET", path, "")->body)["status"]); };
-  std::vector<std::string> seen = {status()};
-  exchange->disconnect();  // it does not matter
-  for (int i = 0; i < 200 && seen.back() != "completed"; ++i) {
-    api.engine.step();
-    exchange->run_posted();
-    if (const std::string now = status(); now != seen.back()) seen.push_back(now);
-  }
-  EXPECT_EQ(seen, (std::vector<std::string>{"queued", "in_progress", "completed"}));
-  const Json done = Json::parse(api.send("GET", path, "")->body);
-  EXPECT_EQ(done["output"][1]["content"][0]["text"], "answer");
-  EXPECT_EQ(done["background"], true);
-}
-
-TEST(StoredResponsesTest, ACancelledResponseFreesItsSequence) {
-  ApiHarness api;
-  api.say(std::string(500, 'a'));
-  Json body = question("hi");
-  body["background"] = true;
-  const auto exchange = api.post(kResponses, body);
-  for (int i = 0; i < 5; ++i) api.engine.step();
-  exchange->run_posted();
-  const std::string path = cat(kResponses, "/", text(Json::parse(exchange->body)["id"]));
-  const auto cancelled = api.send("POST", path + "/cancel", "");
-  EXPECT_EQ(Json::parse(cancelled->body)["status"], "cancelled");
-  exchange->run_posted();
-  int steps = 0;
-  while (api.engine.step()) ++steps;
-  EXPECT_LT(steps, 10);
-  EXPECT_EQ(api.engine.stats().num_running_requests, 0);
-  exchange->run_posted();
-  EXPECT_EQ(Json::parse(api.send("GET", path, "")->body)["status"], "cancelled");
-  EXPECT_EQ(api.send("POST", path + "/cancel", "")->status, 200);
-}
-
-TEST(StoredResponsesTest, ABackgroundStreamOutlivesItsClient) {
-  ApiHarness api;
-  api.say("thought</think>answer");
-  Json body = question("hi");
-  body["background"] = true;
-  body["stream"] = true;
-  const auto exchange = api.post(kResponses, body);
-  const Json created = Json::parse(ApiHarness::events_of(exchange->body)[0])["response"];
-  EXPECT_EQ(created["status"], "queued");
-  exchange->is_writable = false;  // the client reads no more, and then leaves
-  for (int i = 0; i < 5; ++i) api.engine.step();
-  exchange->run_posted();
-  exchange->is_writable = true;
-  exchange->disconnect();
-  while (api.engine.step()) exchange->run_posted();
-  exchange->run_posted();
-  const std::string path = cat(kResponses, "/", text(created["id"]));
-  EXPECT_EQ(Json::parse(api.send("GET", path, "")->body)["status"], "completed");
-}
-
-TEST(StoredResponsesTest, OnlyABackgroundResponseIsCancelled) {
-  ApiHarness api;
-  api.say("x</think>y");
-  const Json response = api.ask(kResponses, question("hi"));
-  const auto exchange = api.send("POST", cat(kResponses, "/", text(response["id"]), "/cancel"), "");
-  EXPECT_EQ(exchange->status, 400);
-  EXPECT_EQ(api.send("POST", cat(kResponses, "/resp_none/cancel"), "")->status, 404);
-  EXPECT_EQ(api.send("GET", cat(kResponses, "/", text(response["id"]), "/cancel"), "")->status,
-            405);
 }
 
 // --- Refusals -----------------------------------------------------------------------------------
@@ -523,6 +420,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"({"input":"x","reasoning":{"summary":"long"}})", "reasoning.summary"},
         Refusal{R"({"input":"x","tools":[{"type":"function"}]})", "tools[0].name"},
         Refusal{R"({"input":"x","tools":[{"name":"f"}]})", "tools[0].type"},
+        Refusal{R"({"input":"x","tool_choice":"required"})", "tool_choice"},
+        Refusal{R"({"input":"x","tool_choice":{"type":"web_search"}})", "tool_choice.type"},
+        Refusal{R"({"input":"x","tool_choice":{"type":"function"}})", "tool_choice.name"},
+        Refusal{R"({"input":"x","tool_choice":{"type":"function","name":"f"},
+          "tools":[{"type":"function","name":"g"}]})",
+                "tool_choice"},
         Refusal{R"({"input":"x","conversation":"conv_1"})", "conversation"},
         Refusal{R"({"input":"x","prompt":{"id":"p"}})", "prompt"}));
 
