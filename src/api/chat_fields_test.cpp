@@ -155,6 +155,15 @@ TEST(ChatExtrasTest, ReasoningCanBeLeftOut) {
     EXPECT_EQ(event.find("\"so"), std::string::npos);
 }
 
+// As SGLang's documentation sets a budget: the processor is Python's, pickled.
+TEST(ThinkingBudgetTest, NeedsNoLogitProcessor) {
+  ApiHarness api;
+  api.say("so</think>yes");
+  const Json body = with(user_says("Hi"), {{"custom_logit_processor", "{\"callable\": \"8004\"}"},
+                                           {"custom_params", {{"thinking_budget", 7}}}});
+  EXPECT_EQ(api.ask(kChat, body)["choices"][0]["message"]["content"], "yes");
+}
+
 TEST(RepetitionTest, AnAnswerThatTurnsInACircleIsEnded) {
   ApiHarness api;
   api.say("</think>well no no no no no no");

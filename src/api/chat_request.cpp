@@ -25,6 +25,13 @@ Result<std::optional<std::vector<TokenId>>> parse_input_ids(const RequestFields&
   return ids;
 }
 
+// SGLang's users send one with their thinking budget, which is obeyed without it.
+Result<void> check_logit_processor(const RequestFields& fields) {
+  const Json* params = TRY(fields.object("custom_params"));
+  if (params != nullptr && params->contains("thinking_budget")) return {};
+  return refuse_unavailable(fields, {"custom_logit_processor"});
+}
+
 Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
   request.stream = TRY(fields.boolean("stream")).value_or(false);
   const StreamOptions options = TRY(parse_stream_options(fields));
@@ -54,8 +61,9 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   request.template_options = TRY(parse_template_options(fields));
   request.thinking = TRY(parse_thinking_limits(fields));
   TRY(check_response_format(fields));
-  TRY(refuse_unavailable(fields, {"lora_path", "return_hidden_states", "return_routed_experts",
-                                  "session_params", "prompt_logprobs"}));
+  TRY(refuse_sglang_only(fields));
+  TRY(refuse_unavailable(fields, {"prompt_logprobs", "chat_template", "documents"}));
+  TRY(check_logit_processor(fields));
   request.params = TRY(parse_generation_params(fields, Dialect::kOpenAi, context));
   TRY(parse_scheduling(fields, request.params));
   TRY(parse_logprobs(fields, request));

@@ -247,10 +247,11 @@ Result<GenerationParams> parse_generation_params(const RequestFields& request, D
                                              .stream_interval = context.options.stream_interval}));
   params.sampling.seed = TRY(read_seed(fields, names.seed, context));
   TRY(refuse_unavailable(
-      fields,
-      {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex", "structured_outputs",
-       "guided_json", "guided_regex", "guided_choice", "guided_grammar", "custom_logit_processor",
-       "allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
+      fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex", "structured_outputs",
+               "guided_json", "guided_regex", "guided_choice", "guided_grammar",
+               "allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
+  // Beside a chat's thinking_budget it has nothing to do: the chat's parser asks for itself.
+  if (dialect == Dialect::kNative) TRY(refuse_unavailable(fields, {"custom_logit_processor"}));
   return params;
 }
 
@@ -292,6 +293,13 @@ Result<void> refuse_unavailable(const RequestFields& fields,
       return fields.error(name, cat(fields.path_of(name), " is not available yet: leave it out."));
   }
   return {};
+}
+
+Result<void> refuse_sglang_only(const RequestFields& fields) {
+  return refuse_unavailable(
+      fields, {"lora_path", "session_params", "return_hidden_states", "return_routed_experts",
+               "bootstrap_host", "bootstrap_port", "bootstrap_room", "routed_dp_rank",
+               "data_parallel_rank", "disagg_prefill_dp_rank"});
 }
 
 // The wording of SGLang 0.5.7, which clients look for, and then what to do.

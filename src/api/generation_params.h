@@ -63,6 +63,10 @@ Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& par
 Result<void> refuse_unavailable(const RequestFields& fields,
                                 std::initializer_list<std::string_view> names);
 
+// Refuses what SGLang's requests can have and this server cannot do: adapters, sessions, what
+// belongs to several machines, and a model's inner states.
+Result<void> refuse_sglang_only(const RequestFields& fields);
+
 // A name that answers repeat: rid or model. Nothing if absent or empty.
 Result<std::optional<std::string>> parse_name(const RequestFields& fields, std::string_view name);
 Result<void> check_name_size(const RequestFields& fields, std::string_view name,

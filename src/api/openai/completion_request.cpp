@@ -77,7 +77,8 @@ Result<CompletionRequest> parse_completion_request(const Json& body, ServerConte
   request.params.sampling.num_logprobs = num_logprobs(request);
   TRY(check_num_answers(prompts->prompts.size() * static_cast<size_t>(request.params.n), "n"));
   TRY(check_response_format(fields));
-  TRY(refuse_unavailable(fields, {"lora_path", "return_hidden_states", "session_params"}));
+  TRY(refuse_sglang_only(fields));
+  TRY(refuse_unavailable(fields, {"custom_logit_processor"}));
   request.prompts = TRY(encode_prompts(*prompts, context));
   request.echoes.resize(request.prompts.size());
   for (size_t i = 0; request.echo && i < request.prompts.size(); ++i)

@@ -198,6 +198,7 @@ void CompletionWriter::end() {
     for (const size_t index : sent_choices()) choices.push_back(choice_json(index, choices.size()));
     Json body = answer(std::move(choices));
     body["usage"] = usage_.to_json();
+    body["metadata"] = {{"weight_version", "default"}};
     if (with_sglext) body["sglext"] = sglext(usage_.cached_tokens());
     return exchange_->respond({.status = 200, .body = to_json_text(body)});
   }
