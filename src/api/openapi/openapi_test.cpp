@@ -10,6 +10,7 @@
 #include <set>
 
 #include "api/api_harness.h"
+#include "api/operator/unsupported.h"
 
 namespace glint {
 namespace {
@@ -21,11 +22,12 @@ std::string lower(std::string text) {
   return text;
 }
 
-// The files that pages consist of are no API.
+// The files that pages consist of are no API, nor is what will never be supported.
 std::set<std::string> served_operations(ApiHarness& api) {
   std::set<std::string> operations;
   for (const Router::Route& route : make_router(api.context).routes())
     if (!route.path.starts_with("/web/")) operations.insert(lower(route.method) + " " + route.path);
+  for (const std::string_view path : unsupported_paths()) operations.erase(cat("post ", path));
   return operations;
 }
 

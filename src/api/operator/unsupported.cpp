@@ -43,6 +43,12 @@ constexpr Unsupported kUnsupported[] = {
 
 }  // namespace
 
+std::vector<std::string_view> unsupported_paths() {
+  std::vector<std::string_view> paths;
+  for (const Unsupported& one : kUnsupported) paths.emplace_back(one.path);
+  return paths;
+}
+
 void add_unsupported(Router& router) {
   for (const Unsupported& one : kUnsupported) {
     router.add("POST", one.path, [&one](std::shared_ptr<Exchange> exchange) {

@@ -7,7 +7,7 @@
 #include "api/chat_request.h"
 #include "api/errors.h"
 #include "api/request_fields.h"
-#include "api/responses.h"
+#include "api/whole_answers.h"
 #include "chat/output_parser.h"
 
 namespace glint {

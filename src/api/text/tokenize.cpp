@@ -9,7 +9,7 @@
 #include "api/openai/shapes.h"
 #include "api/prompts.h"
 #include "api/request_fields.h"
-#include "api/responses.h"
+#include "api/whole_answers.h"
 
 namespace glint {
 namespace {
