@@ -84,7 +84,7 @@ struct RequestParser::State {
   void fail_as(error_code ec);
   void fail_header();
   void check_header();
-  void check_unused(size_t unused);
+  void check_unused(std::string_view unused);
   size_t put_once(std::string_view bytes);
   size_t skip_empty_lines(std::string_view bytes) const;
   bool wants(std::string_view bytes) const;
@@ -128,10 +128,12 @@ void RequestParser::State::fail_header() {
 }
 
 // Of a start line, a field, a chunk's line and a trailer Beast wants the whole before it takes it.
-void RequestParser::State::check_unused(size_t unused) {
+// After a version of less than eight characters it would wait for more for ever.
+void RequestParser::State::check_unused(std::string_view unused) {
   if (!collector.is_header_done()) {
-    if (header_bytes + unused >= limits.max_header_bytes) fail_header();
-  } else if (unused > limits.max_header_bytes) {
+    if (header_bytes + unused.size() >= limits.max_header_bytes) return fail_header();
+    if (unused.find("\r\n\r\n") != unused.npos) fail_as(beast_http::error::bad_version);
+  } else if (unused.size() > limits.max_header_bytes) {
     fail(400, "A chunk's line or trailer is too long.");
   }
 }
@@ -178,7 +180,7 @@ size_t RequestParser::put(std::string_view bytes) {
   while (!state_->stuck && state_->wants(bytes.substr(used))) {
     used += state_->put_once(bytes.substr(used));
   }
-  if (state_->stuck && !state_->failure) state_->check_unused(bytes.size() - used);
+  if (state_->stuck && !state_->failure) state_->check_unused(bytes.substr(used));
   return used;
 }
 

@@ -196,6 +196,10 @@ TEST(RequestParserTest, AFoldedLineIsPartOfItsField) {
   EXPECT_EQ(parser.take().header("A"), "b Transfer-Encoding: chunked");
 }
 
+TEST(RequestParserTest, AShortVersionIsRefusedHoweverItIsCut) {
+  for (size_t step = 1; step < 16; ++step) EXPECT_EQ(status_of("GET / H2\r\n\r\n", {}, step), 400);
+}
+
 TEST(RequestParserTest, SaysWhatIsWrong) {
   RequestParser parser({});
   feed(parser, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 33554433\r\n\r\n", 1 << 20);

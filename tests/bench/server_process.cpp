@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ namespace {
 
 [[noreturn]] void become(const std::vector<std::string>& command, int cpu, int log) {
   if (cpu >= 0) stay_on_cpu(cpu);
+  prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that is stopped leaves no server behind
   dup2(log, STDERR_FILENO);
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));

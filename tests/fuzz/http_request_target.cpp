@@ -34,6 +34,7 @@ struct Asked {
 Asked requests_in(std::string_view bytes) {
   Asked asked;
   while (!bytes.empty()) {
+    while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);  // empty lines before a request
     RequestParser parser(kLimits);
     const bool has_header = bytes.find("\r\n\r\n") != bytes.npos;
     bytes.remove_prefix(parser.put(bytes));
