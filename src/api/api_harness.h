@@ -22,6 +22,7 @@
 #include "http/http.h"
 #include "http/router.h"
 #include "http/sse.h"
+#include "http/target.h"
 #include "tests/support/tiny_checkpoint.h"
 
 namespace glint {
@@ -174,11 +175,17 @@ class ApiHarness {
   void say(std::string_view text) { script_ = tokenizer.encode(text); }
   void say_ids(std::vector<TokenId> ids) { script_ = std::move(ids); }
 
-  std::shared_ptr<FakeExchange> send(std::string method, std::string path, std::string body) {
+  std::shared_ptr<FakeExchange> send(std::string method, std::string_view target,
+                                     std::string body) {
     HttpRequest request;
     request.method = std::move(method);
-    request.path = std::move(path);
+    Target parsed = *parse_target(target);
+    request.path = std::move(parsed.path);
+    request.query = std::move(parsed.query);
     request.body = std::move(body);
+    return send(std::move(request));
+  }
+  std::shared_ptr<FakeExchange> send(HttpRequest request) {
     request.received_s = clock_.now_s();
     auto exchange = std::make_shared<FakeExchange>(std::move(request));
     router_.route(exchange);

@@ -8,7 +8,7 @@ namespace glint {
 namespace {
 
 OutputParserOptions parser_options(const ServerContext& context, const ChatRequest& request,
-                                   const RenderedPrompt& prompt) {
+                                   const ChatPrompt& prompt) {
   return {.parse_reasoning = context.options.parse_reasoning && request.separate_reasoning,
           .parse_tool_calls = context.options.parse_tool_calls && !request.tools.empty(),
           .starts_in_reasoning = prompt.opens_thinking,
@@ -25,13 +25,18 @@ Result<void> check_takes_messages(const ServerContext& context) {
                "messages"};
 }
 
-Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
-                        const ChatRequest& request, const MakeChatWriter& make_writer) {
+Result<ChatPrompt> make_chat_prompt(const ServerContext& context, const ChatRequest& request) {
   const RenderedPrompt prompt =
       TRY(render_chat(request.messages, request.tools, request.template_options));
-  std::vector<TokenId> ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context));
-  std::vector<GenerateRequest> requests =
-      TRY(make_requests({std::move(ids)}, request.params, std::nullopt, "messages", context));
+  return ChatPrompt{.ids = TRY(encode_prompt(prompt.text, prompt.control, "messages", context)),
+                    .opens_thinking = prompt.opens_thinking};
+}
+
+Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>& exchange,
+                        const ChatRequest& request, const MakeChatWriter& make_writer) {
+  ChatPrompt prompt = TRY(make_chat_prompt(context, request));
+  std::vector<GenerateRequest> requests = TRY(
+      make_requests({std::move(prompt.ids)}, request.params, std::nullopt, "messages", context));
   return Answer::start(context, exchange, std::move(requests), {request.params.text}, {request.id},
                        make_writer(parser_options(context, request, prompt)));
 }

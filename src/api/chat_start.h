@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "api/chat_request.h"
 #include "api/stream.h"
@@ -13,6 +14,15 @@ namespace glint {
 
 // The Error says that this server has no tokenizer. To be asked before a body is parsed.
 Result<void> check_takes_messages(const ServerContext& context);
+
+// What the model is given.
+struct ChatPrompt {
+  std::vector<TokenId> ids;
+  bool opens_thinking = false;  // the answer starts inside reasoning
+};
+
+// Renders and encodes `request`.
+Result<ChatPrompt> make_chat_prompt(const ServerContext& context, const ChatRequest& request);
 
 // Makes the writer of an answer whose every choice is parsed as `parser` says.
 using MakeChatWriter =

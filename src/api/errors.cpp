@@ -70,6 +70,7 @@ HttpResponse error_response(int status, const std::string& message) {
 std::string stream_error(const Error& error) {
   Json object = error_object(http_status(error.code), error.message, error.param);
   object["object"] = "error";
+  object["retryable"] = error.code == ErrorCode::kOverloaded;
   return to_json_text(Json{{"error", std::move(object)}});
 }
 

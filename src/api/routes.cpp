@@ -10,6 +10,8 @@
 #include "api/operator/loads.h"
 #include "api/operator/status.h"
 #include "api/operator/unsupported.h"
+#include "api/text/parse_output.h"
+#include "api/text/tokenize.h"
 #include "web/pages.h"
 
 namespace glint {
@@ -27,6 +29,12 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "/v1/completions", handle_completions},
     {"POST", "/generate", handle_generate},
     {"PUT", "/generate", handle_generate},
+    {"POST", "/tokenize", handle_tokenize},
+    {"POST", "/v1/tokenize", handle_tokenize},
+    {"POST", "/detokenize", handle_detokenize},
+    {"POST", "/v1/detokenize", handle_detokenize},
+    {"POST", "/parse_function_call", handle_parse_function_call},
+    {"POST", "/separate_reasoning", handle_separate_reasoning},
     {"GET", "/v1/models", handle_models},
     {"GET", "/v1/models/{id}", handle_model},
     {"GET", "/health", handle_health},

@@ -1,44 +1,51 @@
 #include "api/running_requests.h"
 
+#include <map>
+#include <mutex>
 #include <set>
 #include <utility>
 
 namespace glint {
 
+struct RunningRequests::Names {
+  std::mutex mutex;
+  std::multimap<std::string, RequestId, std::less<>> ids;  // guarded by mutex
+};
+
 RunningRequests::Entry::Entry(RunningRequests& registry, RequestId id,
                               std::vector<std::string> names)
-    : registry_(&registry), id_(id), names_(std::move(names)) {
-  std::lock_guard lock(registry.mutex_);
-  for (const std::string& name : names_) registry.ids_.emplace(name, id);
+    : registered_(registry.names_), id_(id), names_(std::move(names)) {
+  std::lock_guard lock(registered_->mutex);
+  for (const std::string& name : names_) registered_->ids.emplace(name, id);
 }
 
-RunningRequests::Entry::Entry(Entry&& other) noexcept
-    : registry_(std::exchange(other.registry_, nullptr)),
-      id_(other.id_),
-      names_(std::move(other.names_)) {}
-
 RunningRequests::Entry& RunningRequests::Entry::operator=(Entry&& other) noexcept {
-  std::swap(registry_, other.registry_);
+  std::swap(registered_, other.registered_);
   std::swap(id_, other.id_);
   std::swap(names_, other.names_);
   return *this;
 }
 
 void RunningRequests::Entry::release() {
-  if (registry_ == nullptr) return;
-  RunningRequests& registry = *std::exchange(registry_, nullptr);
-  std::lock_guard lock(registry.mutex_);
+  const std::shared_ptr<Names> registered = std::exchange(registered_, nullptr);
+  if (registered == nullptr) return;
+  std::lock_guard lock(registered->mutex);
   for (const std::string& name : names_) {
-    auto [it, end] = registry.ids_.equal_range(name);
+    auto [it, end] = registered->ids.equal_range(name);
     while (it != end && it->second != id_) ++it;
-    if (it != end) registry.ids_.erase(it);
+    if (it != end) registered->ids.erase(it);
   }
 }
 
+RunningRequests::RunningRequests() : names_(std::make_shared<Names>()) {}
+
+RunningRequests::~RunningRequests() = default;
+
 std::vector<RequestId> RunningRequests::find(std::string_view prefix) const {
   std::set<RequestId> found;
-  std::lock_guard lock(mutex_);
-  for (auto it = ids_.lower_bound(prefix); it != ids_.end() && it->first.starts_with(prefix); ++it)
+  std::lock_guard lock(names_->mutex);
+  const auto& ids = names_->ids;
+  for (auto it = ids.lower_bound(prefix); it != ids.end() && it->first.starts_with(prefix); ++it)
     found.insert(it->second);
   return {found.begin(), found.end()};
 }
