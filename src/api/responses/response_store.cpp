@@ -7,7 +7,8 @@
 namespace glint {
 namespace {
 
-// What an entry takes beside its texts: list and map nodes, with room to spare.
+// What an entry takes beside its texts: list and map nodes, with room to spare. An item's id stands
+// in two of them.
 constexpr size_t kEntryBytes = 512;
 constexpr size_t kItemBytes = 192;
 
@@ -22,7 +23,9 @@ std::optional<Json> item_in(const std::string& items_json, const char* within,
 }  // namespace
 
 size_t ResponseStore::Entry::num_bytes() const {
-  return kEntryBytes + body.size() + input.size() + events.size() + item_ids.size() * kItemBytes;
+  size_t bytes = kEntryBytes + body.size() + input.size() + events.size();
+  for (const std::string& item_id : item_ids) bytes += kItemBytes + 2 * item_id.size();
+  return bytes;
 }
 
 Result<void> ResponseStore::check_room() const {
