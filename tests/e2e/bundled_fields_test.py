@@ -131,3 +131,11 @@ def test_a_raw_completion_goes_on(client):
     prompt = f"[gMASK]<sop><|user|>{SUM}<|assistant|></think>"
     text = client.completions.create(model="m", prompt=prompt, temperature=0, max_tokens=200).choices[0].text
     assert text == ask(client, [user(SUM)], NO_THINKING).choices[0].message.content
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_only_allowed_tools_are_called(client, mode):
+    allowed = {"mode": mode, "tools": [{"type": "function", "function": {"name": "get_time"}}]}
+    choice = ask(client, [user("What's the weather in Paris?")], tools=ALL,
+                 tool_choice={"type": "allowed_tools", "allowed_tools": allowed}).choices[0]
+    assert [name for name, _ in calls_of(choice.message.tool_calls)] == ["get_time"]
