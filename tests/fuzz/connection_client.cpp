@@ -16,7 +16,8 @@ ConnectionClient::ConnectionClient(std::shared_ptr<ServerCore> core, Engine& eng
   CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) == 0, "no pair of sockets");
   socket_ = ends[0];
   Socket socket(boost::asio::make_strand(core_->io), boost::asio::ip::tcp::v4(), ends[1]);
-  const auto connection = std::make_shared<Connection>(core_, std::move(socket), false);
+  const auto connection = std::make_shared<Connection>(core_, std::move(socket), /*tls=*/nullptr,
+                                                       /*overloaded=*/false);
   connection_ = connection;
   connection->start();
   settle();

@@ -25,7 +25,7 @@ std::string lower(std::string text) {
 // The files that pages consist of are no API, nor is what will never be supported.
 std::set<std::string> served_operations(ApiHarness& api) {
   std::set<std::string> operations;
-  for (const Router::Route& route : make_router(api.context).routes())
+  for (const Router::Route& route : api.router().routes())
     if (!route.path.starts_with("/web/")) operations.insert(lower(route.method) + " " + route.path);
   for (const std::string_view path : unsupported_paths()) operations.erase(cat("post ", path));
   return operations;
