@@ -71,7 +71,7 @@ class ScriptedRunner final : public ModelRunner {
     if (slot.num_logprobs < 0) return token;
     token.logprobs = TokenLogprobs{.chosen = -0.1f, .top = {}};
     for (int i = 0; i < slot.num_logprobs; ++i)
-      token.logprobs->top.emplace_back(token.id, -0.1f - static_cast<float>(i));
+      token.logprobs->top.emplace_back(token.id + i, -0.1f - static_cast<float>(i));
     return token;
   }
 

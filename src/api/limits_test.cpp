@@ -266,6 +266,12 @@ TEST(LimitsTest, SequencesThatScorePromptsCountAsAnswers) {
   EXPECT_EQ(over->status, 400);
   EXPECT_THAT(over->body, HasSubstr("asks for 1026 answers"));
   EXPECT_EQ(Json::parse(over->body)["param"], "logprob_start_len");
+}
+
+TEST(LimitsTest, OfPromptTokensThatACompletionEchoes) {
+  SchedulerLimits limits = ApiHarness::default_limits();
+  limits.context_length = 4096;
+  ApiHarness api(limits);
   const auto echo = [&](size_t num_tokens) {
     return api.post(kText, {{"prompt", list(num_tokens, 5)}, {"echo", true}, {"logprobs", 0}});
   };

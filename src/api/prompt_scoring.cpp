@@ -4,20 +4,25 @@
 
 namespace glint {
 
-Result<void> check_scored(std::span<const TokenId> forced, std::string_view param,
-                          const ServerContext& context) {
-  const auto refuse = [&](std::string message) {
-    return Error{ErrorCode::kInvalidRequest, std::move(message), std::string(param)};
-  };
-  if (forced.size() > kMaxScoredTokens)
-    return refuse(cat(param, " asks for the log-probabilities of ", forced.size(),
-                      " prompt tokens; at most ", kMaxScoredTokens, " are allowed."));
+Result<void> check_have_tokens(std::span<const TokenId> ids, std::string_view param,
+                               const ServerContext& context) {
   const int num_tokens =
       context.tokenizer ? context.tokenizer->num_tokens() : context.config.vocab_size;
-  const auto without = std::ranges::find_if(forced, [&](TokenId id) { return id >= num_tokens; });
-  if (without == forced.end()) return {};
-  return refuse(cat(param, " asks for the log-probability of ", *without,
-                    ", which stands for no token; expected ids below ", num_tokens, "."));
+  const auto without = std::ranges::find_if(ids, [&](TokenId id) { return id >= num_tokens; });
+  if (without == ids.end()) return {};
+  return Error{ErrorCode::kInvalidRequest,
+               cat(param, " asks for the log-probability of ", *without,
+                   ", which stands for no token; expected ids below ", num_tokens, "."),
+               std::string(param)};
+}
+
+Result<void> check_scored(std::span<const TokenId> forced, std::string_view param,
+                          const ServerContext& context) {
+  if (forced.size() <= kMaxScoredTokens) return check_have_tokens(forced, param, context);
+  return Error{ErrorCode::kInvalidRequest,
+               cat(param, " asks for the log-probabilities of ", forced.size(),
+                   " prompt tokens; at most ", kMaxScoredTokens, " are allowed."),
+               std::string(param)};
 }
 
 GenerateRequest scoring_request(const SharedTokens& prompt, int num_logprobs,

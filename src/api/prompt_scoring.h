@@ -14,7 +14,10 @@ namespace glint {
 
 inline constexpr size_t kMaxScoredTokens = kMaxTriggerIds;
 
-// kInvalidRequest about `param` if `forced` are too many, or one of them has no token.
+// kInvalidRequest about `param` if one of `ids` stands for no token.
+Result<void> check_have_tokens(std::span<const TokenId> ids, std::string_view param,
+                               const ServerContext& context);
+// And if `forced` are too many for one sequence.
 Result<void> check_scored(std::span<const TokenId> forced, std::string_view param,
                           const ServerContext& context);
 

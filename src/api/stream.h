@@ -95,7 +95,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   AnswerMetrics metrics_;
   bool came_since_ping_ = false;  // something was delivered
 
-  std::mutex mutex_;  // what the engine thread and the strand share:
+  std::mutex mutex_;                                 // what the engine thread and the strand share:
   std::vector<std::optional<TokenEvent>> incoming_;  // by choice
   bool drain_posted_ = false;
 };

@@ -270,7 +270,7 @@ def test_the_request_log_has_a_line_each_and_no_bodies(start):
     server.request("GET", "/no%0ainfo%20forged%1b[2J")
     assert server.stop() == 0
     log = server.stderr()
-    assert 'request method=POST path=/v1/chat/completions status=200' in log
+    assert 'http method=POST path=/v1/chat/completions status=200' in log
     assert "request_id=id-123" in log and "secret-body" not in log
     assert "\ninfo forged" not in log and "\x1b" not in log and "\\x0a" in log
 

@@ -5,6 +5,7 @@
 
 #include "api/native/generate.h"
 #include "api/native/prompt_scores.h"
+#include "api/prompt_scoring.h"
 #include "api/prompts.h"
 
 namespace glint {
@@ -146,6 +147,10 @@ Result<void> set_prompts(const RawPrompts& raw, const ServerContext& context,
     prompt.ids = std::move(ids[i]);
     std::optional<int>& begin = prompt.logprobs.prompt_begin;
     if (begin && *begin >= static_cast<int>(prompt.ids.size())) begin.reset();
+    if (begin) {
+      const auto scored = std::span<const TokenId>(prompt.ids).subspan(*begin);
+      TRY(check_have_tokens(scored, "logprob_start_len", context));
+    }
   }
   return {};
 }
