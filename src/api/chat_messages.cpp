@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "api/chat_request.h"
 #include "base/planted_bug.h"
@@ -135,7 +136,8 @@ Result<void> check_tool(const Json& tool, const std::string& path) {
 Result<Message> parse_chat_message(const RequestFields& fields) { return parse_message(fields); }
 
 Result<Message> parse_tool_result(const RequestFields& fields, std::string_view name) {
-  return Message{.role = "tool", .content = TRY(parse_content(fields, name, true))};
+  Json content = TRY(parse_content(fields, name, true));
+  return Message{.role = "tool", .content = std::move(content)};
 }
 
 Result<Json> parse_call_arguments(const RequestFields& function) {

@@ -106,7 +106,8 @@ Json text_part(std::string text) { return Json{{"type", "text"}, {"text", std::m
 Result<Message> parse_tool_result(const Block& block) {
   TRY(required_text(block.fields, "tool_use_id"));
   TRY(block.fields.boolean("is_error"));
-  return Message{.role = "tool", .content = TRY(text_of(block.fields, "content"))};
+  std::string content = TRY(text_of(block.fields, "content"));
+  return Message{.role = "tool", .content = std::move(content)};
 }
 
 Result<void> add_user_turn(const RequestFields& fields, std::vector<Message>& messages) {
@@ -170,7 +171,8 @@ Result<void> add_turn(const RequestFields& fields, std::vector<Message>& message
   if (content == nullptr || !(content->is_string() || content->is_array()))
     return fields.refuse("content", "a string or an array of blocks");
   if (content->is_string() || role == "system") {
-    messages.push_back({.role = role, .content = TRY(text_of(fields, "content"))});
+    std::string text = TRY(text_of(fields, "content"));
+    messages.push_back({.role = role, .content = std::move(text)});
   } else if (role == "user") {
     TRY(add_user_turn(fields, messages));
   } else {

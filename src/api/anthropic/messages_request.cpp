@@ -53,7 +53,8 @@ Result<Json> openai_choice(const RequestFields& choice) {
 }
 
 Result<void> parse_tool_use(const RequestFields& fields, ChatRequest& request) {
-  Json openai = {{"tools", TRY(parse_tool_list(fields))}};
+  Json openai = Json::object();
+  openai["tools"] = TRY(parse_tool_list(fields));
   if (const Json* choice = TRY(fields.object("tool_choice"))) {
     const RequestFields nested(*choice, "tool_choice");
     openai["tool_choice"] = TRY(openai_choice(nested));

@@ -10,7 +10,8 @@ namespace {
 
 // `strict` asks for a grammar; the model is not told of it.
 Result<Tool> parse_function(const RequestFields& fields) {
-  Json function = {{"name", TRY(fields.string("name")).value_or("")}};
+  Json function = Json::object();
+  function["name"] = TRY(fields.string("name")).value_or("");
   if (function["name"] == "") return fields.refuse("name", "a function's name");
   if (const auto description = TRY(fields.string("description")))
     function["description"] = *description;

@@ -104,8 +104,10 @@ Result<Json> detokenize(ServerContext& context, const HttpRequest& http) {
   const bool skip = TRY(fields.boolean("skip_special_tokens")).value_or(true);
   const Json* tokens = TRY(fields.array("tokens"));
   if (tokens == nullptr) return fields.refuse("tokens", "an array of token ids or of such arrays");
-  if (tokens->empty() || !(*tokens)[0].is_array())
-    return Json{{"text", TRY(decode(*tokens, "tokens", skip, context))}};
+  if (tokens->empty() || !(*tokens)[0].is_array()) {
+    Json text = TRY(decode(*tokens, "tokens", skip, context));
+    return Json{{"text", std::move(text)}};
+  }
   Json texts = Json::array();
   for (const Json& list : *tokens)
     texts.push_back(TRY(decode(list, cat("tokens[", texts.size(), "]"), skip, context)));
