@@ -136,6 +136,11 @@ class FakeExchange final : public Exchange {
   void disconnect() {
     if (const auto callback = std::exchange(gone_, nullptr)) callback();
   }
+  // What still waits for the connection holds its answer, and that the connection.
+  void drop() {
+    posted_.clear();
+    writable_ = gone_ = later_ = nullptr;
+  }
   size_t num_posted() const { return posted_.size(); }
 
   int status = 0;
@@ -162,6 +167,14 @@ class ApiHarness {
     context.tokenizer = tokenizer;
     context.stop_token_ids = {tiny_token_id("<|endoftext|>"), tiny_token_id("<|user|>")};
     context.limits = limits;
+  }
+
+  // A test need not wait for its answers.
+  ~ApiHarness() {
+    engine.stop();
+    engine.run();
+    for (const auto& exchange : sent_)
+      if (const auto open = exchange.lock()) open->drop();
   }
 
   static SchedulerLimits default_limits() {
@@ -191,6 +204,7 @@ class ApiHarness {
   std::shared_ptr<FakeExchange> send(HttpRequest request) {
     request.received_s = clock_.now_s();
     auto exchange = std::make_shared<FakeExchange>(std::move(request));
+    sent_.push_back(exchange);
     router_.route(exchange);
     return exchange;
   }
@@ -200,9 +214,7 @@ class ApiHarness {
     request.method = "GET";
     request.path = std::move(path);
     request.query = std::move(query);
-    auto exchange = std::make_shared<FakeExchange>(std::move(request));
-    router_.route(exchange);
-    return exchange;
+    return send(std::move(request));
   }
   std::shared_ptr<FakeExchange> post(std::string path, const Json& body) {
     return send("POST", std::move(path), body.dump());
@@ -255,6 +267,7 @@ class ApiHarness {
 
  private:
   Router router_;
+  std::vector<std::weak_ptr<FakeExchange>> sent_;
 };
 
 inline Json user_says(std::string_view text) {
