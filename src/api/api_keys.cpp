@@ -70,8 +70,13 @@ Admission ApiKeys::admit(Access access, const HttpRequest& request) const {
   if (access == Access::kOpen || (keys->user.empty() && !admin_only)) return Admission::kAdmitted;
   const Digest bearer = digest(bearer_token(request.header("Authorization")));
   const Digest x_api_key = digest(request.header("x-api-key"));
-  const bool is_admin = contains(keys->admin, bearer) | contains(keys->admin, x_api_key);
-  const bool is_user = contains(keys->user, bearer) | contains(keys->user, x_api_key);
+  // All are compared, whatever the first said.
+  const bool bearer_is_admin = contains(keys->admin, bearer);
+  const bool x_api_key_is_admin = contains(keys->admin, x_api_key);
+  const bool bearer_is_user = contains(keys->user, bearer);
+  const bool x_api_key_is_user = contains(keys->user, x_api_key);
+  const bool is_admin = bearer_is_admin || x_api_key_is_admin;
+  const bool is_user = bearer_is_user || x_api_key_is_user;
   if (is_admin || (is_user && !admin_only)) return Admission::kAdmitted;
   return is_user ? Admission::kForbidden : Admission::kUnauthorized;
 }
