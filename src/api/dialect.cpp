@@ -2,30 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/anthropic/errors.h"
 #include "api/errors.h"
 #include "base/json.h"
 
 namespace glint {
 namespace {
-
-const char* anthropic_type(int status) {
-  switch (status) {
-    case 401:
-      return "authentication_error";
-    case 403:
-      return "permission_error";
-    case 404:
-      return "not_found_error";
-    case 413:
-      return "request_too_large";
-    case 429:
-      return "rate_limit_error";
-    case 503:
-      return "overloaded_error";
-    default:
-      return status < 500 ? "invalid_request_error" : "api_error";
-  }
-}
 
 HttpResponse json_response(int status, const Json& body) {
   return {.status = status, .body = to_json_text(body)};
@@ -39,25 +21,30 @@ HttpResponse native_response(int status, const std::string& message) {
   return json_response(status, body);
 }
 
-}  // namespace
+enum class PathDialect {
+  kOpenAi,     // /v1/…
+  kAnthropic,  // /v1/messages…
+  kOllama,     // /api/…
+  kNative,     // SGLang's, and what operators ask
+};
 
-Dialect dialect_of(std::string_view path) {
-  if (path == "/v1/messages" || path.starts_with("/v1/messages/")) return Dialect::kAnthropic;
-  if (path.starts_with("/v1/")) return Dialect::kOpenAi;
-  return path.starts_with("/api/") ? Dialect::kOllama : Dialect::kNative;
+PathDialect dialect_of(std::string_view path) {
+  if (path == "/v1/messages" || path.starts_with("/v1/messages/")) return PathDialect::kAnthropic;
+  if (path.starts_with("/v1/")) return PathDialect::kOpenAi;
+  return path.starts_with("/api/") ? PathDialect::kOllama : PathDialect::kNative;
 }
+
+}  // namespace
 
 HttpResponse refusal_response(std::string_view path, int status, const std::string& message) {
   switch (dialect_of(path)) {
-    case Dialect::kAnthropic:
-      return json_response(
-          status,
-          {{"type", "error"}, {"error", {{"type", anthropic_type(status)}, {"message", message}}}});
-    case Dialect::kOllama:
+    case PathDialect::kAnthropic:
+      return anthropic_error_response(status, message);
+    case PathDialect::kOllama:
       return json_response(status, {{"error", message}});
-    case Dialect::kNative:
+    case PathDialect::kNative:
       return native_response(status, message);
-    case Dialect::kOpenAi:
+    case PathDialect::kOpenAi:
       break;
   }
   return error_response(status, message);

@@ -9,15 +9,6 @@
 
 namespace glint {
 
-enum class Dialect {
-  kOpenAi,     // /v1/…
-  kAnthropic,  // /v1/messages…
-  kOllama,     // /api/…
-  kNative,     // SGLang's, and what operators ask
-};
-
-Dialect dialect_of(std::string_view path);
-
 // What is refused before a handler has it (no key, too large, no such path …), as the path's
 // clients read it. OpenAI's: api/errors.h; Anthropic's: {"type": "error", "error": {"type",
 // "message"}}; Ollama's: {"error": "…"}. SGLang's own endpoints name a missing key as {"error":

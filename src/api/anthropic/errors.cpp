@@ -28,15 +28,23 @@ const char* error_type(int status) {
   }
 }
 
+std::string error_text(int status, const std::string& message) {
+  const Json object = {{"type", error_type(status)}, {"message", message}};
+  return to_json_text(Json{{"type", "error"}, {"error", object}});
+}
+
 }  // namespace
 
+HttpResponse anthropic_error_response(int status, const std::string& message) {
+  return {.status = status, .body = error_text(status, message)};
+}
+
 HttpResponse anthropic_error_response(const Error& error) {
-  return {.status = http_status(error.code), .body = anthropic_error_text(error)};
+  return anthropic_error_response(http_status(error.code), error.message);
 }
 
 std::string anthropic_error_text(const Error& error) {
-  const Json object = {{"type", error_type(http_status(error.code))}, {"message", error.message}};
-  return to_json_text(Json{{"type", "error"}, {"error", object}});
+  return error_text(http_status(error.code), error.message);
 }
 
 }  // namespace glint

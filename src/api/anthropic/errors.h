@@ -11,6 +11,7 @@
 namespace glint {
 
 HttpResponse anthropic_error_response(const Error& error);
+HttpResponse anthropic_error_response(int status, const std::string& message);
 
 // The data of the event `error`, which ends a stream after it began.
 std::string anthropic_error_text(const Error& error);
