@@ -125,7 +125,7 @@ TEST(AccessTest, TheSchemeIsBearerInAnyCase) {
 TEST(AccessTest, EitherHeaderMayHoldTheKey) {
   ApiHarness api;
   api.context.keys.set({.user = {"k"}, .admin = {}});
-  HttpFields both = bearer("placeholder");
+  HttpFields both = bearer("some-key");
   both.emplace_back("X-Api-Key", "k");
   EXPECT_EQ(api.send("GET", "/v1/models", "", both)->status, 200);
 }

@@ -126,6 +126,17 @@ TEST(MetricsTest, ScoringAPromptIsNoRequest) {
   EXPECT_EQ(value_of(api, "sglang:prompt_tokens_total"), meta["prompt_tokens"]);
 }
 
+TEST(MetricsTest, NorIsThatOfAnEchoedPrompt) {
+  ApiHarness api;
+  api.say("one two");
+  const Json answer = api.ask(
+      kText, {{"prompt", "a prompt to score"}, {"echo", true}, {"logprobs", 0}, {"max_tokens", 2}});
+  ASSERT_GT(answer["choices"][0]["logprobs"]["token_logprobs"].size(), 3u);
+  EXPECT_EQ(value_of(api, "sglang:num_requests_total"), 1);
+  EXPECT_EQ(value_of(api, "sglang:generation_tokens_total"), 2);
+  EXPECT_EQ(value_of(api, "sglang:prompt_tokens_total"), answer["usage"]["prompt_tokens"]);
+}
+
 TEST(MetricsTest, AClientThatLeavesAborts) {
   ApiHarness api;
   api.say(std::string(200, 'q'));

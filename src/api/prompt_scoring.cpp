@@ -25,16 +25,17 @@ Result<void> check_scored(std::span<const TokenId> forced, std::string_view para
                std::string(param)};
 }
 
-GenerateRequest scoring_request(const SharedTokens& prompt, int num_logprobs,
-                                const GenerationParams& params) {
-  const std::span<const TokenId> ids = prompt;
+GenerateRequest scoring_request(std::span<const TokenId> ids, size_t begin, size_t end,
+                                int num_logprobs, const GenerationParams& params) {
+  const auto at = [&](size_t i) { return ids.begin() + static_cast<ptrdiff_t>(i); };
   GenerateRequest request;
-  request.prompt = {ids.front()};
-  request.max_tokens = static_cast<int>(ids.size()) - 1;
+  request.prompt = std::vector<TokenId>(ids.begin(), at(begin));
+  request.max_tokens = static_cast<int>(end - begin);
   request.sampling.num_logprobs = num_logprobs;
-  request.triggers = {{.after_tokens = 0, .forced_ids = {ids.begin() + 1, ids.end()}}};
+  request.triggers = {{.after_tokens = 0, .forced_ids = {at(begin), at(end)}}};
   request.priority = params.priority;
   request.cache_namespace = params.cache_namespace;
+  request.scores_prompt = true;
   return request;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 // Log-probabilities of a prompt's tokens. The engine gives those of what it answers, so it is made
-// to answer the prompt: its first token, and all others forced, one a step.
+// to answer the prompt: from its beginning on, what follows is forced, one token a step.
 
 #include <string_view>
 
@@ -21,9 +21,9 @@ Result<void> check_have_tokens(std::span<const TokenId> ids, std::string_view pa
 Result<void> check_scored(std::span<const TokenId> forced, std::string_view param,
                           const ServerContext& context);
 
-// The request whose output tokens are `prompt`'s from the second on, which have passed
-// check_scored(). `prompt` has at least two.
-GenerateRequest scoring_request(const SharedTokens& prompt, int num_logprobs,
-                                const GenerationParams& params);
+// The request whose output tokens are ids[begin] to ids[end - 1], which have tokens; 0 < begin <
+// end, and at most kMaxScoredTokens of them.
+GenerateRequest scoring_request(std::span<const TokenId> ids, size_t begin, size_t end,
+                                int num_logprobs, const GenerationParams& params);
 
 }  // namespace glint

@@ -5,9 +5,11 @@
 #include <span>
 #include <utility>
 
+#include "api/prompt_scoring.h"
+
 namespace glint {
 
-static_assert(kScorePieceTokens <= kMaxTriggerIds);
+static_assert(kScorePieceTokens <= kMaxScoredTokens);
 
 size_t num_score_pieces(const NativePrompt& prompt) {
   if (!prompt.logprobs.prompt_begin) return 0;
@@ -24,17 +26,7 @@ std::vector<GenerateRequest> score_requests(const NativePrompt& prompt) {
     const size_t begin =
         static_cast<size_t>(*prompt.logprobs.prompt_begin) + 1 + piece * kScorePieceTokens;
     const size_t end = std::min(ids.size(), begin + kScorePieceTokens);
-    GenerateRequest request;
-    request.prompt = std::vector<TokenId>(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(begin));
-    request.max_tokens = static_cast<int>(end - begin);
-    request.sampling.num_logprobs = prompt.logprobs.num_top;
-    request.triggers = {{.after_tokens = 0,
-                         .forced_ids = {ids.begin() + static_cast<ptrdiff_t>(begin),
-                                        ids.begin() + static_cast<ptrdiff_t>(end)}}};
-    request.priority = prompt.params.priority;
-    request.cache_namespace = prompt.params.cache_namespace;
-    request.scores_prompt = true;
-    requests.push_back(std::move(request));
+    requests.push_back(scoring_request(ids, begin, end, prompt.logprobs.num_top, prompt.params));
   }
   return requests;
 }

@@ -18,9 +18,9 @@ Result<void> add_scoring(const CompletionRequest& request, const ServerContext& 
   const int num_logprobs = std::max(request.prompt_logprobs.value_or(0),
                                     request.echo ? request.logprobs.value_or(0) : 0);
   for (const size_t i : request.scored_prompts()) {
-    const SharedTokens& prompt = request.prompts[i];
-    TRY(check_scored(std::span<const TokenId>(prompt).subspan(1), param, context));
-    requests.push_back(scoring_request(prompt, num_logprobs, request.params));
+    const std::span<const TokenId> ids = request.prompts[i];
+    TRY(check_scored(ids.subspan(1), param, context));
+    requests.push_back(scoring_request(ids, 1, ids.size(), num_logprobs, request.params));
   }
   return {};
 }
