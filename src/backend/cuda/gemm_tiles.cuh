@@ -165,7 +165,8 @@ __device__ void plan_tiles(const Problem& p, Tail& tail) {
     int rows = p.max_rows;
     if (p.begin != nullptr) {
       const int begin = p.begin[g], end = p.begin[g + 1];
-      tail.row_begin[g] = begin, tail.row_begin[g + 1] = end;  // the next thread writes the same
+      tail.row_begin[g] = begin;
+      if (g == p.groups - 1) tail.row_begin[p.groups] = end;
       rows = end - begin;
     }
     tile_begin[g + 1] = p.feature_tiles * ((rows + S::kTileRows - 1) / S::kTileRows);
