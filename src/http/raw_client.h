@@ -18,7 +18,51 @@
 
 namespace glint {
 
-class RawClient {
+// What comes from a server, piece by piece.
+class TextReader {
+ public:
+  virtual ~TextReader() = default;
+
+  // Everything up to and with `end`; what there was, if the stream ends before.
+  std::string read_until(std::string_view end) {
+    size_t at = received_.find(end);
+    while (at == std::string::npos && receive()) at = received_.find(end);
+    return take(at == std::string::npos ? received_.size() : at + end.size());
+  }
+  std::string read_size(size_t size) {
+    while (received_.size() < size && receive()) continue;
+    return take(std::min(size, received_.size()));
+  }
+  std::string read_to_end() {
+    while (receive()) continue;
+    return take(received_.size());
+  }
+  // One response with Content-Length or without a body: its head and body.
+  std::string read_response() {
+    std::string head = read_until("\r\n\r\n");
+    const size_t length = head.find("Content-Length: ");
+    if (length == std::string::npos) return head;
+    return head + read_size(std::strtoull(head.c_str() + length + 16, nullptr, 10));
+  }
+
+ protected:
+  TextReader() = default;
+  TextReader(TextReader&&) = default;
+
+  // Appends what comes next to received_. False if nothing more does.
+  virtual bool receive() = 0;
+
+  std::string received_;
+
+ private:
+  std::string take(size_t size) {
+    std::string taken = received_.substr(0, size);
+    received_.erase(0, size);
+    return taken;
+  }
+};
+
+class RawClient final : public TextReader {
  public:
   RawClient() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const timeval patience{.tv_sec = 20, .tv_usec = 0};
@@ -27,9 +71,9 @@ class RawClient {
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
   explicit RawClient(uint16_t port) : RawClient() { connect(port); }
-  ~RawClient() { close(); }
+  ~RawClient() override { close(); }
   RawClient(RawClient&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), received_(std::move(other.received_)) {}
+      : TextReader(std::move(other)), fd_(std::exchange(other.fd_, -1)) {}
   RawClient& operator=(RawClient&&) = delete;
 
   void connect(uint16_t port) {
@@ -66,44 +110,16 @@ class RawClient {
     close();
   }
 
-  // Everything up to and with `end`; what there was, if the stream ends before.
-  std::string read_until(std::string_view end) {
-    size_t at = received_.find(end);
-    while (at == std::string::npos && receive()) at = received_.find(end);
-    return take(at == std::string::npos ? received_.size() : at + end.size());
-  }
-  std::string read_size(size_t size) {
-    while (received_.size() < size && receive()) continue;
-    return take(std::min(size, received_.size()));
-  }
-  std::string read_to_end() {
-    while (receive()) continue;
-    return take(received_.size());
-  }
-  // One response with Content-Length or without a body: its head and body.
-  std::string read_response() {
-    std::string head = read_until("\r\n\r\n");
-    const size_t length = head.find("Content-Length: ");
-    if (length == std::string::npos) return head;
-    return head + read_size(std::strtoull(head.c_str() + length + 16, nullptr, 10));
-  }
-
  private:
-  bool receive() {
+  bool receive() override {
     std::array<char, 64 << 10> buffer;
     const ssize_t size = recv(fd_, buffer.data(), buffer.size(), 0);
     if (size < 0 && errno == EAGAIN) ADD_FAILURE() << "nothing came for 20 s after: " << received_;
     if (size > 0) received_.append(buffer.data(), static_cast<size_t>(size));
     return size > 0;
   }
-  std::string take(size_t size) {
-    std::string taken = received_.substr(0, size);
-    received_.erase(0, size);
-    return taken;
-  }
 
   int fd_;
-  std::string received_;
 };
 
 }  // namespace glint

@@ -8,6 +8,7 @@
 
 #include <array>
 
+#include "http/raw_client.h"
 #include "http/server_fixture.h"
 #include "http/tls_session.h"
 #include "http/tls_test_files.h"
@@ -23,7 +24,7 @@ using testing::StartsWith;
 using ContextPointer = std::shared_ptr<const TlsContext>;
 
 // A client that waits, for at most 20 s, wherever it has to.
-class TlsClient {
+class TlsClient final : public TextReader {
  public:
   TlsClient(uint16_t port, ContextPointer context, const std::string& host = "localhost")
       : context_(std::move(context)), fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -38,7 +39,7 @@ class TlsClient {
     while (wait(state)) state = session_->handshake();
     connected_ = state == IoState::kDone;
   }
-  ~TlsClient() { close(); }
+  ~TlsClient() override { close(); }
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
 
@@ -51,26 +52,6 @@ class TlsClient {
       bytes.remove_prefix(size);
       if (state != IoState::kDone && !wait(state)) return;
     }
-  }
-  // Until there is `end`, or no more comes.
-  std::string read_until(std::string_view end) {
-    while (received_.find(end) == std::string::npos && receive()) continue;
-    const size_t at = received_.find(end);
-    return take(at == std::string::npos ? received_.size() : at + end.size());
-  }
-  std::string read_size(size_t size) {
-    while (received_.size() < size && receive()) continue;
-    return take(std::min(size, received_.size()));
-  }
-  std::string read_to_end() {
-    while (receive()) continue;
-    return take(received_.size());
-  }
-  std::string read_response() {
-    std::string head = read_until("\r\n\r\n");
-    const size_t length = head.find("Content-Length: ");
-    if (length == std::string::npos) return head;
-    return head + read_size(std::strtoull(head.c_str() + length + 16, nullptr, 10));
   }
   bool ended_properly() const { return last_ == IoState::kEnd; }
   void close() {
@@ -85,25 +66,18 @@ class TlsClient {
     EXPECT_TRUE(ready) << "nothing happened for 20 s";
     return ready;
   }
-  bool receive() {
+  bool receive() override {
     std::array<char, 16 << 10> buffer;
     const auto [state, size] = session_->read(buffer);
     last_ = state;
     received_.append(buffer.data(), size);
     return state == IoState::kDone || wait(state);
   }
-  std::string take(size_t size) {
-    std::string taken = received_.substr(0, size);
-    received_.erase(0, size);
-    return taken;
-  }
-
   ContextPointer context_;
   int fd_;
   std::optional<TlsSession> session_;
   bool connected_ = false;
   IoState last_ = IoState::kDone;
-  std::string received_;
 };
 
 class TlsTest : public ServerTest {
