@@ -144,7 +144,7 @@ def test_counts_are_what_the_clients_saw(start):
 
 def test_who_leaves_is_an_abort_and_who_is_refused_is_none(start):
     server = start("--max-running-requests", 1, "--max-queued-requests", 1)
-    endless = {"text": "The sea", "sampling_params": {"ignore_eos": True, "max_new_tokens": 4000}}
+    endless = {"text": "The sea", "sampling_params": {"ignore_eos": True, "max_new_tokens": 8000}}
     running = Stream(server, "/generate", endless)
     next(running.events())
     waiting = Stream(server, "/generate", endless)

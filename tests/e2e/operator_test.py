@@ -9,7 +9,7 @@ from conftest import DEADLINE_S, Stream, wait_until
 
 
 def endless(rid, **more):
-    return {"text": "The sea", "rid": rid, "sampling_params": {"max_new_tokens": 4000, "ignore_eos": True}, **more}
+    return {"text": "The sea", "rid": rid, "sampling_params": {"max_new_tokens": 8000, "ignore_eos": True}, **more}
 
 
 def last_event(stream):

@@ -13,7 +13,7 @@ GENERATE = {"text": "The sea", "sampling_params": {"max_new_tokens": 8, "tempera
                                                    "ignore_eos": True}}
 
 
-def endless(tokens=4096):
+def endless(tokens=8000):
     return {"text": "The sea", "sampling_params": {"max_new_tokens": tokens, "ignore_eos": True}}
 
 
@@ -112,7 +112,7 @@ def test_a_full_queue_is_503(start):
 def test_a_client_that_leaves_frees_its_pages(server):
     server.wait_idle()
     stream = Stream(server, "/v1/completions",
-                    {"prompt": "The sea", "max_tokens": 4096, "n": 3, "ignore_eos": True})
+                    {"prompt": "The sea", "max_tokens": 8000, "n": 3, "ignore_eos": True})
     next(stream.events())
     assert server.metrics()["sglang:num_used_tokens"] > 0
     aborted = server.metrics()["sglang:num_aborted_requests_total"]
