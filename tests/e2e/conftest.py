@@ -13,7 +13,7 @@ import time
 import pytest
 
 BIN = pathlib.Path(os.environ["GLINT_BIN_DIR"])
-DEADLINE_S = 60  # of everything that is waited for; generous, for sanitizers
+DEADLINE_S = 120  # of everything that is waited for; generous, for sanitizers
 
 
 def wait_until(what, condition):
