@@ -20,10 +20,14 @@ def test_it_shows_what_runs(browser, start):
     wait_until("the plots have risen", lambda: risen(browser) >= {"Output", "Prompts", "KV cache", "Cache hits",
                                                                   "Time to first token", "Time between tokens"})
     assert browser.texts("#model") == ["glint-tiny"]
-    shown = dict(zip(browser.texts("#totals dt"), browser.texts("#totals dd")))
-    assert shown["requests ended"] == "3" and shown["KV rows"] == "1,024"
+    wait_until("all have ended there", lambda: totals(browser)["requests ended"] == "3")
+    assert totals(browser)["KV rows"] == "1,024"
     browser.all(".plot .area")[0].send_keys(Keys.ARROW_LEFT)
     assert browser.run("return document.querySelector('.plot .area').ariaLabel").startswith("Requests: running ")
+
+
+def totals(browser):
+    return dict(zip(browser.texts("#totals dt"), browser.texts("#totals dd")))
 
 
 def risen(browser):
