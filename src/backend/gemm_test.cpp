@@ -140,6 +140,52 @@ TEST_P(GemmTest, Experts) {
   }
 }
 
+// Where a backend begins an op before the one before it has ended: rounds of other rows, so of
+// other experts, in the same memory.
+TEST_P(GemmTest, ExpertsInOneGoAreThoseStepByStep) {
+  constexpr int kExperts = 64, kPerToken = 5, kAll = kExperts + 1, kIn = 256, kWidth = 128;
+  const Numbers router = weights(kExperts, kIn), gate_up = weights(kAll * 2 * kWidth, kIn);
+  const Numbers down = weights(kAll * kIn, kWidth), norm = filled_aligned(1, kIn);
+  Numbers bias(*backend_, NumberType::kF32, 1, kExperts, 0);
+  bias.fill(random_, 0.1f);
+  for (const int rows : {1, 40, 150}) {
+    TestRouting test_routing(*backend_, rows, kPerToken, kAll, /*num_shared=*/1);
+    const Routing routing = test_routing.view();
+    Numbers act = aligned(rows * kPerToken, kWidth), parts = aligned(rows * kPerToken, kIn);
+    const auto layer = [&](const Numbers& x, Numbers& residual, Numbers& out, auto&& pause) {
+      backend_->route(x.view(), router.view(), bias.view(), {kPerToken - 1, true, 1.8f}, routing);
+      pause();
+      backend_->moe_gate_up(x.view(), routing, gate_up.stack(kAll), act.view());
+      pause();
+      backend_->moe_down(act.view(), routing, down.stack(kAll), parts.view());
+      pause();
+      backend_->moe_combine_add_rms_norm(parts.view(), routing, residual.view(), norm.view(), 1e-5f,
+                                         out.view());
+      pause();
+    };
+    std::vector<Numbers> x, residual, out, expected;
+    for (int round = 0; round < 4; ++round) {
+      x.push_back(filled_aligned(rows, kIn));
+      residual.push_back(filled_aligned(rows, kIn));
+      out.push_back(aligned(rows, kIn));
+      expected.push_back(aligned(rows, kIn));
+      Numbers sum = residual.back().copy();
+      layer(x.back(), sum, expected.back(), [&] { expected.back().download(); });
+    }
+    const auto all_rounds = [&] {
+      for (size_t i = 0; i < x.size(); ++i) layer(x[i], residual[i], out[i], [] {});
+    };
+    std::unique_ptr<Recording> recording;
+    if (backend_->can_record()) recording = backend_->record(all_rounds);
+    recording ? recording->run() : all_rounds();
+    for (size_t i = 0; i < x.size(); ++i) {
+      out[i].download();
+      for (int t = 0; t < rows; ++t)
+        EXPECT_TRUE(out[i].same_row(t, expected[i], t)) << "round " << i << ", row " << t;
+    }
+  }
+}
+
 // Rows as the model has them: in whole chunks, and with the model's number of parts.
 TEST_P(GemmTest, CombinedPartsAndTheirNorm) {
   constexpr int kHidden = 2048, kPerToken = 5;

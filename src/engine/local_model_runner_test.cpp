@@ -189,13 +189,15 @@ TEST(LocalModelRunnerTest, ARecordedStepIsFilledWithRowsOfNoSequence) {
   }
 }
 
-// Whatever is recorded: nothing, some sizes of which some are too large, or small ones only.
+// Whatever is recorded: nothing, some sizes of which some are too large, small ones only, or one
+// much larger than the step.
 TEST(LocalModelRunnerTest, AnAnswerDoesNotDependOnWhatIsRecorded) {
-  std::vector<ModelOptions> all(4, options());
+  std::vector<ModelOptions> all(5, options());
   all[0].recorded_rows.emplace();
   all[1].recorded_rows = {7, 2, 1000, 2};
   all[2].max_recorded_rows = 4;
   all[3].max_recorded_rows = 0;
+  all[4].recorded_rows = {36};
   const auto plain = make_cpu_backend(2);
   const auto expected = decode_together(*plain, 5, 5);
   for (const ModelOptions& one : all) {

@@ -155,10 +155,10 @@ void StepUploader::check(const Batch& batch, bool may_hold_sampled_ids) const {
         options_.max_logit_rows);
 }
 
-StepInputs StepUploader::upload(const Batch& batch, MlaForm prompt_form,
+StepInputs StepUploader::upload(const Batch& batch, int padded_rows, MlaForm prompt_form,
                                 bool may_hold_sampled_ids) {
   check(batch, may_hold_sampled_ids);
-  StepBlock block{nullptr, row_capacity(static_cast<int>(batch.token_ids.size()))};
+  StepBlock block{nullptr, row_capacity(padded_rows)};
   const size_t bytes = block.bytes(batch.pages.size());
   staging_.begin_step();
   block.data = static_cast<int32_t*>(staging_.reserve(bytes));

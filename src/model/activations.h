@@ -29,20 +29,21 @@ struct StepInputs {
 // One int32 block that every step's batch is packed into and uploaded with one copy. Steps follow
 // each other in the backend's order, so one block serves all; the host's side is staged.
 //
-// Where a step's arrays lie depends on row_capacity(its rows) alone: arrays of so many entries one
-// after another, then the page tables. So a captured step finds the next one's at the same place.
+// Where a step's arrays lie depends on row_capacity() alone: arrays of so many entries one after
+// another, then the page tables. So a captured step finds the next one's at the same place.
 class StepUploader {
  public:
   StepUploader(Backend& backend, const ModelConfig& config, const ModelOptions& options);
-  // CHECKs the batch against the options: its sizes, slots, page ids and token ids.
-  StepInputs upload(const Batch& batch, MlaForm prompt_form, bool may_hold_sampled_ids);
+  // CHECKs the batch against the options: its sizes, slots, page ids and token ids. The step may
+  // run as padded(padded_rows), which are at least its own.
+  StepInputs upload(const Batch& batch, int padded_rows, MlaForm prompt_form,
+                    bool may_hold_sampled_ids);
 
   // A power of two from 8 on, or max_batch_tokens where that is less.
   int row_capacity(int num_tokens) const;
 
   // The inputs of a step of `num_rows` rows that are all decoded and all get logits, where a step
-  // of at most so many, and of the same row_capacity(), is uploaded: rows past its own are no
-  // sequence's.
+  // is uploaded to be padded to so many: rows past its own are no sequence's.
   StepInputs padded(int num_rows) const;
 
  private:

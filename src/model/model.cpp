@@ -102,9 +102,15 @@ struct Model::State {
             options.num_pages, options.page_size, config.kv_row()};
   }
 
+  // Of the smallest recording that has room for a step of so many rows; without one, its own.
+  int padded_rows(int rows) const {
+    const auto found = recordings.lower_bound(rows);
+    return found == recordings.end() ? rows : found->first;
+  }
   StepInputs upload(const Batch& batch, const SampleSlot* slots) {
-    const StepInputs inputs = uploader.upload(
-        batch, options.prompt_form.value_or(backend.prompt_form()), slots != nullptr);
+    const int rows = padded_rows(static_cast<int>(batch.token_ids.size()));
+    const MlaForm prompt_form = options.prompt_form.value_or(backend.prompt_form());
+    const StepInputs inputs = uploader.upload(batch, rows, prompt_form, slots != nullptr);
     logit_slots = inputs.logit_slots;
     return inputs;
   }
@@ -230,10 +236,10 @@ MatrixView<const float> Model::State::forward(const StepInputs& inputs, const Sa
   return head(normed, weights.lm_head);
 }
 
-// The smallest that has room for the step.
+// The one that the step was uploaded for, if it can run there.
 Recording* Model::State::recording_for(const StepInputs& inputs, const SampleSlot* slots) const {
   if (!inputs.is_decode() || slots != recorded_slots || probe) return nullptr;
-  const auto found = recordings.lower_bound(inputs.step.num_tokens);
+  const auto found = recordings.find(padded_rows(inputs.step.num_tokens));
   return found == recordings.end() ? nullptr : found->second.get();
 }
 

@@ -271,7 +271,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     if constexpr (S::kTileRows > 128) take_registers<224>();
     consume<S, kWeights, Out>(p, ring, tail);
   }
-  if (is_split) sync_cluster();  // all have read what others sum
+  if (is_split) meet_cluster();  // all have read what others sum
 }
 
 bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }

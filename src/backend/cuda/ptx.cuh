@@ -161,6 +161,14 @@ __device__ inline void sync_cluster() {
       "barrier.cluster.wait.acquire.aligned;" ::
           : "memory");
 }
+// The barrier alone, after which what others wrote may not be seen yet: it does not wait for
+// stores.
+__device__ inline void meet_cluster() {
+  asm volatile(
+      "barrier.cluster.arrive.relaxed.aligned;\n"
+      "barrier.cluster.wait.acquire.aligned;" ::
+          : "memory");
+}
 // The floats at `shared`, a shared_address() of this block, in the block of that rank.
 __device__ inline float4 load_from_block(uint32_t shared, int rank) {
   float4 x;

@@ -48,22 +48,26 @@ __global__ void add_rms_norm_kernel(R delta, R residual, R weight, float eps, R 
   });
 }
 
-// delta = the weighted sum of a row's parts, as moe_combine() stores it.
-template <typename R>
+constexpr int kModelParts = 5;  // of a row: four experts and the shared one
+
+// delta = the weighted sum of a row's parts, as moe_combine() stores it. With kParts of them, known
+// here, they are on their way together; 0: parts_per_row of them, one after the other.
+template <typename R, int kParts>
 __global__ void combine_add_rms_norm_kernel(R parts, const float* weights, int parts_per_row,
                                             R residual, R norm, float eps, R out, int n) {
   cuda::let_next_start();
   const int64_t row = blockIdx.x;
+  const int count = kParts > 0 ? kParts : parts_per_row;
+  constexpr int kAtOnce = kParts > 0 ? kParts : 1;
   const auto sum = [&](int col) {
-    Chunk delta{};
-#pragma unroll 1
-    for (int j = 0; j < parts_per_row; ++j) {
-      const int64_t pair = row * parts_per_row + j;
+    Chunk chunk = load_chunk(residual, row, col, n), delta{};
+#pragma unroll kAtOnce
+    for (int j = 0; j < count; ++j) {
+      const int64_t pair = row * count + j;
       const Chunk part = load_chunk(parts, pair, col, n);
       const float weight = weights[pair];
       for (int i = 0; i < kChunk; ++i) delta.x[i] = fmaf(weight, part.x[i], delta.x[i]);
     }
-    Chunk chunk = load_chunk(residual, row, col, n);
     for (int i = 0; i < kChunk; ++i) chunk.x[i] += rounded_as(parts, delta.x[i]);
     return chunk;
   };
@@ -145,11 +149,14 @@ void CudaBackend::moe_combine_add_rms_norm(Matrix parts, const Routing& routing,
   const bool chunked =
       is_chunked(parts) && is_chunked(residual) && is_chunked(weight) && is_chunked(out);
   cuda::with_rows(chunked, [&]<typename R>(R) {
-    cuda::launch_early(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0,
-                       combine_add_rms_norm_kernel<R>, cuda::rows_as<R>(parts),
-                       static_cast<const float*>(routing.weights), routing.experts_per_row,
-                       cuda::rows_as<R>(residual), cuda::rows_as<R>(weight), eps,
-                       cuda::rows_as<R>(out), out.cols);
+    auto* kernel = combine_add_rms_norm_kernel<R, 0>;
+    if constexpr (std::is_same_v<R, cuda::ChunkedRows>)
+      if (routing.experts_per_row == kModelParts)
+        kernel = combine_add_rms_norm_kernel<R, kModelParts>;
+    cuda::launch_early(stream_, rows_grid(out.rows), cuda::row_threads(out.cols), 0, kernel,
+                       cuda::rows_as<R>(parts), static_cast<const float*>(routing.weights),
+                       routing.experts_per_row, cuda::rows_as<R>(residual),
+                       cuda::rows_as<R>(weight), eps, cuda::rows_as<R>(out), out.cols);
   });
 }
 
