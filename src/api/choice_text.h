@@ -1,6 +1,6 @@
 #pragma once
 
-// One choice on its way back: ids → text → stop strings.
+// One choice on its way back: ids → text → what it stops at.
 
 #include <optional>
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "api/generation_params.h"
 #include "api/repetition.h"
+#include "api/stop_regex.h"
 #include "api/stop_strings.h"
 #include "engine/event.h"
 #include "tokenizer/detokenizer.h"
@@ -20,7 +21,7 @@ inline constexpr const char* kRepetitionDetected = "repetition_detected";  // as
 struct ChoiceFinish {
   FinishReason reason = FinishReason::kStop;
   std::optional<TokenId> matched_token{};
-  std::optional<std::string> matched_string{};  // a stop string, or kRepetitionDetected
+  std::optional<std::string> matched_string{};  // a stop string or pattern, or kRepetitionDetected
   std::string message{};                        // of kError and kAbort
 };
 
@@ -40,13 +41,14 @@ class ChoiceText {
   // Without a tokenizer the text stays empty.
   ChoiceText(const std::optional<Tokenizer>& tokenizer, const TextOptions& options);
 
-  // After a stop string has matched or a repetition was found, `finish` is set and usage counts
-  // through the token that completed it; later events give nothing.
+  // After a stop string or pattern has matched or a repetition was found, `finish` is set and usage
+  // counts through the token that completed it; later events give nothing.
   ChoiceDelta append(TokenEvent event);
 
   bool finished() const { return finished_; }
 
  private:
+  bool text_stopped() const { return stops_.matched() || regexes_.matched(); }
   std::string token_text(TokenId id);
   void show(std::string_view text, ChoiceDelta& delta);
   void finish(const TokenEvent& event, ChoiceDelta& delta);
@@ -54,6 +56,7 @@ class ChoiceText {
   std::optional<Tokenizer> tokenizer_;
   std::optional<Detokenizer> detokenizer_;
   StopStrings stops_;
+  StopRegexSearch regexes_;
   RepetitionDetector repetition_;
   bool no_stop_trim_;
   bool repeats_ = false;

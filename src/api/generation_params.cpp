@@ -89,18 +89,30 @@ Result<void> read_logit_bias(const RequestFields& fields, int vocab_size,
   return {};
 }
 
-Result<void> read_stop_strings(const RequestFields& fields, std::string_view name,
-                               TextOptions& text) {
-  text.stop = TRY(fields.strings(name));
-  std::erase(text.stop, "");  // SGLang's clients send "" for none
-  if (text.stop.size() > kMaxStopStrings)
-    return fields.error(name, cat(fields.path_of(name), " has ", text.stop.size(),
-                                  " strings; at most ", kMaxStopStrings, " are allowed."));
-  for (const std::string& stop : text.stop) {
-    if (stop.size() > kMaxStopStringBytes)
+// What text may be stopped at: strings or patterns.
+Result<std::vector<std::string>> read_stops(const RequestFields& fields, std::string_view name,
+                                            size_t max_stops, size_t max_bytes) {
+  std::vector<std::string> stops = TRY(fields.strings(name));
+  if (stops.size() > max_stops)
+    return fields.error(name, cat(fields.path_of(name), " has ", stops.size(), " strings; at most ",
+                                  max_stops, " are allowed."));
+  for (const std::string& stop : stops) {
+    if (stop.size() > max_bytes)
       return fields.error(name, cat(fields.path_of(name), " has a string of ", stop.size(),
-                                    " bytes; at most ", kMaxStopStringBytes, " are allowed."));
+                                    " bytes; at most ", max_bytes, " are allowed."));
   }
+  std::erase(stops, "");  // SGLang's clients send "" for none
+  return stops;
+}
+
+Result<void> read_stop_regex(const RequestFields& fields, TextOptions& text) {
+  auto patterns = TRY(read_stops(fields, "stop_regex", kMaxStopRegexes, kMaxStopRegexBytes));
+  if (patterns.empty()) return {};
+  auto regexes = StopRegexes::compile(std::move(patterns));
+  if (!regexes)
+    return fields.error("stop_regex",
+                        cat(fields.path_of("stop_regex"), " ", regexes.error().message));
+  text.stop_regex = *std::move(regexes);
   return {};
 }
 
@@ -185,7 +197,7 @@ Result<GenerationParams> read_params(const RequestFields& fields, const Names& n
   TRY(read_lengths(fields, names, params));
   TRY(read_stop_ids(fields, model, params));
   TextOptions& text = params.text;
-  TRY(read_stop_strings(fields, names.stop, text));
+  text.stop = TRY(read_stops(fields, names.stop, kMaxStopStrings, kMaxStopStringBytes));
   text.repetition = TRY(read_repetition(fields));
   text.skip_special_tokens = TRY(fields.boolean("skip_special_tokens")).value_or(true);
   for (const char* name : {"no_stop_trim", "include_stop_str_in_output"})  // SGLang's, vLLM's
@@ -246,8 +258,12 @@ Result<GenerationParams> parse_generation_params(const RequestFields& request, D
                                              .vocab_size = context.config.vocab_size,
                                              .stream_interval = context.options.stream_interval}));
   params.sampling.seed = TRY(read_seed(fields, names.seed, context));
+  if (dialect == Dialect::kOpenAi || dialect == Dialect::kNative)
+    TRY(read_stop_regex(fields, params.text));
+  else
+    TRY(refuse_unavailable(fields, {"stop_regex"}));
   TRY(refuse_unavailable(
-      fields, {"regex", "ebnf", "json_schema", "structural_tag", "stop_regex", "structured_outputs",
+      fields, {"regex", "ebnf", "json_schema", "structural_tag", "structured_outputs",
                "guided_json", "guided_regex", "guided_choice", "guided_grammar",
                "allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
   // Beside a chat's thinking_budget it has nothing to do: the chat's parser asks for itself.

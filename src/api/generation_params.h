@@ -3,6 +3,7 @@
 // The fields that all endpoints share: how to sample, when to stop, how many choices.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "api/repetition.h"
 #include "api/request_fields.h"
 #include "api/server_context.h"
+#include "api/stop_regex.h"
 #include "base/result.h"
 #include "engine/request.h"
 #include "sampling/params.h"
@@ -22,6 +24,8 @@ inline constexpr int kMaxPrompts = 1024;    // prompts in one request
 inline constexpr int kMaxSequences = 1024;  // prompts times n
 inline constexpr int kMaxStopStrings = 128;
 inline constexpr int kMaxStopStringBytes = 1024;
+inline constexpr int kMaxStopRegexes = 16;
+inline constexpr int kMaxStopRegexBytes = 1024;
 inline constexpr int kMaxStopIds = kMaxStopTokenIds / 2;  // the rest is for the model's own
 inline constexpr int kMaxPatternSize = 512;  // of repetition_detection: a step each, every token
 inline constexpr int kMaxNameBytes = 1024;   // rid, model: every chunk repeats them
@@ -29,6 +33,7 @@ inline constexpr int kMaxNameBytes = 1024;   // rid, model: every chunk repeats 
 // How ids become text.
 struct TextOptions {
   std::vector<std::string> stop;
+  std::shared_ptr<const StopRegexes> stop_regex;  // null: none
   bool skip_special_tokens = true;
   bool no_stop_trim = false;  // what stopped the text stays in it
   RepetitionLimits repetition{};

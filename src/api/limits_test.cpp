@@ -50,6 +50,7 @@ Json biases(int count) {
   return biases;
 }
 std::string letters(size_t count) { return std::string(count, 'q'); }
+std::string letter_class(size_t num_bytes) { return cat("[", letters(num_bytes - 2), "]"); }
 
 // What one field may hold, in the same words for the endpoints that have it.
 std::vector<Limit> field_limits() {
@@ -64,6 +65,12 @@ std::vector<Limit> field_limits() {
        "sampling_params.stop"},
       {"stop_bytes", kText, text({{"stop", letters(1024)}}), text({{"stop", letters(1025)}}),
        "stop"},
+      {"stop_regexes", kChat, chat({{"stop_regex", list(16, "q")}}),
+       chat({{"stop_regex", list(17, "q")}}), "stop_regex"},
+      {"stop_regexes_native", kNative, native({{"stop_regex", list(16, "q")}}),
+       native({{"stop_regex", list(17, "q")}}), "sampling_params.stop_regex"},
+      {"stop_regex_bytes", kText, text({{"stop_regex", letter_class(1024)}}),
+       text({{"stop_regex", letter_class(1025)}}), "stop_regex"},
       {"stop_ids", kText, text({{"stop_token_ids", list(128, 1)}}),
        text({{"stop_token_ids", list(129, 1)}}), "stop_token_ids"},
       {"stop_id", kText, text({{"stop_token_ids", {0, last_id}}}),

@@ -153,6 +153,19 @@ def test_a_stop_string_ends_the_text_before_it(client):
     assert choice.finish_reason == "stop" and choice.matched_stop == stop
 
 
+def test_a_stop_regex_ends_the_text_with_its_match(client):
+    request = dict(model="m", prompt="Once upon a time", max_tokens=48, seed=5)
+    text = client.completions.create(**request).choices[0].text
+    stop = next(text[i:i + 3] for i in range(8, len(text)) if text[i:i + 3].isalnum() and text[i:i + 3].isascii())
+    pattern = f"[{stop[0]}]{stop[1:]}"
+    choice = client.completions.create(**request, extra_body={"stop_regex": [pattern]}).choices[0]
+    assert choice.text == text[:text.index(stop) + 3]
+    assert choice.finish_reason == "stop" and choice.matched_stop == pattern
+    with pytest.raises(openai.BadRequestError, match="RE2 cannot compile") as error:
+        ask(client, extra_body={"stop_regex": "a(?=b)"})
+    assert error.value.param == "stop_regex"
+
+
 def test_models(client):
     assert [m.id for m in client.models.list()] == ["glint-tiny"]
     assert client.models.retrieve("glint-tiny").owned_by == "sglang"
@@ -316,7 +329,7 @@ def test_grammars_are_refused_by_name(client):
     schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
     for more in [{"response_format": {"type": "json_object"}}, {"response_format": schema},
                  {"extra_body": {"regex": "a+"}}, {"extra_body": {"guided_json": {}, "guided_choice": ["a"]}},
-                 {"extra_body": {"structured_outputs": {"regex": "a"}}}, {"extra_body": {"stop_regex": "a"}}]:
+                 {"extra_body": {"structured_outputs": {"regex": "a"}}}]:
         with pytest.raises(openai.BadRequestError, match="not available yet") as error:
             ask(client, **more)
-        assert error.value.param in ("response_format", "regex", "guided_choice", "structured_outputs", "stop_regex")
+        assert error.value.param in ("response_format", "regex", "guided_choice", "structured_outputs")

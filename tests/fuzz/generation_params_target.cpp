@@ -10,6 +10,19 @@
 namespace glint {
 namespace {
 
+// Wherever the patterns end a text, they do so however it is cut.
+void check_stop_regex(const std::shared_ptr<const StopRegexes>& regexes) {
+  constexpr std::string_view kText = "<a>\n\n1. Naïve: 日本語, it's 42!\t(x)</a> 🙂";
+  StopRegexSearch whole(regexes);
+  const size_t end = whole.append(kText);
+  CHECK(end <= kText.size() && (whole.matched() ? end > 0 : end == kText.size()), "ends at ", end);
+  StopRegexSearch in_two(regexes);
+  const size_t before = in_two.append(kText.substr(0, 7));
+  const size_t after = in_two.append(kText.substr(7));
+  CHECK(before + after == end && in_two.matched() == whole.matched(), "cut, it ends at ",
+        before + after, " instead of ", end);
+}
+
 void check_params(const GenerationParams& params, int vocab_size) {
   const auto valid = validate(params.sampling, vocab_size);
   CHECK(valid, "taken, but the sampler refuses it: ", Result<void>(valid).error().message);
@@ -20,6 +33,7 @@ void check_params(const GenerationParams& params, int vocab_size) {
   CHECK(params.text.stop.size() <= kMaxStopStrings, params.text.stop.size(), " stop strings");
   for (const std::string& stop : params.text.stop)
     CHECK(!stop.empty() && stop.size() <= kMaxStopStringBytes, stop.size(), " bytes to stop at");
+  check_stop_regex(params.text.stop_regex);
 }
 
 void check_requests(const GenerationParams& params, const ServerContext& context) {
