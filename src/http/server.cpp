@@ -130,6 +130,7 @@ struct HttpServer::State {
 };
 
 void HttpServer::State::accept_next() {
+  if (!acceptor.is_open()) return;  // closed after the last one had come, and before this
   acceptor.async_accept(asio::make_strand(core->io), [this](error_code ec, Socket socket) {
     if (ec == asio::error::operation_aborted) return;
     if (ec) return accept_failed(ec);
