@@ -85,7 +85,7 @@ struct ServerContext {
   Engine& engine;
   const Clock& clock;
   int64_t started_unix_s;
-  std::atomic<bool> shutting_down = false;  // /health answers 503
+  std::atomic<bool> shutting_down = false;  // no new work; /health answers 503
   RandomSource seeds;                       // for requests without one
   RandomSource ids;                         // of requests and tool calls
   RequestMetrics metrics;

@@ -76,11 +76,10 @@ void Connection::post(std::function<void()> work) {
 void Connection::drain() {
   asio::post(transport_.socket().get_executor(), [self = shared_from_this()] {
     self->on_event([&] {
-      self->draining_ = true;
-      if (self->phase_ == Phase::kHandshake) return self->cut();
-      if (!self->reads_requests()) return;
-      if (self->unsent() == 0) return self->cut();
-      self->set_phase(Phase::kClosing);
+      if (self->phase_ >= Phase::kAnswering) return;
+      if (self->unsent() > 0) return self->set_phase(Phase::kClosing);
+      if (self->phase_ == Phase::kIdle && self->exchange_id_ > 0) return self->cut();
+      self->end_wait();
     });
   });
 }
@@ -153,11 +152,17 @@ void Connection::cut() {
   if (exchange) run([&] { exchange->client_gone(); });
 }
 
+// Of the server, for this connection's answer.
+void Connection::end_wait() {
+  std::lock_guard lock(core_->mutex);
+  if (core_->awaited.erase(this) > 0 && core_->awaited.empty()) core_->none_awaited.notify_all();
+}
+
 void Connection::leave_core() {
+  end_wait();
   std::lock_guard lock(core_->mutex);
   core_->connections.erase(this);
   if (overloaded_) --core_->num_overloaded;
-  if (core_->connections.empty()) core_->all_gone.notify_all();
 }
 
 void Connection::shake_hands() {

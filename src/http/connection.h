@@ -9,6 +9,7 @@
 // An Exchange outlives its connection, and both may outlive the server: the ServerCore goes with
 // the last of them.
 
+#include <atomic>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -19,6 +20,7 @@
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "http/http.h"
 #include "http/request_parser.h"
@@ -45,11 +47,14 @@ struct ServerCore {
   const Router router;
   boost::asio::io_context io;
 
-  std::mutex mutex;  // of the next five
-  std::condition_variable all_gone;
+  std::atomic<bool> draining = false;  // every answer is its connection's last
+
+  std::mutex mutex;  // of the next six
   std::unordered_map<Connection*, std::weak_ptr<Connection>> connections;
-  int num_overloaded = 0;                 // of these: there only to be answered 503
-  bool draining = false;                  // no new connections or requests
+  int num_overloaded = 0;                         // of these: there only to be answered 503
+  std::unordered_set<const Connection*> awaited;  // whose answers the server's end waits for
+  std::condition_variable none_awaited;
+  bool admits = true;                     // new connections
   std::shared_ptr<const TlsContext> tls;  // of new connections; null: they are plain
 
   std::shared_mutex ending;  // of the next
@@ -64,14 +69,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Any thread.
   void start();
-  void drain();  // ends it when the answer under way, if there is one, has been sent
-  void stop();   // ends it now, as cut()
+  // The server is about to end. Ends it when the answer under way has been sent, and now if it is
+  // between two requests. A request that is still to come will be answered, but not waited for.
+  void drain();
+  void stop();  // ends it now, as cut()
   void post(std::function<void()> work);
 
   // For the exchange, on the strand:
   std::string& output() { return out_; }
   bool writable() const { return unsent() <= core_->limits.max_unsent_bytes; }
-  bool may_keep_alive() const { return keep_alive_ && !draining_ && !peer_closed_; }
+  bool may_keep_alive() const { return keep_alive_ && !core_->draining && !peer_closed_; }
   const Router& router() const { return core_->router; }
   void close_after_answer() { keep_alive_ = false; }
   void answered();
@@ -100,6 +107,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void settle();
   void set_phase(Phase phase);
   void finish_if_done();
+  void end_wait();
   void leave_core();
 
   void shake_hands();
@@ -143,7 +151,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Phase phase_ = Phase::kHandshake;
   TimePoint phase_since_;
   bool closed_ = false;
-  bool draining_ = false;
   bool peer_closed_ = false;  // its end of file has come
   bool waits_read_ = false;   // a wait is pending in the io_context
   bool waits_write_ = false;

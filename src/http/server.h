@@ -30,8 +30,10 @@ class HttpServer {
 
   uint16_t port() const;
   void start();  // starts the threads and returns
-  // No new connections or requests; answers that are under way go on, until `grace_s` is over; then
-  // what is left is cut. Returns when all threads have ended.
+  // Answers that are under way go on, until `grace_s` is over; then what is left is cut. Until then
+  // the port stays open and who asks is answered, so that a probe can be told; but each answer is
+  // its connection's last, and only those that were under way are waited for. Returns when all
+  // threads have ended.
   void shutdown(double grace_s);
   int num_connections() const;
   // Reads the TLS files again, for new connections; those there are keep theirs. With an Error

@@ -232,6 +232,35 @@ TEST_F(ServerTest, ShutdownClosesIdleConnectionsAndLetsAnswersFinish) {
   exchange->post([] { ADD_FAILURE() << "work ran after the server's end"; });
 }
 
+TEST_F(ServerTest, UntilTheLastAnswerIsSentWhoAsksIsToldAndNotKept) {
+  start();
+  RawClient busy = connect(), idle = connect(), fresh = connect(), sending = connect();
+  busy.send(get("/wait"));
+  const auto exchange = next_waiting();
+  idle.send(post("/echo", "x"));
+  idle.read_response();
+  sending.send(
+      "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+  sending.read_until("100 Continue\r\n\r\n");
+  while (server_->num_connections() < 4) std::this_thread::yield();
+  std::thread stopping([&] { server_->shutdown(1000); });
+  EXPECT_EQ(idle.read_to_end(), "");
+  fresh.send(post("/echo", "told"));
+  sending.send("told");
+  RawClient late = connect();
+  late.send(get("/path/told"));
+  for (RawClient* client : {&fresh, &sending, &late}) {
+    EXPECT_THAT(client->read_to_end(), AllOf(HasSubstr("Connection: close"), EndsWith("told")));
+  }
+  RawClient silent = connect();  // holds nobody up
+  exchange->post([exchange] { exchange->respond({.body = "finished"}); });
+  EXPECT_THAT(busy.read_to_end(), EndsWith("finished"));
+  for (RawClient* client : {&busy, &fresh, &sending, &late}) client->close();
+  stopping.join();
+  EXPECT_EQ(silent.read_to_end(), "");
+  EXPECT_EQ(server_->num_connections(), 0);
+}
+
 TEST_F(ServerTest, ShutdownCutsWhatIsLeftAtTheGraceTime) {
   start();
   RawClient client = connect();

@@ -1,9 +1,12 @@
 """/generate, status, refusals, limits and signals, over plain HTTP."""
 
+import http.client
 import json
 import re
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -141,6 +144,43 @@ def test_sigterm_lets_answers_finish(start):
     server.process.send_signal(signal.SIGTERM)
     assert list(events)[-1] == "[DONE]"
     assert server.process.wait(timeout=DEADLINE_S) == 0
+
+
+def test_until_the_last_answer_is_sent_who_asks_is_told(start):
+    """One answer takes minutes, unless it is aborted: by then all others have been told."""
+    server = start("--grace-period", 600, "--max-running-requests", 1)
+    answers = []
+    running = threading.Thread(target=lambda: answers.append(server.post("/generate", {
+        "text": ["The sea"] * 1000, "sampling_params": {"max_new_tokens": 4000, "ignore_eos": True}})))
+    running.start()
+    wait_until("it runs", lambda: server.metrics()["sglang:num_running_reqs"] == 1)
+    idle = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE_S)
+    idle.request("GET", "/health")
+    assert idle.getresponse().read() == b""
+    server.process.send_signal(signal.SIGTERM)
+    assert idle.sock.recv(1) == b""
+
+    def ask(method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE_S)
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        text = response.read().decode()
+        assert response.getheader("Connection") == "close", path
+        return response.status, text
+
+    for path in ("/health", "/ping", "/health_generate"):
+        assert ask("GET", path) == (503, "")
+    for path in ("/generate", "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/api/chat"):
+        status, text = ask("POST", path, "{}")
+        assert status == 503 and "shuts down" in text, path
+    for path in ("/metrics", "/v1/loads", "/v1/models", "/server_info"):
+        assert ask("GET", path)[0] == 200, path
+    silent = socket.create_connection(("127.0.0.1", server.port))  # holds nobody up
+    assert ask("POST", "/abort_request", '{"abort_all": true}')[0] == 200
+    assert server.process.wait(timeout=DEADLINE_S) == 0
+    running.join()
+    assert {answer["meta_info"]["finish_reason"]["type"] for answer in answers[0]} == {"abort"}
+    silent.close()
 
 
 def test_sigterm_cuts_what_is_left_after_the_grace_period(start):
