@@ -4,10 +4,12 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <functional>
 #include <thread>
 
+#include "api/operator/starting.h"
 #include "api/routes.h"
 #include "api/server_context.h"
 #include "apps/command_line.h"
@@ -93,7 +95,14 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   const double begin_s = SteadyClock().now_s();
   TRY(name_model(options));
   const KeyLists keys = TRY(read_keys(options.keys));
-  TRY(HttpServer::check(options.http));  // not after minutes of loading
+  // Before minutes of loading: who asks meanwhile is told, and a taken port is said at once.
+  std::atomic<int> percent_loaded = 0;
+  const std::unique_ptr<HttpServer> server =
+      TRY(HttpServer::listen(options.http, make_starting_router(percent_loaded)));
+  server->start();
+  options.load.on_progress = [&](int64_t done, int64_t total) {
+    percent_loaded = total > 0 ? static_cast<int>(done * 100 / total) : 100;
+  };
   LoadedModel model = TRY(load_model(options.load));
   options.api.dtype = model.config.dtype;
   options.api.machine = this_machine();
@@ -101,14 +110,12 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   fill_context(context, model);
   if (options.sampling_defaults == "openai") context.generation_config = GenerationConfig{};
   context.keys.set(keys);
-  const std::unique_ptr<HttpServer> server =
-      TRY(HttpServer::listen(options.http, make_router(context)));
   {
     const EngineThread engine(*model.engine);
     const Watchdog watchdog(*model.engine, options.watchdog_timeout_s,
                             [s = options.watchdog_timeout_s] { end_stuck_process(s); });
     context.startup.total_s = SteadyClock().now_s() - begin_s;
-    server->start();
+    server->set_router(make_router(context));
     std::fprintf(stderr, "listening on %s://%s:%d\n", options.http.tls.enabled() ? "https" : "http",
                  options.http.host.c_str(), server->port());
     const int number = wait_for_end(signals, [&] { reload(options, context, *server); });

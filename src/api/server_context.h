@@ -56,7 +56,7 @@ struct MemoryUse {
 // What starting the server took.
 struct StartupTimes {
   double load_weights_s = 0;
-  double total_s = 0;  // from the command to the open port
+  double total_s = 0;  // from the command until requests are served
 };
 
 // Numbers from a seed, from any thread.

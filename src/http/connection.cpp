@@ -48,6 +48,11 @@ void clear(std::string& buffer) {
 
 }  // namespace
 
+void ServerCore::set_router(Router router) {
+  routers.push_back(std::make_unique<const Router>(std::move(router)));
+  router_in_force = routers.back().get();
+}
+
 Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, const TlsContext* tls,
                        bool overloaded)
     : core_(std::move(core)),
@@ -261,7 +266,7 @@ void Connection::header_complete() {
 // A body that is for nothing is not waited for: who may not ask cannot fill our memory.
 bool Connection::refused_before_body() {
   if (parser_.done()) return false;
-  auto refusal = core_->router.refusal(parser_.request());
+  auto refusal = core_->router().refusal(parser_.request());
   if (refusal) refuse(*std::move(refusal));
   return refusal.has_value();
 }
@@ -276,7 +281,7 @@ void Connection::start_exchange() {
   const auto exchange = std::make_shared<ConnectionExchange>(shared_from_this(), std::move(request),
                                                              ++exchange_id_, http_1_0_);
   exchange_ = exchange;
-  run([&] { core_->router.route(exchange); });
+  run([&] { core_->router().route(exchange); });
 }
 
 void Connection::answered() {
@@ -299,7 +304,7 @@ void Connection::after(double seconds, std::function<void()> work) {
 
 // Answers what is no request that a handler could see, and ends the connection.
 void Connection::refuse(int status, const std::string& message) {
-  refuse(core_->router.error(parser_.request(), status, message));
+  refuse(core_->router().error(parser_.request(), status, message));
 }
 
 void Connection::refuse(HttpResponse response) {
@@ -310,13 +315,13 @@ void Connection::refuse(HttpResponse response) {
                             .headers = read.headers,
                             .body = {},
                             .peer = peer_};
-  for (auto& field : core_->router.answer_fields(request)) response.headers.push_back(field);
+  for (auto& field : core_->router().answer_fields(request)) response.headers.push_back(field);
   append_response(out_, response, {.keep_alive = false}, true);
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - phase_since_;
-  core_->router.ended(request, {.status = response.status,
-                                .body_bytes = response.body.size(),
-                                .seconds = taken.count(),
-                                .complete = true});
+  core_->router().ended(request, {.status = response.status,
+                                  .body_bytes = response.body.size(),
+                                  .seconds = taken.count(),
+                                  .complete = true});
   set_phase(Phase::kClosing);
 }
 

@@ -21,6 +21,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "http/http.h"
 #include "http/request_parser.h"
@@ -40,12 +41,20 @@ using TimePoint = std::chrono::steady_clock::time_point;
 
 // What the connections of one server share.
 struct ServerCore {
-  ServerCore(const HttpLimits& http_limits, Router http_router, int num_threads)
-      : limits(http_limits), router(std::move(http_router)), io(num_threads) {}
+  ServerCore(const HttpLimits& http_limits, Router router, int num_threads)
+      : limits(http_limits), io(num_threads) {
+    set_router(std::move(router));
+  }
+
+  // What set_router() gave last. Earlier ones stay, too: somebody may be in them.
+  const Router& router() const { return *router_in_force.load(); }
+  void set_router(Router router);
 
   const HttpLimits limits;
-  const Router router;
   boost::asio::io_context io;
+
+  std::vector<std::unique_ptr<const Router>> routers;  // set_router() alone
+  std::atomic<const Router*> router_in_force = nullptr;
 
   std::atomic<bool> draining = false;  // every answer is its connection's last
 
@@ -79,7 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string& output() { return out_; }
   bool writable() const { return unsent() <= core_->limits.max_unsent_bytes; }
   bool may_keep_alive() const { return keep_alive_ && !core_->draining && !peer_closed_; }
-  const Router& router() const { return core_->router; }
+  const Router& router() const { return core_->router(); }
   void close_after_answer() { keep_alive_ = false; }
   void answered();
   void after(double seconds, std::function<void()> work);

@@ -218,13 +218,6 @@ void HttpServer::State::run_leftovers() {
 HttpServer::HttpServer() = default;
 HttpServer::~HttpServer() { shutdown(0); }
 
-Result<void> HttpServer::check(const HttpServerOptions& options) {
-  TRY(load_tls(options.tls));
-  asio::io_context io;
-  Acceptor acceptor(asio::make_strand(io));
-  return listen_on_first(acceptor, options);
-}
-
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& options,
                                                        Router router) {
   CHECK(options.num_threads >= 1, "num_threads is ", options.num_threads);
@@ -246,6 +239,8 @@ void HttpServer::start() {
     state_->threads.emplace_back([core = state_->core] { core->io.run(); });
   }
 }
+
+void HttpServer::set_router(Router router) { state_->core->set_router(std::move(router)); }
 
 void HttpServer::shutdown(double grace_s) {
   if (state_->stopped) return;

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -134,6 +135,44 @@ def test_flush_waits_for_nobody(server):
     assert status == 400 and "message" in text
     stream.leave()
     server.wait_idle()
+
+
+def test_while_it_starts_who_asks_is_told(model, tmp_path):
+    """A tokenizer.json that is a pipe: it is read when the test writes it."""
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    for file in model.iterdir():
+        if file.name != "tokenizer.json":
+            (folder / file.name).symlink_to(file)
+    os.mkfifo(folder / "tokenizer.json")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [BIN / "glint", "serve", folder, "--port", str(port), "--device", "cpu"]
+    with open(tmp_path / "stderr.log", "wb") as log, subprocess.Popen(command, stderr=log) as process:
+        def ask(method, path, body=None):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+            try:
+                connection.request(method, path, body, {"Content-Type": "application/json"})
+            except ConnectionRefusedError:
+                assert process.poll() is None, (tmp_path / "stderr.log").read_text()
+                return None
+            response = connection.getresponse()
+            return response.status, response.read().decode(), response.getheader("Retry-After")
+
+        try:
+            status, text, retry = wait_until("the port is open", lambda: ask("GET", "/health"))
+            assert status == 503 and "The server starts: 0 %" in text and int(retry) > 0
+            status, text, _ = ask("POST", "/v1/chat/completions", "{")
+            assert status == 503 and "The server starts" in json.loads(text)["error"]["message"]
+            taken = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S)
+            assert taken.returncode == 1 and "in use" in taken.stderr and "loading" not in taken.stderr
+            (folder / "tokenizer.json").write_bytes((model / "tokenizer.json").read_bytes())
+            wait_until("it serves", lambda: ask("GET", "/health")[0] == 200)
+            assert ask("POST", "/generate", json.dumps(GENERATE))[0] == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=DEADLINE_S) == 0
+        finally:
+            process.kill()
 
 
 def test_sigterm_lets_answers_finish(start):
