@@ -238,6 +238,7 @@ def test_a_second_signal_waits_for_nobody(start):
     server.process.send_signal(signal.SIGTERM)
     wait_until("the first is seen", lambda: "signal number=15" in server.stderr())
     assert server.stop() == 1
+    assert "second signal" in server.stderr()
 
 
 def test_launch_lines_made_for_sglang_start(start):
