@@ -137,42 +137,66 @@ def test_flush_waits_for_nobody(server):
     server.wait_idle()
 
 
-def test_while_it_starts_who_asks_is_told(model, tmp_path):
-    """A tokenizer.json that is a pipe: it is read when the test writes it."""
-    folder = tmp_path / "slow"
-    folder.mkdir()
-    for file in model.iterdir():
-        if file.name != "tokenizer.json":
-            (folder / file.name).symlink_to(file)
-    os.mkfifo(folder / "tokenizer.json")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [BIN / "glint", "serve", folder, "--port", str(port), "--device", "cpu"]
-    with open(tmp_path / "stderr.log", "wb") as log, subprocess.Popen(command, stderr=log) as process:
-        def ask(method, path, body=None):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
-            try:
-                connection.request(method, path, body, {"Content-Type": "application/json"})
-            except ConnectionRefusedError:
-                assert process.poll() is None, (tmp_path / "stderr.log").read_text()
-                return None
-            response = connection.getresponse()
-            return response.status, response.read().decode(), response.getheader("Retry-After")
+class Starting:
+    """A server whose tokenizer.json is a pipe: it has begun to load its model, and goes on when go_on() is called."""
 
+    def __init__(self, model, folder):
+        self.tokenizer = model / "tokenizer.json"
+        self.folder, self.log = folder / "slow", folder / "stderr.log"
+        self.folder.mkdir()
+        for file in model.iterdir():
+            if file.name != self.tokenizer.name:
+                (self.folder / file.name).symlink_to(file)
+        os.mkfifo(self.folder / self.tokenizer.name)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.command = [BIN / "glint", "serve", self.folder, "--port", str(self.port), "--device", "cpu"]
+        with open(self.log, "wb") as stderr:
+            self.process = subprocess.Popen(self.command, stderr=stderr)
+
+    def ask(self, method, path, body=None):
+        """Status, text and Retry-After; None as long as the port is not open."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         try:
-            status, text, retry = wait_until("the port is open", lambda: ask("GET", "/health"))
-            assert status == 503 and "The server starts: 0 %" in text and int(retry) > 0
-            status, text, _ = ask("POST", "/v1/chat/completions", "{")
-            assert status == 503 and "The server starts" in json.loads(text)["error"]["message"]
-            taken = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S)
-            assert taken.returncode == 1 and "in use" in taken.stderr and "loading" not in taken.stderr
-            (folder / "tokenizer.json").write_bytes((model / "tokenizer.json").read_bytes())
-            wait_until("it serves", lambda: ask("GET", "/health")[0] == 200)
-            assert ask("POST", "/generate", json.dumps(GENERATE))[0] == 200
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=DEADLINE_S) == 0
-        finally:
-            process.kill()
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+        except ConnectionRefusedError:
+            assert self.process.poll() is None, self.log.read_text()
+            return None
+        response = connection.getresponse()
+        return response.status, response.read().decode(), response.getheader("Retry-After")
+
+    def go_on(self):
+        (self.folder / self.tokenizer.name).write_bytes(self.tokenizer.read_bytes())
+
+
+@pytest.fixture
+def starting(model, tmp_path):
+    one = Starting(model, tmp_path)
+    wait_until("the port is open", lambda: one.ask("GET", "/health"))
+    yield one
+    one.process.kill()
+    one.process.wait()
+
+
+def test_while_it_starts_who_asks_is_told(starting):
+    status, text, retry = starting.ask("GET", "/health")
+    assert status == 503 and "The server starts: 0 %" in text and int(retry) > 0
+    status, text, _ = starting.ask("POST", "/v1/chat/completions", "{")
+    assert status == 503 and "The server starts" in json.loads(text)["error"]["message"]
+    taken = subprocess.run(starting.command, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert taken.returncode == 1 and "in use" in taken.stderr and "loading" not in taken.stderr
+    starting.go_on()
+    wait_until("it serves", lambda: starting.ask("GET", "/health")[0] == 200)
+    assert starting.ask("POST", "/generate", json.dumps(GENERATE))[0] == 200
+    starting.process.send_signal(signal.SIGTERM)
+    assert starting.process.wait(timeout=DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_ends_it_at_once(starting, number):
+    starting.process.send_signal(number)
+    assert starting.process.wait(timeout=DEADLINE_S) == 0
+    assert "before the model was loaded" in starting.log.read_text()
 
 
 def test_sigterm_lets_answers_finish(start):
