@@ -16,7 +16,6 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
@@ -24,6 +23,7 @@
 #include <vector>
 
 #include "http/http.h"
+#include "http/output_buffer.h"
 #include "http/request_parser.h"
 #include "http/response_head.h"
 #include "http/router.h"
@@ -37,7 +37,6 @@ class ConnectionExchange;
 using Timer =
     boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                       boost::asio::wait_traits<std::chrono::steady_clock>, Strand>;
-using TimePoint = std::chrono::steady_clock::time_point;
 
 // What the connections of one server share.
 struct ServerCore {
@@ -85,8 +84,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void post(std::function<void()> work);
 
   // For the exchange, on the strand:
-  std::string& output() { return out_; }
-  bool writable() const { return unsent() <= core_->limits.max_unsent_bytes; }
+  std::string& output() { return output_.bytes(); }
+  bool writable() const { return output_.writable(); }
   bool may_keep_alive() const { return keep_alive_ && !core_->draining && !peer_closed_; }
   const Router& router() const { return core_->router(); }
   void close_after_answer() { keep_alive_ = false; }
@@ -134,9 +133,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse(HttpResponse response);
 
   // Output.
-  size_t unsent() const { return out_.size() - num_sent_; }
   void flush();
-  void forget_sent();
   void wait_writable();
   void tell_writable();
   void watch_slow_reader();
@@ -173,12 +170,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::weak_ptr<ConnectionExchange> exchange_;
   uint64_t exchange_id_ = 0;
 
-  std::string out_;
-  size_t num_sent_ = 0;    // of out_
-  bool paused_ = false;    // writable() was false
-  size_t total_sent_ = 0;  // since the connection began
-  std::optional<TimePoint> slow_since_;
-  size_t slow_mark_ = 0;  // total_sent_ then
+  OutputBuffer output_;
 
   TimePoint armed_until_ = TimePoint::max();  // when timer_ will fire
 };
