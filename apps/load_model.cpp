@@ -140,7 +140,10 @@ Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfi
 Result<Model> load_weights(const LoadOptions& options, const LoadedModel& loaded,
                            const ModelOptions& model_options) {
   Progress bar("loading");
-  const LoadProgress progress = [&bar](int64_t done, int64_t total) { bar.update(done, total); };
+  const LoadProgress progress = [&](int64_t done, int64_t total) {
+    bar.update(done, total);
+    if (options.on_progress) options.on_progress(done, total);
+  };
   if (options.load_format == "dummy") {
     return Model::load_dummy(*loaded.backend, loaded.config, model_options, options.random_seed,
                              progress);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,7 @@ struct LoadOptions {
   std::optional<int> chunked_prefill_size;
   SchedulerLimits limits{};  // context_length and num_pages are filled in by load_model
   EngineOptions engine{};
+  std::function<void(int64_t done_bytes, int64_t total_bytes)> on_progress{};  // of the weights
 };
 
 struct LoadedModel {

@@ -4,10 +4,14 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <thread>
+#include <utility>
 
+#include "api/operator/starting.h"
 #include "api/routes.h"
 #include "api/server_context.h"
 #include "apps/command_line.h"
@@ -16,13 +20,14 @@
 #include "apps/load_model.h"
 #include "apps/serve_options.h"
 #include "base/log.h"
+#include "base/queue.h"
 #include "engine/watchdog.h"
 #include "http/server.h"
 
 namespace glint {
 namespace {
 
-// The signals that serve() waits for, so every thread must block them: called before there is
+// The signals that take_signals() takes, so every thread must block them: called before there is
 // another one, the log's included. SIGHUP is taken if there is something to read again; a closed
 // terminal ends the server otherwise.
 sigset_t block_signals(const ServeOptions& options) {
@@ -38,24 +43,45 @@ sigset_t block_signals(const ServeOptions& options) {
   return signals;
 }
 
-// A signal that ends the server; `reload` is called at each other one.
-int wait_for_end(const sigset_t& signals, const std::function<void()>& reload) {
-  int signal = 0;
-  while (true) {
-    sigwait(&signals, &signal);
-    if (signal != SIGHUP) return signal;
-    reload();
-  }
+[[noreturn]] void leave(int status, const char* why) {
+  log_warning(why);
+  flush_log();
+  _exit(status);
 }
 
-// A second signal does not wait for anyone.
-void exit_on_next_signal(const sigset_t& signals) {
-  std::thread([signals] {
-    wait_for_end(signals, [] {});
-    log_warning("second signal: leaving at once");
-    flush_log();
-    _exit(1);
+// What the signals' thread has to say to serve().
+struct Signals {
+  std::atomic<bool> loading = true;
+  Queue<int> taken;
+};
+
+// Takes the signals from now on, on a thread of its own: while the model is loaded there is nothing
+// to finish, and a second one that ends the server does not wait for anyone.
+std::shared_ptr<Signals> take_signals(const sigset_t& set) {
+  auto signals = std::make_shared<Signals>();
+  std::thread([set, signals] {
+    bool ending = false;
+    while (true) {
+      int number = 0;
+      sigwait(&set, &number);
+      if (number != SIGHUP) {
+        if (signals->loading) leave(0, "signal before the model was loaded: leaving at once");
+        if (std::exchange(ending, true)) leave(1, "second signal: leaving at once");
+      }
+      signals->taken.push(int{number});
+    }
   }).detach();
+  return signals;
+}
+
+// The signal that ends the server; `reload` is called at each other one.
+int wait_for_end(Signals& signals, const std::function<void()>& reload) {
+  while (true) {
+    for (const int number : signals.taken.wait_and_drain()) {
+      if (number != SIGHUP) return number;
+      reload();
+    }
+  }
 }
 
 // Nothing can be saved: the engine's thread will not come back.
@@ -89,11 +115,19 @@ void reload(const ServeOptions& options, ServerContext& context, HttpServer& ser
   if (options.http.tls.enabled()) reload_certificate(server);
 }
 
-Result<void> serve(ServeOptions& options, const sigset_t& signals) {
+Result<void> serve(ServeOptions& options, const sigset_t& signal_set) {
   const double begin_s = SteadyClock().now_s();
+  const std::shared_ptr<Signals> signals = take_signals(signal_set);
   TRY(name_model(options));
   const KeyLists keys = TRY(read_keys(options.keys));
-  TRY(HttpServer::check(options.http));  // not after minutes of loading
+  // Before minutes of loading: who asks meanwhile is told, and a taken port is said at once.
+  std::atomic<int> percent_loaded = 0;
+  const std::unique_ptr<HttpServer> server =
+      TRY(HttpServer::listen(options.http, make_starting_router(percent_loaded)));
+  server->start();
+  options.load.on_progress = [&](int64_t done, int64_t total) {
+    percent_loaded = total > 0 ? static_cast<int>(done * 100 / total) : 100;
+  };
   LoadedModel model = TRY(load_model(options.load));
   options.api.dtype = model.config.dtype;
   options.api.machine = this_machine();
@@ -101,19 +135,17 @@ Result<void> serve(ServeOptions& options, const sigset_t& signals) {
   fill_context(context, model);
   if (options.sampling_defaults == "openai") context.generation_config = GenerationConfig{};
   context.keys.set(keys);
-  const std::unique_ptr<HttpServer> server =
-      TRY(HttpServer::listen(options.http, make_router(context)));
   {
     const EngineThread engine(*model.engine);
     const Watchdog watchdog(*model.engine, options.watchdog_timeout_s,
                             [s = options.watchdog_timeout_s] { end_stuck_process(s); });
     context.startup.total_s = SteadyClock().now_s() - begin_s;
-    server->start();
+    signals->loading = false;
+    server->set_router(make_router(context));
     std::fprintf(stderr, "listening on %s://%s:%d\n", options.http.tls.enabled() ? "https" : "http",
                  options.http.host.c_str(), server->port());
-    const int number = wait_for_end(signals, [&] { reload(options, context, *server); });
+    const int number = wait_for_end(*signals, [&] { reload(options, context, *server); });
     log_info("signal", {{"number", number}});
-    exit_on_next_signal(signals);
     context.shutting_down = true;
     model.engine->resume([](Result<void>) {});  // paused answers may finish, too
     server->shutdown(options.grace_period_s);

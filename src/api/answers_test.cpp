@@ -378,6 +378,50 @@ TEST(StatusTest, HealthFollowsTheServersLife) {
   EXPECT_EQ(api.send("GET", "/health", "")->status, 503);
 }
 
+TEST(StatusTest, AServerThatShutsDownSaysSoInEachDialect) {
+  ApiHarness api;
+  api.context.shutting_down = true;
+  const auto said = [&](const char* path) {
+    const auto refused = api.send("POST", path, "{}");
+    EXPECT_EQ(refused->status, 503) << path;
+    return Json::parse(refused->body);
+  };
+  for (const char* path : {"/v1/chat/completions", "/v1/completions", "/v1/responses", "/generate",
+                           "/invocations", "/pause_generation"}) {
+    const Json body = said(path);
+    EXPECT_THAT(std::string(body["error"]["message"]), HasSubstr("shuts down")) << path;
+    EXPECT_EQ(body["type"], "ServiceUnavailableError") << path;
+  }
+  EXPECT_EQ(said("/v1/messages")["error"]["type"], "overloaded_error");
+  for (const char* path : {"/api/chat", "/api/generate"})
+    EXPECT_THAT(std::string(said(path)["error"]), HasSubstr("shuts down")) << path;
+  for (const char* path : {"/metrics", "/v1/loads", "/v1/models", "/server_info", "/api/tags", "/"})
+    EXPECT_EQ(api.send("GET", path, "")->status, 200) << path;
+  EXPECT_EQ(api.send("POST", "/tokenize", R"({"prompt": "Hi"})")->status, 200);
+  EXPECT_EQ(api.send("POST", "/abort_request", R"({"abort_all": true})")->status, 200);
+}
+
+// Whatever the route's word for a prompt is.
+TEST(StatusTest, AServerThatShutsDownBeginsNothingOnAnyRoute) {
+  const std::vector<std::string> bodies = {
+      R"({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]})",
+      R"({"model": "m", "prompt": "Hi"})", R"({"text": "Hi"})", R"({"model": "m", "input": "Hi"})"};
+  for (const bool shutting_down : {false, true}) {
+    ApiHarness api;
+    api.context.shutting_down = shutting_down;
+    size_t num_begun = 0;
+    for (const Router::Route& route : api.router().routes()) {
+      if (route.access == Access::kAdmin) continue;
+      std::vector<std::shared_ptr<FakeExchange>> kept;
+      for (const std::string& body : bodies)
+        kept.push_back(api.send(route.method, route.path, body));
+      num_begun += api.context.running.find("").size();
+      for (const auto& exchange : kept) exchange->disconnect();
+    }
+    EXPECT_EQ(num_begun > 0, !shutting_down) << num_begun;
+  }
+}
+
 TEST(StatusTest, TheCacheIsFlushedOnlyWhenNothingRuns) {
   ApiHarness api;
   api.say("yes");

@@ -1,6 +1,7 @@
 #include "api/routes.h"
 
 #include "api/anthropic/messages.h"
+#include "api/dialect.h"
 #include "api/native/generate.h"
 #include "api/ollama/answers.h"
 #include "api/ollama/models.h"
@@ -31,21 +32,27 @@ struct Endpoint {
   void (*handle)(ServerContext& context, std::shared_ptr<Exchange> exchange);
 };
 
-constexpr Endpoint kEndpoints[] = {
-    {"GET", "/", kOpen, handle_front_page},
+// What a server that shuts down does not begin any more.
+constexpr Endpoint kWork[] = {
     {"POST", "/v1/chat/completions", kUser, handle_chat_completions},
     {"POST", "/v1/completions", kUser, handle_completions},
     {"POST", "/v1/messages", kUser, handle_messages},
-    {"POST", "/v1/messages/count_tokens", kUser, handle_count_tokens},
+    {"POST", "/v1/responses", kUser, handle_create_response},
     {"POST", "/api/chat", kUser, handle_ollama_chat},
     {"POST", "/api/generate", kUser, handle_ollama_generate},
+    {"POST", "/generate", kUser, handle_generate},
+    {"PUT", "/generate", kUser, handle_generate},
+    {"POST", "/invocations", kUser, handle_chat_completions},
+    {"POST", "/pause_generation", kAdmin, handle_pause_generation},
+};
+
+constexpr Endpoint kEndpoints[] = {
+    {"GET", "/", kOpen, handle_front_page},
+    {"POST", "/v1/messages/count_tokens", kUser, handle_count_tokens},
     {"GET", "/api/tags", kUser, handle_ollama_tags},
     {"GET", "/api/ps", kUser, handle_ollama_ps},
     {"POST", "/api/show", kUser, handle_ollama_show},
     {"GET", "/api/version", kUser, handle_ollama_version},
-    {"POST", "/generate", kUser, handle_generate},
-    {"PUT", "/generate", kUser, handle_generate},
-    {"POST", "/v1/responses", kUser, handle_create_response},
     {"POST", "/v1/responses/input_tokens", kUser, handle_count_input_tokens},
     {"GET", "/v1/responses/{id}", kUser, handle_get_response},
     {"DELETE", "/v1/responses/{id}", kUser, handle_delete_response},
@@ -62,7 +69,6 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/health", kOpen, handle_health},
     {"GET", "/health_generate", kOpen, handle_health_generate},
     {"GET", "/ping", kOpen, handle_health},
-    {"POST", "/invocations", kUser, handle_chat_completions},
     {"GET", "/version", kUser, handle_version},
     {"GET", "/v1/loads", kUser, handle_loads},
     {"GET", "/get_load", kUser, handle_get_load},
@@ -76,7 +82,6 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/flush_cache", kAdmin, handle_flush_cache},
     {"POST", "/flush_cache", kAdmin, handle_flush_cache},
     {"POST", "/abort_request", kAdmin, handle_abort_request},
-    {"POST", "/pause_generation", kAdmin, handle_pause_generation},
     {"POST", "/continue_generation", kAdmin, handle_continue_generation},
     {"GET", "/start_profile", kAdmin, handle_no_op},
     {"POST", "/start_profile", kAdmin, handle_no_op},
@@ -91,17 +96,31 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/configure/proposal", kUser, handle_configure_proposal},
 };
 
+Handler bound(ServerContext& context, const Endpoint& endpoint) {
+  return [&context, handle = endpoint.handle](std::shared_ptr<Exchange> exchange) {
+    handle(context, std::move(exchange));
+  };
+}
+
+Handler unless_shutting_down(ServerContext& context, Handler handler) {
+  return [&context, handler = std::move(handler)](std::shared_ptr<Exchange> exchange) {
+    if (!context.shutting_down) return handler(std::move(exchange));
+    exchange->respond(refusal_response(exchange->request().path, 503,
+                                       "The server shuts down: it finishes what it has begun and "
+                                       "takes nothing new. Try another one, or later."));
+  };
+}
+
 }  // namespace
 
 Router make_router(ServerContext& context) {
   Router router;
+  for (const Endpoint& work : kWork) {
+    router.add(work.method, work.path, unless_shutting_down(context, bound(context, work)),
+               work.access);
+  }
   for (const Endpoint& endpoint : kEndpoints) {
-    router.add(
-        endpoint.method, endpoint.path,
-        [&context, handle = endpoint.handle](std::shared_ptr<Exchange> exchange) {
-          handle(context, std::move(exchange));
-        },
-        endpoint.access);
+    router.add(endpoint.method, endpoint.path, bound(context, endpoint), endpoint.access);
   }
   add_unsupported(router);
   add_pages(router);

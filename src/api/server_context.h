@@ -56,7 +56,7 @@ struct MemoryUse {
 // What starting the server took.
 struct StartupTimes {
   double load_weights_s = 0;
-  double total_s = 0;  // from the command to the open port
+  double total_s = 0;  // from the command until requests are served
 };
 
 // Numbers from a seed, from any thread.
@@ -85,7 +85,7 @@ struct ServerContext {
   Engine& engine;
   const Clock& clock;
   int64_t started_unix_s;
-  std::atomic<bool> shutting_down = false;  // /health answers 503
+  std::atomic<bool> shutting_down = false;  // no new work; /health answers 503
   RandomSource seeds;                       // for requests without one
   RandomSource ids;                         // of requests and tool calls
   RequestMetrics metrics;

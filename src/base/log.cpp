@@ -5,7 +5,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <thread>
 
 namespace glint {
 namespace {
@@ -24,13 +26,21 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
-// 8,192 lines in flight; when the disk or terminal cannot keep up, the oldest are dropped rather
-// than a request delayed.
+constexpr auto kFlushPoll = std::chrono::milliseconds(1);
+constexpr int kMaxFlushPolls = 1000;  // nobody may read what we write
+
+// 8,192 lines in flight, and one thread that writes them.
+const std::shared_ptr<spdlog::details::thread_pool>& writer() {
+  static const auto instance = std::make_shared<spdlog::details::thread_pool>(8192, 1);
+  return instance;
+}
+
+// When the disk or terminal cannot keep up, the oldest lines are dropped rather than a request
+// delayed.
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
-    static auto pool = std::make_shared<spdlog::details::thread_pool>(8192, 1);
     auto made = std::make_shared<spdlog::async_logger>(
-        "glint", std::make_shared<spdlog::sinks::stderr_sink_mt>(), pool,
+        "glint", std::make_shared<spdlog::sinks::stderr_sink_mt>(), writer(),
         spdlog::async_overflow_policy::overrun_oldest);
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
     made->flush_on(spdlog::level::info);
@@ -97,6 +107,12 @@ void log_line(LogLevel level, std::string_view event, LogFields fields) {
   logger().log(to_spdlog(level), "{}", line);
 }
 
-void flush_log() { logger().flush(); }
+// spdlog's flush() (1.10) queues a request to flush, and returns. Once the writer has taken that,
+// it has written the lines before.
+void flush_log() {
+  logger().flush();
+  for (int i = 0; i < kMaxFlushPolls && writer()->queue_size() > 0; ++i)
+    std::this_thread::sleep_for(kFlushPoll);
+}
 
 }  // namespace glint

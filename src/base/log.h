@@ -24,7 +24,7 @@ using LogFields = std::initializer_list<LogField>;
 
 void set_log_level(LogLevel level);
 void log_line(LogLevel level, std::string_view event, LogFields fields = {});
-// Waits until all lines are written. Called before exit.
+// Waits until the lines before are written, for a second at most. Called before exit.
 void flush_log();
 
 inline void log_debug(std::string_view e, LogFields f = {}) { log_line(LogLevel::kDebug, e, f); }

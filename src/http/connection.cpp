@@ -23,9 +23,6 @@ constexpr size_t kMaxReadAheadBytes = 64 << 10;
 // After the last answer: so long may the client take to read it and close. Closing at once, with
 // its bytes unread, would make TCP reset the connection, and the answer with it.
 constexpr double kLingerSeconds = 2;
-// Buffers larger than this are given back when they are empty: most connections of a server are
-// idle, and what they keep is its memory.
-constexpr size_t kMaxKeptBytes = 2 << 10;
 
 TimePoint later(TimePoint start, double seconds) {
   const std::chrono::duration<double> length(std::clamp(seconds, 0.0, 1e9));
@@ -41,12 +38,12 @@ std::string address_of(const Socket& socket) {
                                     : cat(address, ":", endpoint.port());
 }
 
-void clear(std::string& buffer) {
-  buffer.clear();
-  if (buffer.capacity() > kMaxKeptBytes) buffer.shrink_to_fit();
-}
-
 }  // namespace
+
+void ServerCore::set_router(Router router) {
+  routers.push_back(std::make_unique<const Router>(std::move(router)));
+  router_in_force = routers.back().get();
+}
 
 Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, const TlsContext* tls,
                        bool overloaded)
@@ -57,7 +54,8 @@ Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, const Tl
       peer_(address_of(transport_.socket())),
       overloaded_(overloaded),
       phase_since_(std::chrono::steady_clock::now()),
-      parser_(core_->limits) {}
+      parser_(core_->limits),
+      output_(core_->limits.max_unsent_bytes) {}
 
 void Connection::start() {
   asio::post(transport_.socket().get_executor(),
@@ -76,11 +74,10 @@ void Connection::post(std::function<void()> work) {
 void Connection::drain() {
   asio::post(transport_.socket().get_executor(), [self = shared_from_this()] {
     self->on_event([&] {
-      self->draining_ = true;
-      if (self->phase_ == Phase::kHandshake) return self->cut();
-      if (!self->reads_requests()) return;
-      if (self->unsent() == 0) return self->cut();
-      self->set_phase(Phase::kClosing);
+      if (self->phase_ >= Phase::kAnswering) return;
+      if (self->output_.unsent() > 0) return self->set_phase(Phase::kClosing);
+      if (self->phase_ == Phase::kIdle && self->exchange_id_ > 0) return self->cut();
+      self->end_wait();
     });
   });
 }
@@ -134,7 +131,7 @@ void Connection::set_phase(Phase phase) {
 }
 
 void Connection::finish_if_done() {
-  if (unsent() > 0) return;
+  if (output_.unsent() > 0) return;
   if (peer_closed_ && phase_ != Phase::kAnswering) return cut();
   if (phase_ != Phase::kClosing) return;
   transport_.shut_sending();
@@ -153,11 +150,17 @@ void Connection::cut() {
   if (exchange) run([&] { exchange->client_gone(); });
 }
 
+// Of the server, for this connection's answer.
+void Connection::end_wait() {
+  std::lock_guard lock(core_->mutex);
+  if (core_->awaited.erase(this) > 0 && core_->awaited.empty()) core_->none_awaited.notify_all();
+}
+
 void Connection::leave_core() {
+  end_wait();
   std::lock_guard lock(core_->mutex);
   core_->connections.erase(this);
   if (overloaded_) --core_->num_overloaded;
-  if (core_->connections.empty()) core_->all_gone.notify_all();
 }
 
 void Connection::shake_hands() {
@@ -249,14 +252,14 @@ void Connection::header_complete() {
   if (overloaded_) {
     refuse(503, "The server has as many connections as it takes; try again later.");
   } else if (!refused_before_body() && parser_.expects_continue() && !parser_.done()) {
-    out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    output_.bytes() += "HTTP/1.1 100 Continue\r\n\r\n";
   }
 }
 
 // A body that is for nothing is not waited for: who may not ask cannot fill our memory.
 bool Connection::refused_before_body() {
   if (parser_.done()) return false;
-  auto refusal = core_->router.refusal(parser_.request());
+  auto refusal = core_->router().refusal(parser_.request());
   if (refusal) refuse(*std::move(refusal));
   return refusal.has_value();
 }
@@ -271,7 +274,7 @@ void Connection::start_exchange() {
   const auto exchange = std::make_shared<ConnectionExchange>(shared_from_this(), std::move(request),
                                                              ++exchange_id_, http_1_0_);
   exchange_ = exchange;
-  run([&] { core_->router.route(exchange); });
+  run([&] { core_->router().route(exchange); });
 }
 
 void Connection::answered() {
@@ -294,7 +297,7 @@ void Connection::after(double seconds, std::function<void()> work) {
 
 // Answers what is no request that a handler could see, and ends the connection.
 void Connection::refuse(int status, const std::string& message) {
-  refuse(core_->router.error(parser_.request(), status, message));
+  refuse(core_->router().error(parser_.request(), status, message));
 }
 
 void Connection::refuse(HttpResponse response) {
@@ -305,13 +308,13 @@ void Connection::refuse(HttpResponse response) {
                             .headers = read.headers,
                             .body = {},
                             .peer = peer_};
-  for (auto& field : core_->router.answer_fields(request)) response.headers.push_back(field);
-  append_response(out_, response, {.keep_alive = false}, true);
+  for (auto& field : core_->router().answer_fields(request)) response.headers.push_back(field);
+  append_response(output_.bytes(), response, {.keep_alive = false}, true);
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - phase_since_;
-  core_->router.ended(request, {.status = response.status,
-                                .body_bytes = response.body.size(),
-                                .seconds = taken.count(),
-                                .complete = true});
+  core_->router().ended(request, {.status = response.status,
+                                  .body_bytes = response.body.size(),
+                                  .seconds = taken.count(),
+                                  .complete = true});
   set_phase(Phase::kClosing);
 }
 
@@ -331,26 +334,14 @@ void Connection::abandoned(uint64_t exchange_id, bool begun) {
 
 // ---- output
 
-// Sends what the socket takes. Bytes that handlers write while it takes no more gather in out_.
+// Sends what the socket takes. Bytes that handlers write while it takes no more gather in output_.
 void Connection::flush() {
-  paused_ |= !writable();
-  while (unsent() > 0 && !waits_write_) {
-    const auto [state, size] = transport_.write({out_.data() + num_sent_, unsent()});
+  output_.pause_if_full();
+  while (output_.unsent() > 0 && !waits_write_) {
+    const auto [state, size] = transport_.write(output_.next());
     if (state == IoState::kWantsWrite) return wait_writable();
     if (state != IoState::kDone) return cut();
-    num_sent_ += size;
-    total_sent_ += size;
-    forget_sent();
-  }
-}
-
-void Connection::forget_sent() {
-  if (unsent() == 0) {
-    clear(out_);
-    num_sent_ = 0;
-  } else if (num_sent_ >= out_.size() / 2) {  // each byte is moved once, on average
-    out_.erase(0, num_sent_);
-    num_sent_ = 0;
+    output_.sent(size);
   }
 }
 
@@ -366,9 +357,7 @@ void Connection::wait_writable() {
 }
 
 void Connection::tell_writable() {
-  if (!paused_ || !writable()) return;
-  paused_ = false;
-  if (phase_ != Phase::kAnswering) return;
+  if (!output_.resumes() || phase_ != Phase::kAnswering) return;
   post([weak = exchange_] {
     if (const auto exchange = weak.lock()) exchange->became_writable();
   });
@@ -377,11 +366,7 @@ void Connection::tell_writable() {
 // A reader is slow while it holds the handler up, or holds only the connection, its answer being
 // complete. It has to take max_unsent_bytes in each slow_reader_timeout_s.
 void Connection::watch_slow_reader() {
-  const bool waited_for = !writable() || (unsent() > 0 && phase_ != Phase::kAnswering);
-  if (!waited_for) return slow_since_.reset();
-  if (slow_since_ && total_sent_ - slow_mark_ < core_->limits.max_unsent_bytes) return;
-  slow_since_ = std::chrono::steady_clock::now();
-  slow_mark_ = total_sent_;
+  output_.watch(!writable() || (output_.unsent() > 0 && phase_ != Phase::kAnswering));
 }
 
 // ---- deadlines
@@ -409,7 +394,8 @@ TimePoint Connection::deadline() const {
     case Phase::kClosing:
       break;
   }
-  return slow_since_ ? std::min(at, later(*slow_since_, limits.slow_reader_timeout_s)) : at;
+  const auto slow_since = output_.slow_since();
+  return slow_since ? std::min(at, later(*slow_since, limits.slow_reader_timeout_s)) : at;
 }
 
 // A deadline that moves away leaves the timer as it is: it looks again when it fires. So a busy
@@ -431,9 +417,10 @@ void Connection::timer_fired() {
 
 void Connection::expire() {
   if (phase_ == Phase::kHeader || phase_ == Phase::kBody) {
-    if (!slow_since_) return refuse(408, "The request did not arrive in time.");
+    if (!output_.slow_since()) return refuse(408, "The request did not arrive in time.");
   }
-  if (slow_since_) log_info("slow reader cut", {{"peer", peer_}, {"unsent_bytes", unsent()}});
+  if (output_.slow_since())
+    log_info("slow reader cut", {{"peer", peer_}, {"unsent_bytes", output_.unsent()}});
   cut();
 }
 

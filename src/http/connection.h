@@ -9,18 +9,21 @@
 // An Exchange outlives its connection, and both may outlive the server: the ServerCore goes with
 // the last of them.
 
+#include <atomic>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 #include "http/http.h"
+#include "http/output_buffer.h"
 #include "http/request_parser.h"
 #include "http/response_head.h"
 #include "http/router.h"
@@ -34,22 +37,32 @@ class ConnectionExchange;
 using Timer =
     boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                       boost::asio::wait_traits<std::chrono::steady_clock>, Strand>;
-using TimePoint = std::chrono::steady_clock::time_point;
 
 // What the connections of one server share.
 struct ServerCore {
-  ServerCore(const HttpLimits& http_limits, Router http_router, int num_threads)
-      : limits(http_limits), router(std::move(http_router)), io(num_threads) {}
+  ServerCore(const HttpLimits& http_limits, Router router, int num_threads)
+      : limits(http_limits), io(num_threads) {
+    set_router(std::move(router));
+  }
+
+  // What set_router() gave last. Earlier ones stay, too: somebody may be in them.
+  const Router& router() const { return *router_in_force.load(); }
+  void set_router(Router router);
 
   const HttpLimits limits;
-  const Router router;
   boost::asio::io_context io;
 
-  std::mutex mutex;  // of the next five
-  std::condition_variable all_gone;
+  std::vector<std::unique_ptr<const Router>> routers;  // set_router() alone
+  std::atomic<const Router*> router_in_force = nullptr;
+
+  std::atomic<bool> draining = false;  // every answer is its connection's last
+
+  std::mutex mutex;  // of the next six
   std::unordered_map<Connection*, std::weak_ptr<Connection>> connections;
-  int num_overloaded = 0;                 // of these: there only to be answered 503
-  bool draining = false;                  // no new connections or requests
+  int num_overloaded = 0;                         // of these: there only to be answered 503
+  std::unordered_set<const Connection*> awaited;  // whose answers the server's end waits for
+  std::condition_variable none_awaited;
+  bool admits = true;                     // new connections
   std::shared_ptr<const TlsContext> tls;  // of new connections; null: they are plain
 
   std::shared_mutex ending;  // of the next
@@ -64,15 +77,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Any thread.
   void start();
-  void drain();  // ends it when the answer under way, if there is one, has been sent
-  void stop();   // ends it now, as cut()
+  // The server is about to end. Ends it when the answer under way has been sent, and now if it is
+  // between two requests. A request that is still to come will be answered, but not waited for.
+  void drain();
+  void stop();  // ends it now, as cut()
   void post(std::function<void()> work);
 
   // For the exchange, on the strand:
-  std::string& output() { return out_; }
-  bool writable() const { return unsent() <= core_->limits.max_unsent_bytes; }
-  bool may_keep_alive() const { return keep_alive_ && !draining_ && !peer_closed_; }
-  const Router& router() const { return core_->router; }
+  std::string& output() { return output_.bytes(); }
+  bool writable() const { return output_.writable(); }
+  bool may_keep_alive() const { return keep_alive_ && !core_->draining && !peer_closed_; }
+  const Router& router() const { return core_->router(); }
   void close_after_answer() { keep_alive_ = false; }
   void answered();
   void after(double seconds, std::function<void()> work);
@@ -100,6 +115,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void settle();
   void set_phase(Phase phase);
   void finish_if_done();
+  void end_wait();
   void leave_core();
 
   void shake_hands();
@@ -117,9 +133,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse(HttpResponse response);
 
   // Output.
-  size_t unsent() const { return out_.size() - num_sent_; }
   void flush();
-  void forget_sent();
   void wait_writable();
   void tell_writable();
   void watch_slow_reader();
@@ -143,7 +157,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Phase phase_ = Phase::kHandshake;
   TimePoint phase_since_;
   bool closed_ = false;
-  bool draining_ = false;
   bool peer_closed_ = false;  // its end of file has come
   bool waits_read_ = false;   // a wait is pending in the io_context
   bool waits_write_ = false;
@@ -157,12 +170,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::weak_ptr<ConnectionExchange> exchange_;
   uint64_t exchange_id_ = 0;
 
-  std::string out_;
-  size_t num_sent_ = 0;    // of out_
-  bool paused_ = false;    // writable() was false
-  size_t total_sent_ = 0;  // since the connection began
-  std::optional<TimePoint> slow_since_;
-  size_t slow_mark_ = 0;  // total_sent_ then
+  OutputBuffer output_;
 
   TimePoint armed_until_ = TimePoint::max();  // when timer_ will fire
 };

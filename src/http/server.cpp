@@ -116,6 +116,8 @@ struct HttpServer::State {
   void accept_failed(error_code ec);
   std::shared_ptr<Connection> admit(Socket socket);
   void begin_draining();
+  void wait_for_answers(double seconds);
+  void close_port();
   std::vector<std::shared_ptr<Connection>> connections();
   void run_leftovers();
 
@@ -130,6 +132,7 @@ struct HttpServer::State {
 };
 
 void HttpServer::State::accept_next() {
+  if (!acceptor.is_open()) return;  // closed after the last one had come, and before this
   acceptor.async_accept(asio::make_strand(core->io), [this](error_code ec, Socket socket) {
     if (ec == asio::error::operation_aborted) return;
     if (ec) return accept_failed(ec);
@@ -146,7 +149,7 @@ std::shared_ptr<Connection> HttpServer::State::admit(Socket socket) {
   std::lock_guard lock(core->mutex);
   const int num_serving = static_cast<int>(core->connections.size()) - core->num_overloaded;
   const bool overloaded = num_serving >= options.limits.max_connections;
-  if (core->draining || (overloaded && core->num_overloaded >= kMaxOverloaded)) return nullptr;
+  if (!core->admits || (overloaded && core->num_overloaded >= kMaxOverloaded)) return nullptr;
   auto connection =
       std::make_shared<Connection>(core, std::move(socket), core->tls.get(), overloaded);
   core->connections.emplace(connection.get(), connection);
@@ -165,10 +168,26 @@ void HttpServer::State::accept_failed(error_code ec) {
   });
 }
 
+// Connections that come from now on are not awaited.
 void HttpServer::State::begin_draining() {
   {
     std::lock_guard lock(core->mutex);
     core->draining = true;
+    for (const auto& [key, weak] : core->connections) core->awaited.insert(key);
+  }
+  for (const auto& connection : connections()) connection->drain();
+}
+
+void HttpServer::State::wait_for_answers(double seconds) {
+  std::unique_lock lock(core->mutex);
+  core->none_awaited.wait_for(lock, std::chrono::duration<double>(std::min(seconds, 1e6)),
+                              [&] { return core->awaited.empty(); });
+}
+
+void HttpServer::State::close_port() {
+  {
+    std::lock_guard lock(core->mutex);
+    core->admits = false;
   }
   asio::post(acceptor.get_executor(), [this] {
     error_code ignored;
@@ -199,13 +218,6 @@ void HttpServer::State::run_leftovers() {
 HttpServer::HttpServer() = default;
 HttpServer::~HttpServer() { shutdown(0); }
 
-Result<void> HttpServer::check(const HttpServerOptions& options) {
-  TRY(load_tls(options.tls));
-  asio::io_context io;
-  Acceptor acceptor(asio::make_strand(io));
-  return listen_on_first(acceptor, options);
-}
-
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& options,
                                                        Router router) {
   CHECK(options.num_threads >= 1, "num_threads is ", options.num_threads);
@@ -228,16 +240,14 @@ void HttpServer::start() {
   }
 }
 
+void HttpServer::set_router(Router router) { state_->core->set_router(std::move(router)); }
+
 void HttpServer::shutdown(double grace_s) {
   if (state_->stopped) return;
   state_->stopped = true;
   state_->begin_draining();
-  for (const auto& connection : state_->connections()) connection->drain();
-  {
-    std::unique_lock lock(state_->core->mutex);
-    state_->core->all_gone.wait_for(lock, std::chrono::duration<double>(std::min(grace_s, 1e6)),
-                                    [&] { return state_->core->connections.empty(); });
-  }
+  state_->wait_for_answers(grace_s);
+  state_->close_port();
   for (const auto& connection : state_->connections()) connection->stop();
   state_->work.reset();
   for (std::thread& thread : state_->threads) thread.join();

@@ -21,8 +21,6 @@ struct HttpServerOptions {
 
 class HttpServer {
  public:
-  // Whether listen() would succeed now, files included: for programs with long work before it.
-  static Result<void> check(const HttpServerOptions& options);
   // Binds and listens. The Error names host and port, or the file, and the reason.
   static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options,
                                                     Router router);
@@ -30,8 +28,12 @@ class HttpServer {
 
   uint16_t port() const;
   void start();  // starts the threads and returns
-  // No new connections or requests; answers that are under way go on, until `grace_s` is over; then
-  // what is left is cut. Returns when all threads have ended.
+  // For the requests that come from now on. Not from two threads at once.
+  void set_router(Router router);
+  // Answers that are under way go on, until `grace_s` is over; then what is left is cut. Until then
+  // the port stays open and who asks is answered, so that a probe can be told; but each answer is
+  // its connection's last, and only those that were under way are waited for. Returns when all
+  // threads have ended.
   void shutdown(double grace_s);
   int num_connections() const;
   // Reads the TLS files again, for new connections; those there are keep theirs. With an Error

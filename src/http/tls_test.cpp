@@ -301,7 +301,7 @@ TEST(TlsFilesTest, WrongFilesAreSentences) {
               HasSubstr("no PEM certificate"));
   EXPECT_THAT(message({.certfile = cert, .keyfile = key, .ca_certs = made.path("empty.pem")}),
               HasSubstr("--ssl-ca-certs"));
-  EXPECT_THAT(HttpServer::check({.port = 0, .tls = {.keyfile = key}}).error().message,
+  EXPECT_THAT(HttpServer::listen({.port = 0, .tls = {.keyfile = key}}, Router()).error().message,
               HasSubstr("--ssl-certfile"));
 }
 

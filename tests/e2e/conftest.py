@@ -28,10 +28,11 @@ def wait_until(what, condition):
 
 
 class Server:
-    def __init__(self, log, *flags, env=None):
+    def __init__(self, log, *flags, env=None, before=()):
+        """`before`: words in front of the command."""
         self.log = pathlib.Path(log)
         with open(self.log, "wb") as stderr:
-            self.process = subprocess.Popen([BIN / "glint", "serve", *map(str, flags)], stderr=stderr,
+            self.process = subprocess.Popen([*before, BIN / "glint", "serve", *map(str, flags)], stderr=stderr,
                                             env={**os.environ, **(env or {})})
         self.port = int(wait_until("the server listens", self._listening).group(1))
         self.url = f"http://127.0.0.1:{self.port}"

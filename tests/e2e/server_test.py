@@ -1,9 +1,13 @@
 """/generate, status, refusals, limits and signals, over plain HTTP."""
 
+import http.client
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -133,6 +137,68 @@ def test_flush_waits_for_nobody(server):
     server.wait_idle()
 
 
+class Starting:
+    """A server whose tokenizer.json is a pipe: it has begun to load its model, and goes on when go_on() is called."""
+
+    def __init__(self, model, folder):
+        self.tokenizer = model / "tokenizer.json"
+        self.folder, self.log = folder / "slow", folder / "stderr.log"
+        self.folder.mkdir()
+        for file in model.iterdir():
+            if file.name != self.tokenizer.name:
+                (self.folder / file.name).symlink_to(file)
+        os.mkfifo(self.folder / self.tokenizer.name)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.command = [BIN / "glint", "serve", self.folder, "--port", str(self.port), "--device", "cpu"]
+        with open(self.log, "wb") as stderr:
+            self.process = subprocess.Popen(self.command, stderr=stderr)
+
+    def ask(self, method, path, body=None):
+        """Status, text and Retry-After; None as long as the port is not open."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+        except ConnectionRefusedError:
+            assert self.process.poll() is None, self.log.read_text()
+            return None
+        response = connection.getresponse()
+        return response.status, response.read().decode(), response.getheader("Retry-After")
+
+    def go_on(self):
+        (self.folder / self.tokenizer.name).write_bytes(self.tokenizer.read_bytes())
+
+
+@pytest.fixture
+def starting(model, tmp_path):
+    one = Starting(model, tmp_path)
+    wait_until("the port is open", lambda: one.ask("GET", "/health"))
+    yield one
+    one.process.kill()
+    one.process.wait()
+
+
+def test_while_it_starts_who_asks_is_told(starting):
+    status, text, retry = starting.ask("GET", "/health")
+    assert status == 503 and "The server starts: 0 %" in text and int(retry) > 0
+    status, text, _ = starting.ask("POST", "/v1/chat/completions", "{")
+    assert status == 503 and "The server starts" in json.loads(text)["error"]["message"]
+    taken = subprocess.run(starting.command, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert taken.returncode == 1 and "in use" in taken.stderr and "loading" not in taken.stderr
+    starting.go_on()
+    wait_until("it serves", lambda: starting.ask("GET", "/health")[0] == 200)
+    assert starting.ask("POST", "/generate", json.dumps(GENERATE))[0] == 200
+    starting.process.send_signal(signal.SIGTERM)
+    assert starting.process.wait(timeout=DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_ends_it_at_once(starting, number):
+    starting.process.send_signal(number)
+    assert starting.process.wait(timeout=DEADLINE_S) == 0
+    assert "before the model was loaded" in starting.log.read_text()
+
+
 def test_sigterm_lets_answers_finish(start):
     server = start()
     stream = Stream(server, "/generate", endless(64))
@@ -141,6 +207,43 @@ def test_sigterm_lets_answers_finish(start):
     server.process.send_signal(signal.SIGTERM)
     assert list(events)[-1] == "[DONE]"
     assert server.process.wait(timeout=DEADLINE_S) == 0
+
+
+def test_until_the_last_answer_is_sent_who_asks_is_told(start):
+    """One answer takes minutes, unless it is aborted: by then all others have been told."""
+    server = start("--grace-period", 600, "--max-running-requests", 1)
+    answers = []
+    running = threading.Thread(target=lambda: answers.append(server.post("/generate", {
+        "text": ["The sea"] * 1000, "sampling_params": {"max_new_tokens": 4000, "ignore_eos": True}})))
+    running.start()
+    wait_until("it runs", lambda: server.metrics()["sglang:num_running_reqs"] == 1)
+    idle = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE_S)
+    idle.request("GET", "/health")
+    assert idle.getresponse().read() == b""
+    server.process.send_signal(signal.SIGTERM)
+    assert idle.sock.recv(1) == b""
+
+    def ask(method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE_S)
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        text = response.read().decode()
+        assert response.getheader("Connection") == "close", path
+        return response.status, text
+
+    for path in ("/health", "/ping", "/health_generate"):
+        assert ask("GET", path) == (503, "")
+    for path in ("/generate", "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/api/chat"):
+        status, text = ask("POST", path, "{}")
+        assert status == 503 and "shuts down" in text, path
+    for path in ("/metrics", "/v1/loads", "/v1/models", "/server_info"):
+        assert ask("GET", path)[0] == 200, path
+    silent = socket.create_connection(("127.0.0.1", server.port))  # holds nobody up
+    assert ask("POST", "/abort_request", '{"abort_all": true}')[0] == 200
+    assert server.process.wait(timeout=DEADLINE_S) == 0
+    running.join()
+    assert {answer["meta_info"]["finish_reason"]["type"] for answer in answers[0]} == {"abort"}
+    silent.close()
 
 
 def test_sigterm_cuts_what_is_left_after_the_grace_period(start):
@@ -159,6 +262,7 @@ def test_a_second_signal_waits_for_nobody(start):
     server.process.send_signal(signal.SIGTERM)
     wait_until("the first is seen", lambda: "signal number=15" in server.stderr())
     assert server.stop() == 1
+    assert "second signal" in server.stderr()
 
 
 def test_launch_lines_made_for_sglang_start(start):

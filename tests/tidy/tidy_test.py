@@ -117,6 +117,20 @@ def test_beast_and_cuda_stay_in_their_folders():
     assert not problems, "\n".join(problems)
 
 
+# What a request passes through after the HTTP layer. Files are read at the start, in model/, tokenizer/ and apps/.
+CLOSED_FOLDERS = {"api", "chat", "configure", "engine", "kv", "sampling", "scheduler", "web"}
+OPENS = re.compile(r"#include <(fstream|fcntl\.h|sys/socket\.h|netdb\.h|dlfcn\.h|spawn\.h)>|"
+                   r"\b(fopen|freopen|popen|system|dlopen|execv\w*)\(|"
+                   r'#include "(client/|model/(hub|checkpoint|mapped_file)\.h)')
+
+
+def test_what_a_request_passes_through_opens_nothing():
+    own = [p for p in tracked(*CODE) if folder_of(p) in CLOSED_FOLDERS and "_test." not in p.name]
+    assert own
+    assert not [f"{p}: {OPENS.search(p.read_text()).group()}" for p in own if OPENS.search(p.read_text())]
+    assert OPENS.search("#include <fstream>") and OPENS.search('std::system("x")')
+
+
 def test_headers_are_included_once():
     # A *_body.h is compiled once per instruction set: including it again is its purpose.
     bad = [str(p.relative_to(ROOT)) for p in tracked(".h", ".cuh")

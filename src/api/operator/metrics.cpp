@@ -58,7 +58,7 @@ void sglang_facts(const MetricsInput& input, Exposition& e) {
   e.family("startup_time_seconds", "gauge", "What the start took.");
   e.sample("startup_time_seconds", input.startup.load_weights_s, ",phase=\"load_weight\"");
   e.sample("startup_time_seconds", input.startup.total_s, ",phase=\"e2e\"");
-  e.gauge("engine_startup_time", "Seconds from the command to the open port.",
+  e.gauge("engine_startup_time", "Seconds from the command until requests are served.",
           input.startup.total_s);
   e.gauge("engine_load_weights_time", "Seconds to load the weights.", input.startup.load_weights_s);
 }

@@ -6,11 +6,14 @@
 #include <set>
 
 #include "api/api_harness.h"
+#include "api/operator/starting.h"
 
 namespace glint {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
+using testing::Pair;
 
 constexpr const char* kChat = "/v1/chat/completions";
 constexpr const char* kNative = "/generate";
@@ -266,6 +269,28 @@ TEST(StatusTest, InvocationsAreChats) {
   const Json answer = api.ask("/invocations", user_says("hi"));
   EXPECT_EQ(answer["choices"][0]["message"]["content"], "hello");
   EXPECT_EQ(api.send("GET", "/ping", "")->status, 200);
+}
+
+TEST(StartingTest, EverybodyIsToldHowFarItIs) {
+  std::atomic<int> percent_loaded = 43;
+  const Router router = make_starting_router(percent_loaded);
+  const auto told = [&](const char* method, const char* path) {
+    HttpRequest request;
+    request.method = method;
+    request.path = path;
+    const auto exchange = std::make_shared<FakeExchange>(std::move(request));
+    router.route(exchange);
+    EXPECT_EQ(exchange->status, 503) << path;
+    EXPECT_THAT(exchange->headers, Contains(Pair("Retry-After", "2"))) << path;
+    EXPECT_THAT(exchange->body, HasSubstr(cat(percent_loaded, " % of the weights are loaded")));
+    return exchange->body;
+  };
+  EXPECT_EQ(told("GET", "/health").front(), 'T');
+  EXPECT_EQ(Json::parse(told("POST", kChat))["error"]["code"], 503);
+  percent_loaded = 99;
+  EXPECT_EQ(Json::parse(told("POST", "/v1/messages"))["error"]["type"], "overloaded_error");
+  EXPECT_TRUE(Json::parse(told("POST", "/api/chat"))["error"].is_string());
+  told("GET", "/metrics");
 }
 
 }  // namespace

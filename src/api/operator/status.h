@@ -13,7 +13,8 @@ namespace glint {
 void handle_models(ServerContext& context, std::shared_ptr<Exchange> exchange);
 // GET /v1/models/{id}; an id may hold slashes, as Hugging Face's do.
 void handle_model(ServerContext& context, std::shared_ptr<Exchange> exchange);
-// GET /health, /ping: 200, or 503 while shutting down. The body says if generation is paused.
+// GET /health, /ping: 200, or 503 while shutting down (while starting: starting.h). The body says
+// if generation is paused.
 void handle_health(ServerContext& context, std::shared_ptr<Exchange> exchange);
 // GET /health_generate: 200 once one token was computed; 503 while paused.
 void handle_health_generate(ServerContext& context, std::shared_ptr<Exchange> exchange);
