@@ -1,40 +1,75 @@
-#include "api/native/prompt_scores.h"
+#include "api/prompt_scores.h"
 
 #include <algorithm>
 #include <iterator>
-#include <span>
 #include <utility>
 
-#include "api/prompt_scoring.h"
-
 namespace glint {
+namespace {
 
-static_assert(kScorePieceTokens <= kMaxScoredTokens);
+static_assert(kScorePieceTokens <= kMaxTriggerIds);
 
-size_t num_score_pieces(const NativePrompt& prompt) {
-  if (!prompt.logprobs.prompt_begin) return 0;
-  const int first = *prompt.logprobs.prompt_begin + 1;
-  const int num_scored = static_cast<int>(prompt.ids.size()) - first;
-  return static_cast<size_t>(std::max(0, num_scored + kScorePieceTokens - 1) / kScorePieceTokens);
+// Says the ids from `begin` to `end`.
+GenerateRequest piece_request(const SharedTokens& ids, size_t begin, size_t end, int num_logprobs,
+                              const GenerationParams& params) {
+  GenerateRequest request;
+  request.prompt = ids.first(begin);
+  request.max_tokens = static_cast<int>(end - begin);
+  request.sampling.num_logprobs = num_logprobs;
+  request.triggers = {{.after_tokens = 0, .forced_ids = {ids.data() + begin, ids.data() + end}}};
+  request.priority = params.priority;
+  request.cache_namespace = params.cache_namespace;
+  request.scores_prompt = true;
+  return request;
 }
 
-std::vector<GenerateRequest> score_requests(const NativePrompt& prompt) {
+}  // namespace
+
+size_t num_score_pieces(size_t num_tokens, size_t first) {
+  const size_t num_scored = num_tokens > first ? num_tokens - first - 1 : 0;
+  return (num_scored + kScorePieceTokens - 1) / kScorePieceTokens;
+}
+
+Result<void> check_num_sequences(size_t num_answers, size_t num_pieces, std::string_view param) {
+  if (num_answers + num_pieces <= kMaxSequences) return {};
+  return Error{ErrorCode::kInvalidRequest,
+               cat(param,
+                   " asks for the log-probabilities of so many prompt tokens that they count "
+                   "as ",
+                   num_pieces, " answers more, one for every ", kScorePieceTokens, ". With the ",
+                   num_answers, " of the request (prompts times n) at most ", kMaxSequences,
+                   " are allowed: send fewer prompts at once."),
+               std::string(param)};
+}
+
+Result<void> check_have_tokens(std::span<const TokenId> ids, std::string_view param,
+                               const ServerContext& context) {
+  const int num_tokens =
+      context.tokenizer ? context.tokenizer->num_tokens() : context.config.vocab_size;
+  const auto without = std::ranges::find_if(ids, [&](TokenId id) { return id >= num_tokens; });
+  if (without == ids.end()) return {};
+  return Error{ErrorCode::kInvalidRequest,
+               cat(param, " asks for the log-probability of ", *without,
+                   ", which stands for no token; expected ids below ", num_tokens, "."),
+               std::string(param)};
+}
+
+std::vector<GenerateRequest> score_requests(const SharedTokens& ids, size_t first, int num_logprobs,
+                                            const GenerationParams& params) {
   std::vector<GenerateRequest> requests;
-  const std::span<const TokenId> ids = prompt.ids;
-  const size_t num_pieces = num_score_pieces(prompt);
-  for (size_t piece = 0; piece < num_pieces; ++piece) {
-    const size_t begin =
-        static_cast<size_t>(*prompt.logprobs.prompt_begin) + 1 + piece * kScorePieceTokens;
+  for (size_t begin = first + 1; begin < ids.size(); begin += kScorePieceTokens) {
     const size_t end = std::min(ids.size(), begin + kScorePieceTokens);
-    requests.push_back(scoring_request(ids, begin, end, prompt.logprobs.num_top, prompt.params));
+    requests.push_back(piece_request(ids, begin, end, num_logprobs, params));
   }
   return requests;
 }
 
-void PromptScores::append(size_t piece, std::vector<OutputToken> tokens) {
+bool PromptScores::append(size_t piece, ChoiceDelta delta) {
   std::vector<OutputToken>& known = pieces_[piece];
-  known.insert(known.end(), std::make_move_iterator(tokens.begin()),
-               std::make_move_iterator(tokens.end()));
+  known.insert(known.end(), std::make_move_iterator(delta.tokens.begin()),
+               std::make_move_iterator(delta.tokens.end()));
+  if (delta.finish) --num_missing_;
+  return delta.finish.has_value();
 }
 
 std::vector<const OutputToken*> PromptScores::tokens() const {

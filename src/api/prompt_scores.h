@@ -6,31 +6,45 @@
 // beginning's pages with each other and the answer, and being many they need fewer steps than one
 // would.
 
+#include <span>
+#include <string_view>
 #include <vector>
 
-#include "api/native/generate.h"
+#include "api/choice_text.h"
+#include "api/generation_params.h"
+#include "api/server_context.h"
+#include "base/result.h"
 #include "engine/event.h"
 #include "engine/request.h"
 
 namespace glint {
 
 // Prompt tokens that one sequence scores, one a step.
-inline constexpr int kScorePieceTokens = 256;
+inline constexpr size_t kScorePieceTokens = 256;
 
-// How many sequences score `prompt`, whose ids are known or not (then none).
-size_t num_score_pieces(const NativePrompt& prompt);
-
-// Those, in the order of the pieces. The first token that is asked for has no score, as in SGLang:
+// How many sequences score a prompt's tokens from `first` on. That one has no score, as in SGLang:
 // the pieces begin behind it.
-std::vector<GenerateRequest> score_requests(const NativePrompt& prompt);
+size_t num_score_pieces(size_t num_tokens, size_t first = 0);
+
+// Answers and pieces of one request, refused above kMaxSequences. `param` asked for the scores.
+Result<void> check_num_sequences(size_t num_answers, size_t num_pieces, std::string_view param);
+
+// kInvalidRequest about `param` if one of `ids` stands for no token.
+Result<void> check_have_tokens(std::span<const TokenId> ids, std::string_view param,
+                               const ServerContext& context);
+
+// The requests of num_score_pieces(), in order. Of ids[first + 1] and those that follow each has a
+// token, and with its log-probability comes that of the `num_logprobs` likeliest.
+std::vector<GenerateRequest> score_requests(const SharedTokens& ids, size_t first, int num_logprobs,
+                                            const GenerationParams& params);
 
 // What they said so far.
 class PromptScores {
  public:
   explicit PromptScores(size_t num_pieces) : pieces_(num_pieces), num_missing_(num_pieces) {}
 
-  void append(size_t piece, std::vector<OutputToken> tokens);
-  void finish_piece() { --num_missing_; }
+  // A piece grew. True: it is complete.
+  bool append(size_t piece, ChoiceDelta delta);
   bool complete() const { return num_missing_ == 0; }
   // All tokens behind the first, in order.
   std::vector<const OutputToken*> tokens() const;

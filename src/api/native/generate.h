@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/generation_params.h"
+#include "api/prompt_scores.h"
 #include "api/server_context.h"
 #include "http/http.h"
 
@@ -26,6 +27,16 @@ struct NativePrompt {
   LogprobOptions logprobs;
   int stream_interval = 1;  // tokens in an event of a stream at least, after its first
   std::string id;           // rid, and the response's meta_info.id
+
+  size_t num_score_pieces() const {
+    const std::optional<int>& first = logprobs.prompt_begin;
+    return first ? glint::num_score_pieces(ids.size(), static_cast<size_t>(*first)) : 0;
+  }
+  std::vector<GenerateRequest> score_requests() const {
+    if (!logprobs.prompt_begin) return {};
+    return glint::score_requests(ids, static_cast<size_t>(*logprobs.prompt_begin), logprobs.num_top,
+                                 params);
+  }
 };
 
 struct NativeRequest {

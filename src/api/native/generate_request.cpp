@@ -4,8 +4,6 @@
 #include <vector>
 
 #include "api/native/generate.h"
-#include "api/native/prompt_scores.h"
-#include "api/prompt_scoring.h"
 #include "api/prompts.h"
 
 namespace glint {
@@ -131,11 +129,15 @@ Result<NativePrompt> parse_prompt(const RequestFields& all, size_t index, const 
   return prompt;
 }
 
-// Answers, and the sequences that score prompts beside them.
-size_t num_sequences(const NativeRequest& request) {
+size_t num_answers(const NativeRequest& request) {
   size_t count = 0;
-  for (const NativePrompt& prompt : request.prompts)
-    count += static_cast<size_t>(prompt.params.n) + num_score_pieces(prompt);
+  for (const NativePrompt& prompt : request.prompts) count += static_cast<size_t>(prompt.params.n);
+  return count;
+}
+
+size_t num_score_pieces(const NativeRequest& request) {
+  size_t count = 0;
+  for (const NativePrompt& prompt : request.prompts) count += prompt.num_score_pieces();
   return count;
 }
 
@@ -165,7 +167,7 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
   request.is_batch = raw.is_batch;
   for (size_t i = 0; i < raw.prompts.size(); ++i)
     request.prompts.push_back(TRY(parse_prompt(fields, i, raw, context)));
-  TRY(check_num_answers(num_sequences(request), "sampling_params"));
+  TRY(check_num_answers(num_answers(request), "sampling_params"));
   request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
   request.stream = TRY(fields.boolean("stream")).value_or(false);
   TRY(refuse_unavailable(
@@ -174,7 +176,7 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
   request.incremental =
       TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
   TRY(set_prompts(raw, context, request));
-  TRY(check_num_answers(num_sequences(request), "logprob_start_len"));
+  TRY(check_num_sequences(num_answers(request), num_score_pieces(request), "logprob_start_len"));
   return request;
 }
 
