@@ -90,6 +90,8 @@ TEST(EchoTest, AnIdWithoutATokenCannotBeScored) {
                        {"logprob_start_len", 0},
                        {"sampling_params", {{"max_new_tokens", 0}}}};
   EXPECT_EQ(api.ask("/generate", native)["error"]["param"], "logprob_start_len");
+  const Json chosen = {{"text", "a"}, {"token_ids_logprob", {first}}};
+  EXPECT_EQ(api.ask("/generate", chosen)["error"]["param"], "token_ids_logprob");
 }
 
 // In pieces of 256 tokens, which come in whatever order.

@@ -16,6 +16,7 @@ GenerateRequest piece_request(const SharedTokens& ids, size_t begin, size_t end,
   request.prompt = ids.first(begin);
   request.max_tokens = static_cast<int>(end - begin);
   request.sampling.num_logprobs = num_logprobs;
+  request.sampling.logprob_ids = params.sampling.logprob_ids;
   request.triggers = {{.after_tokens = 0, .forced_ids = {ids.data() + begin, ids.data() + end}}};
   request.priority = params.priority;
   request.cache_namespace = params.cache_namespace;

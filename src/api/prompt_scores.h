@@ -34,7 +34,8 @@ Result<void> check_have_tokens(std::span<const TokenId> ids, std::string_view pa
                                const ServerContext& context);
 
 // The requests of num_score_pieces(), in order. Of ids[first + 1] and those that follow each has a
-// token, and with its log-probability comes that of the `num_logprobs` likeliest.
+// token, and with its log-probability come those of the `num_logprobs` likeliest and of the
+// logprob_ids in `params`.
 std::vector<GenerateRequest> score_requests(const SharedTokens& ids, size_t first, int num_logprobs,
                                             const GenerationParams& params);
 

@@ -14,8 +14,9 @@ namespace glint {
 
 // Which log-probabilities an answer has.
 struct LogprobOptions {
-  bool wanted = false;  // return_logprob
-  int num_top = 0;      // top_logprobs_num
+  bool wanted = false;         // return_logprob
+  int num_top = 0;             // top_logprobs_num
+  std::vector<TokenId> ids{};  // token_ids_logprob
   // Where the prompt's begin, in it. Nothing: only the output's.
   std::optional<int> prompt_begin{};
 };
