@@ -299,12 +299,41 @@ TEST(LimitsTest, SequencesThatScoreACompletionsPromptsCountAsAnswers) {
   EXPECT_FALSE(score(513, {{"echo", true}})->complete) << "no log-probabilities";
 }
 
-// 901 pieces of 256 tokens and 123 answers, or one more.
-TEST(LimitsTest, SequencesThatScoreAChatsPromptCountAsAnswers) {
+SchedulerLimits long_limits() {
   SchedulerLimits limits = ApiHarness::default_limits();
   limits.context_length = 256 * 1024;
   limits.num_pages = 256 * 1024;
-  ApiHarness api(limits);
+  return limits;
+}
+
+// 2^23 of them: 2^16 tokens, of each its own and 127 more.
+TEST(LimitsTest, OfAPromptsLogprobsInAllAnswers) {
+  ApiHarness api(long_limits());
+  const auto native_score = [&](size_t num_tokens, int n) {
+    return api.post(kNative, {{"input_ids", list(num_tokens, 5)},
+                              {"return_logprob", true},
+                              {"logprob_start_len", 0},
+                              {"top_logprobs_num", 20},
+                              {"token_ids_logprob", list(107, 6)},
+                              {"sampling_params", {{"max_new_tokens", 0}, {"n", n}}}});
+  };
+  EXPECT_FALSE(native_score(1 << 16, 1)->complete);
+  EXPECT_FALSE(native_score(1 << 15, 2)->complete);
+  const auto over = native_score((1 << 16) + 1, 1);
+  EXPECT_EQ(over->status, 400);
+  EXPECT_THAT(over->body, HasSubstr("asks for 8388736 log-probabilities"));
+  EXPECT_EQ(Json::parse(over->body)["param"], "logprob_start_len");
+  EXPECT_EQ(native_score(1 << 15, 3)->status, 400);
+  const auto score = [&](int n) {
+    return api.post(kText, {{"prompt", list(1 << 16, 5)}, {"prompt_logprobs", 15}, {"n", n}});
+  };
+  EXPECT_FALSE(score(8)->complete);
+  EXPECT_EQ(Json::parse(score(9)->body)["param"], "prompt_logprobs");
+}
+
+// 901 pieces of 256 tokens and 123 answers, or one more.
+TEST(LimitsTest, SequencesThatScoreAChatsPromptCountAsAnswers) {
+  ApiHarness api(long_limits());
   const Json ids = list(900 * 256 + 2, 5);
   const auto score = [&](int n) {
     return api.post(kChat,

@@ -43,6 +43,19 @@ Result<void> check_num_sequences(size_t num_answers, size_t num_pieces, std::str
                std::string(param)};
 }
 
+Result<void> check_num_scores(size_t num_scores, std::string_view param) {
+  if (num_scores <= kMaxPromptScores) return {};
+  return Error{
+      ErrorCode::kInvalidRequest,
+      cat(param, " asks for ", num_scores,
+          " log-probabilities of prompt tokens in one answer (tokens, times those of each, "
+          "times n); at most ",
+          kMaxPromptScores,
+          " are allowed: send fewer prompts at once, or ask for fewer of "
+          "each token or a smaller n."),
+      std::string(param)};
+}
+
 Result<void> check_have_tokens(std::span<const TokenId> ids, std::string_view param,
                                const ServerContext& context) {
   const int num_tokens =

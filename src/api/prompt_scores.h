@@ -29,6 +29,13 @@ size_t num_score_pieces(size_t num_tokens, size_t first = 0);
 // Answers and pieces of one request, refused above kMaxSequences. `param` asked for the scores.
 Result<void> check_num_sequences(size_t num_answers, size_t num_pieces, std::string_view param);
 
+// Log-probabilities of prompt tokens in one answer: while it is put together each takes some 100
+// to 300 bytes. A chat's one prompt has fewer.
+inline constexpr size_t kMaxPromptScores = size_t{1} << 23;
+
+// `num_scores`: tokens times what each of them has, repeated in every answer to the prompt.
+Result<void> check_num_scores(size_t num_scores, std::string_view param);
+
 // kInvalidRequest about `param` if one of `ids` stands for no token.
 Result<void> check_have_tokens(std::span<const TokenId> ids, std::string_view param,
                                const ServerContext& context);

@@ -33,6 +33,13 @@ struct NativePrompt {
     const std::optional<int>& first = logprobs.prompt_begin;
     return first ? glint::num_score_pieces(ids.size(), static_cast<size_t>(*first)) : 0;
   }
+  // Log-probabilities of the prompt's tokens, in all answers together.
+  size_t num_scores() const {
+    if (!logprobs.prompt_begin) return 0;
+    const size_t num_tokens = ids.size() - static_cast<size_t>(*logprobs.prompt_begin);
+    const size_t of_each = 1 + static_cast<size_t>(logprobs.num_top) + logprobs.ids.size();
+    return num_tokens * of_each * static_cast<size_t>(params.n);
+  }
   std::vector<GenerateRequest> score_requests() const {
     if (!logprobs.prompt_begin) return {};
     return glint::score_requests(ids, static_cast<size_t>(*logprobs.prompt_begin), logprobs.num_top,

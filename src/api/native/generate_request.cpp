@@ -167,6 +167,12 @@ size_t num_answers(const NativeRequest& request) {
   return count;
 }
 
+size_t num_scores(const NativeRequest& request) {
+  size_t count = 0;
+  for (const NativePrompt& prompt : request.prompts) count += prompt.num_scores();
+  return count;
+}
+
 size_t num_score_pieces(const NativeRequest& request) {
   size_t count = 0;
   for (const NativePrompt& prompt : request.prompts) count += prompt.num_score_pieces();
@@ -209,6 +215,7 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
       TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
   TRY(set_prompts(raw, context, request));
   TRY(check_num_sequences(num_answers(request), num_score_pieces(request), "logprob_start_len"));
+  TRY(check_num_scores(num_scores(request), "logprob_start_len"));
   return request;
 }
 

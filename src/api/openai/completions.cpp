@@ -17,9 +17,14 @@ Result<void> add_scores(const CompletionRequest& request, const ServerContext& c
   const char* param = request.prompt_logprobs ? "prompt_logprobs" : "echo";
   const int num_logprobs = std::max(request.prompt_logprobs.value_or(0),
                                     request.echo ? request.logprobs.value_or(0) : 0);
-  size_t num_pieces = 0;
-  for (size_t i = 0; i < request.prompts.size(); ++i) num_pieces += request.num_score_pieces(i);
+  size_t num_pieces = 0, num_tokens = 0;
+  for (size_t i = 0; i < request.prompts.size(); ++i) {
+    num_pieces += request.num_score_pieces(i);
+    num_tokens += request.prompts[i].size();
+  }
   TRY(check_num_sequences(requests.size(), num_pieces, param));
+  const auto of_each = static_cast<size_t>((1 + num_logprobs) * request.n);
+  TRY(check_num_scores(num_tokens * of_each, param));
   for (const SharedTokens& ids : request.prompts) {
     TRY(check_have_tokens(std::span<const TokenId>(ids).subspan(1), param, context));
     std::ranges::move(score_requests(ids, 0, num_logprobs, request.params),
