@@ -36,7 +36,7 @@ class ScriptedRunner final : public ModelRunner {
     for (const SlotState& state : input.new_slots) {
       slots_.resize(std::max(slots_.size(), static_cast<size_t>(state.slot) + 1));
       slots_[static_cast<size_t>(state.slot)] = {state.output.size(), forced_ids(state),
-                                                 state.params.num_logprobs};
+                                                 state.params};
     }
     StepOutput output;
     for (const BatchSequence& sequence : input.batch.sequences) {
@@ -57,7 +57,7 @@ class ScriptedRunner final : public ModelRunner {
   struct Slot {
     size_t position = 0;
     std::vector<TokenId> forced;
-    int num_logprobs = -1;
+    SamplingParams params;
   };
 
   static std::vector<TokenId> forced_ids(const SlotState& state) {
@@ -68,10 +68,12 @@ class ScriptedRunner final : public ModelRunner {
 
   OutputToken next(Slot& slot) const {
     OutputToken token{.id = next_id(slot), .logprobs = {}};
-    if (slot.num_logprobs < 0) return token;
-    token.logprobs = TokenLogprobs{.chosen = -0.1f, .top = {}};
-    for (int i = 0; i < slot.num_logprobs; ++i)
+    if (slot.params.num_logprobs < 0) return token;
+    token.logprobs = TokenLogprobs{.chosen = -0.1f, .top = {}, .of_ids = {}};
+    for (int i = 0; i < slot.params.num_logprobs; ++i)
       token.logprobs->top.emplace_back(token.id + i, -0.1f - static_cast<float>(i));
+    for (const TokenId id : slot.params.logprob_ids)
+      token.logprobs->of_ids.push_back(-static_cast<float>(token.id + id));
     return token;
   }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "api/api_harness.h"
+#include "base/utf8.h"
 
 namespace glint {
 namespace {
@@ -188,6 +189,58 @@ TEST(StopReasonTest, IsNullAtANaturalEnd) {
   EXPECT_EQ(natural["stop_reason"], nullptr);
   const Json asked = with(user_says("Hi"), {{"stop_token_ids", {tiny_token_id("</think>")}}});
   EXPECT_EQ(api.ask(kChat, asked)["choices"][0]["stop_reason"], tiny_token_id("</think>"));
+}
+
+// vLLM's shape. Beside two answers, which a stop string ends; it ends no scores.
+TEST(ChatPromptLogprobsTest, StandBesideTheChoices) {
+  ApiHarness api;
+  api.say("yes, it is");
+  const Json body =
+      with(user_says("Hi there"),
+           {{"prompt_logprobs", 2}, {"return_prompt_token_ids", true}, {"n", 2}, {"stop", {"i"}}});
+  const Json answer = api.ask(kChat, body);
+  ASSERT_EQ(answer["choices"].size(), 2u);
+  for (const Json& choice : answer["choices"]) {
+    EXPECT_EQ(choice["message"]["reasoning_content"], "yes, ");
+    EXPECT_EQ(choice["logprobs"], nullptr);
+  }
+  const Json &ids = answer["prompt_token_ids"], &scores = answer["prompt_logprobs"];
+  ASSERT_EQ(scores.size(), ids.size());
+  EXPECT_EQ(answer["usage"]["prompt_tokens"], ids.size());
+  EXPECT_EQ(scores[0], nullptr);
+  for (size_t i = 1; i < ids.size(); ++i) {
+    const auto id = ids[i].get<TokenId>();
+    ASSERT_EQ(scores[i].size(), 2u) << scores[i].dump();
+    EXPECT_EQ(scores[i][std::to_string(id)],
+              Json({{"logprob", -0.1},
+                    {"rank", 1},
+                    {"decoded_token", to_valid_utf8(api.tokenizer.token_bytes(id))}}));
+    EXPECT_EQ(scores[i][std::to_string(id + 1)]["rank"], 2);
+  }
+}
+
+TEST(ChatPromptLogprobsTest, AnIdWithoutATokenIsRefused) {
+  ApiHarness api;
+  const int first = api.tokenizer.num_tokens();
+  const Json answer = api.ask(kChat, {{"input_ids", {5, first}}, {"prompt_logprobs", 0}});
+  EXPECT_EQ(answer["error"]["param"], "prompt_logprobs");
+  EXPECT_THAT(answer["error"]["message"].get<std::string>(), HasSubstr("stands for no token"));
+}
+
+// Tokens of a chat's prompt get scores, and its answer is the same, however long it is.
+TEST(ChatPromptLogprobsTest, OfLongPrompts) {
+  for (const size_t num_tokens : {1u, 257u, 258u, 1500u}) {
+    SCOPED_TRACE(cat(num_tokens, " tokens"));
+    ApiHarness api;
+    api.say("yes");
+    const std::vector<TokenId> ids(num_tokens, 5);
+    const Json answer = api.ask(kChat, {{"input_ids", ids}, {"prompt_logprobs", 0}});
+    ASSERT_EQ(answer["prompt_logprobs"].size(), num_tokens);
+    EXPECT_EQ(answer["prompt_logprobs"][0], nullptr);
+    for (size_t i = 1; i < num_tokens; ++i)
+      EXPECT_EQ(answer["prompt_logprobs"][i]["5"]["logprob"], -0.1);
+    EXPECT_EQ(answer["choices"][0]["message"]["content"], "yes");
+  }
 }
 
 }  // namespace

@@ -12,6 +12,8 @@ Result<void> parse_logprobs(const RequestFields& fields, ChatRequest& request) {
   if (top.value_or(0) > 0 && !request.logprobs)
     return fields.error("top_logprobs", "top_logprobs is set but logprobs is not true.");
   if (request.logprobs) request.params.sampling.num_logprobs = static_cast<int>(top.value_or(0));
+  if (const auto count = TRY(fields.integer("prompt_logprobs", 0, kMaxLogprobs)))
+    request.prompt_logprobs = static_cast<int>(*count);
   return {};
 }
 
@@ -34,6 +36,7 @@ Result<void> check_logit_processor(const RequestFields& fields) {
 
 Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
   request.stream = TRY(fields.boolean("stream")).value_or(false);
+  if (request.stream && request.prompt_logprobs) return prompt_logprobs_in_stream(fields);
   const StreamOptions options = TRY(parse_stream_options(fields));
   request.include_usage = options.include_usage;
   request.continuous_usage = options.continuous_usage;
@@ -62,7 +65,7 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   request.thinking = TRY(parse_thinking_limits(fields));
   TRY(check_response_format(fields));
   TRY(refuse_sglang_only(fields));
-  TRY(refuse_unavailable(fields, {"prompt_logprobs", "chat_template", "documents"}));
+  TRY(refuse_unavailable(fields, {"chat_template", "documents"}));
   TRY(check_logit_processor(fields));
   request.params = TRY(parse_generation_params(fields, Dialect::kOpenAi, context));
   TRY(parse_scheduling(fields, request.params));

@@ -37,12 +37,15 @@ struct ChatRequest {
   bool include_usage = false;
   bool continuous_usage = false;
   bool logprobs = false;
+  std::optional<int> prompt_logprobs;  // vLLM's; k: the k likeliest ones', too
   Extras extras;
+  SharedTokens prompt_ids;  // for the writer, where prompt_logprobs or `extras` need them
   bool separate_reasoning = true;
   bool include_reasoning = true;  // false: it is thought, and not sent
   bool stream_reasoning = true;
   bool parallel_tool_calls = true;
 
+  bool needs_prompt_ids() const { return prompt_logprobs || extras.wants_prompt_ids(); }
   bool one_call_only() const {
     return !parallel_tool_calls || tool_choice.mode == ToolChoice::kNamed;
   }

@@ -1,8 +1,10 @@
 #include "api/chat_start.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "api/prompt_scores.h"
 #include "api/prompts.h"
 #include "chat/tags.h"
 
@@ -41,6 +43,17 @@ Result<void> add_triggers(const ServerContext& context, const ChatRequest& reque
   return {};
 }
 
+Result<void> add_scores(const ServerContext& context, const ChatRequest& request,
+                        std::vector<GenerateRequest>& requests) {
+  constexpr const char* kParam = "prompt_logprobs";
+  const SharedTokens ids = requests.front().prompt;
+  TRY(check_num_sequences(requests.size(), num_score_pieces(ids.size()), kParam));
+  TRY(check_have_tokens(std::span<const TokenId>(ids).subspan(1), kParam, context));
+  std::ranges::move(score_requests(ids, 0, *request.prompt_logprobs, request.params),
+                    std::back_inserter(requests));
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_takes_messages(const ServerContext& context) {
@@ -75,7 +88,10 @@ Result<void> start_chat(ServerContext& context, const std::shared_ptr<Exchange>&
   std::vector<GenerateRequest> requests = TRY(make_requests(
       {std::move(prompt.ids)}, request.params, request.max_tokens_if_room, param, context));
   TRY(add_triggers(context, request, prompt.opens_thinking, requests));
-  return Answer::start(context, exchange, std::move(requests), {request.params.text}, {request.id},
+  std::vector<TextOptions> texts(requests.size(), request.params.text);
+  if (request.prompt_logprobs) TRY(add_scores(context, request, requests));
+  texts.resize(requests.size());  // scores are no answer: nothing stops them
+  return Answer::start(context, exchange, std::move(requests), texts, {request.id},
                        make_writer(parser_options(context, request, prompt.opens_thinking)));
 }
 

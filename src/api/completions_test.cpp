@@ -90,6 +90,37 @@ TEST(EchoTest, AnIdWithoutATokenCannotBeScored) {
                        {"logprob_start_len", 0},
                        {"sampling_params", {{"max_new_tokens", 0}}}};
   EXPECT_EQ(api.ask("/generate", native)["error"]["param"], "logprob_start_len");
+  const Json chosen = {{"text", "a"}, {"token_ids_logprob", {first}}};
+  EXPECT_EQ(api.ask("/generate", chosen)["error"]["param"], "token_ids_logprob");
+}
+
+// In pieces of 256 tokens, which come in whatever order.
+TEST(EchoTest, PromptsOfAnyLengthAreScored) {
+  for (const size_t num_tokens : {1u, 2u, 256u, 257u, 258u, 3000u}) {
+    SCOPED_TRACE(cat(num_tokens, " tokens"));
+    SchedulerLimits limits = ApiHarness::default_limits();
+    limits.context_length = 4096;
+    limits.num_pages = 32768;
+    ApiHarness api(limits);
+    api.say("yes");
+    std::vector<TokenId> ids;
+    for (size_t i = 0; i < num_tokens; ++i) ids.push_back(static_cast<TokenId>(i * 7 % 200));
+    const Json answer = api.ask(kText, {{"prompt", {ids, {5}}},
+                                        {"echo", true},
+                                        {"logprobs", 0},
+                                        {"prompt_logprobs", 0},
+                                        {"return_tokens_as_token_ids", true},
+                                        {"max_tokens", 1}});
+    const Json& choice = answer["choices"][0];
+    ASSERT_EQ(choice["logprobs"]["tokens"].size(), num_tokens + 1);
+    ASSERT_EQ(choice["prompt_logprobs"].size(), num_tokens);
+    for (size_t i = 0; i < num_tokens; ++i)
+      EXPECT_EQ(choice["logprobs"]["tokens"][i], cat("token_id:", ids[i]));
+    for (size_t i = 1; i < num_tokens; ++i)
+      EXPECT_TRUE(choice["prompt_logprobs"][i].contains(std::to_string(ids[i])));
+    EXPECT_EQ(answer["usage"]["prompt_tokens"], num_tokens + 1);
+    EXPECT_EQ(answer["usage"]["completion_tokens"], 2);
+  }
 }
 
 TEST(PromptLogprobsTest, HaveVllmsShape) {

@@ -27,6 +27,10 @@ Json chat(const Json& more) {
   body.update(more);
   return body;
 }
+Json with(Json body, const Json& more) {
+  body.update(more);
+  return body;
+}
 Json text(const Json& more) {
   Json body = {{"prompt", "Hi"}};
   body.update(more);
@@ -89,6 +93,18 @@ std::vector<Limit> field_limits() {
       {"top_logprobs_num", kNative,
        native({}, {{"return_logprob", true}, {"top_logprobs_num", 20}}),
        native({}, {{"return_logprob", true}, {"top_logprobs_num", 21}}), "top_logprobs_num"},
+      {"token_ids_logprob", kNative,
+       native({}, {{"return_logprob", true}, {"token_ids_logprob", list(128, 5)}}),
+       native({}, {{"return_logprob", true}, {"token_ids_logprob", list(129, 5)}}),
+       "token_ids_logprob"},
+      {"token_ids_logprob_of_one", kNative,
+       native({}, {{"text", {"a", "b"}}, {"token_ids_logprob", {nullptr, list(128, 5)}}}),
+       native({}, {{"text", {"a", "b"}}, {"token_ids_logprob", {nullptr, list(129, 5)}}}),
+       "token_ids_logprob[1]"},
+      {"prompt_logprobs", kText, text({{"prompt_logprobs", 20}}), text({{"prompt_logprobs", 21}}),
+       "prompt_logprobs"},
+      {"prompt_logprobs_chat", kChat, chat({{"prompt_logprobs", 20}}),
+       chat({{"prompt_logprobs", 21}}), "prompt_logprobs"},
       {"rid", kChat, chat({{"rid", letters(1024)}}), chat({{"rid", letters(1025)}}), "rid"},
       {"rid_native", kNative, native({}, {{"rid", letters(1024)}}),
        native({}, {{"rid", letters(1025)}}), "rid"},
@@ -271,21 +287,70 @@ TEST(LimitsTest, SequencesThatScorePromptsCountAsAnswers) {
   EXPECT_FALSE(score(512)->complete);  // it runs
   const auto over = score(513);
   EXPECT_EQ(over->status, 400);
-  EXPECT_THAT(over->body, HasSubstr("asks for 1026 answers"));
+  EXPECT_THAT(over->body, HasSubstr("count as 513 answers more, one for every 256."));
   EXPECT_EQ(Json::parse(over->body)["param"], "logprob_start_len");
 }
 
-TEST(LimitsTest, OfPromptTokensThatACompletionEchoes) {
-  SchedulerLimits limits = ApiHarness::default_limits();
-  limits.context_length = 4096;
-  ApiHarness api(limits);
-  const auto echo = [&](size_t num_tokens) {
-    return api.post(kText, {{"prompt", list(num_tokens, 5)}, {"echo", true}, {"logprobs", 0}});
+TEST(LimitsTest, SequencesThatScoreACompletionsPromptsCountAsAnswers) {
+  ApiHarness api;
+  const auto score = [&](size_t num_prompts, const Json& more) {
+    return api.post(kText, text(with({{"prompt", list(num_prompts, list(257, 5))}}, more)));
   };
-  EXPECT_FALSE(echo(2049)->complete);
-  const auto long_echo = echo(2050);
-  EXPECT_EQ(long_echo->status, 400);
-  EXPECT_THAT(long_echo->body, HasSubstr("2049 prompt tokens; at most 2048"));
+  const Json echo = {{"echo", true}, {"logprobs", 0}};
+  EXPECT_FALSE(score(512, echo)->complete);
+  const auto over = score(513, echo);
+  EXPECT_EQ(over->status, 400);
+  EXPECT_THAT(over->body, HasSubstr("count as 513 answers more"));
+  EXPECT_EQ(Json::parse(over->body)["param"], "echo");
+  EXPECT_EQ(Json::parse(score(513, {{"prompt_logprobs", 0}})->body)["param"], "prompt_logprobs");
+  EXPECT_FALSE(score(513, {{"echo", true}})->complete) << "no log-probabilities";
+}
+
+SchedulerLimits long_limits() {
+  SchedulerLimits limits = ApiHarness::default_limits();
+  limits.context_length = 256 * 1024;
+  limits.num_pages = 256 * 1024;
+  return limits;
+}
+
+// 2^23 of them: 2^16 tokens, of each its own and 127 more.
+TEST(LimitsTest, OfAPromptsLogprobsInAllAnswers) {
+  ApiHarness api(long_limits());
+  const auto native_score = [&](size_t num_tokens, int n) {
+    return api.post(kNative, {{"input_ids", list(num_tokens, 5)},
+                              {"return_logprob", true},
+                              {"logprob_start_len", 0},
+                              {"top_logprobs_num", 20},
+                              {"token_ids_logprob", list(107, 6)},
+                              {"sampling_params", {{"max_new_tokens", 0}, {"n", n}}}});
+  };
+  EXPECT_FALSE(native_score(1 << 16, 1)->complete);
+  EXPECT_FALSE(native_score(1 << 15, 2)->complete);
+  const auto over = native_score((1 << 16) + 1, 1);
+  EXPECT_EQ(over->status, 400);
+  EXPECT_THAT(over->body, HasSubstr("asks for 8388736 log-probabilities"));
+  EXPECT_EQ(Json::parse(over->body)["param"], "logprob_start_len");
+  EXPECT_EQ(native_score(1 << 15, 3)->status, 400);
+  const auto score = [&](int n) {
+    return api.post(kText, {{"prompt", list(1 << 16, 5)}, {"prompt_logprobs", 15}, {"n", n}});
+  };
+  EXPECT_FALSE(score(8)->complete);
+  EXPECT_EQ(Json::parse(score(9)->body)["param"], "prompt_logprobs");
+}
+
+// 901 pieces of 256 tokens and 123 answers, or one more.
+TEST(LimitsTest, SequencesThatScoreAChatsPromptCountAsAnswers) {
+  ApiHarness api(long_limits());
+  const Json ids = list(900 * 256 + 2, 5);
+  const auto score = [&](int n) {
+    return api.post(kChat,
+                    {{"input_ids", ids}, {"prompt_logprobs", 0}, {"n", n}, {"max_tokens", 1}});
+  };
+  EXPECT_FALSE(score(123)->complete);
+  const auto over = score(124);
+  EXPECT_EQ(over->status, 400);
+  EXPECT_THAT(over->body, HasSubstr("count as 901 answers more"));
+  EXPECT_EQ(Json::parse(over->body)["param"], "prompt_logprobs");
 }
 
 }  // namespace

@@ -80,6 +80,7 @@ struct SampleSlot {
   int choice = 0;
   int min_tokens = 0;
   int num_logprobs = -1;  // -1: none; 0: the chosen id's; k: the k largest ones' too
+  TokenIds logprob_ids;   // and with num_logprobs >= 0 those of these
   TokenIds stop_ids;
   const SampleBias* biases = nullptr;  // [num_biases]
   int num_biases = 0;
@@ -122,6 +123,9 @@ struct SampleArgs {
   TokenId* top_ids =
       nullptr;  // [num_rows, max_logprobs], most likely first, of equals the lowest id;
   float* top_logprobs = nullptr;  // the first num_logprobs of a row are written
+  int max_logprob_ids = 0;        // the largest logprob_ids.size of the rows
+  float* id_logprobs = nullptr;   // [num_rows, max_logprob_ids], of the slot's logprob_ids in their
+                                  // order, where num_logprobs >= 0; -infinity of no token's id
 };
 
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).

@@ -103,10 +103,12 @@ TEST_F(EngineTest, LogprobsComeWhereAsked) {
   ASSERT_TRUE(submit(without, request(1)).has_value());
   GenerateRequest asks = request(1);
   asks.sampling.num_logprobs = 3;
+  asks.sampling.logprob_ids = {5, 6};
   ASSERT_TRUE(submit(with, asks).has_value());
   run_until_idle();
   EXPECT_FALSE(without.tokens[0].logprobs.has_value());
   EXPECT_EQ(with.tokens[0].logprobs->top.size(), 3u);
+  EXPECT_EQ(with.tokens[0].logprobs->of_ids.size(), 2u);
 }
 
 TEST_F(EngineTest, ZeroMaxTokensAnswersWithoutTokens) {

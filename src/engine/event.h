@@ -15,6 +15,7 @@ namespace glint {
 struct TokenLogprobs {
   float chosen = 0;                            // natural logarithm
   std::vector<std::pair<TokenId, float>> top;  // most likely first
+  std::vector<float> of_ids;                   // of SamplingParams::logprob_ids, in their order
 };
 
 struct OutputToken {

@@ -12,17 +12,6 @@ static_assert(sizeof(SampleSlot) + sizeof(SlotLists) <= kSampleSlotBytes, "as pl
 
 int place_of(Ticket ticket) { return static_cast<int>(ticket % SampleOutputs::kInFlight); }
 
-// `num_top` -1: without log-probabilities.
-OutputToken token_of(const SampledRows& rows, int row, int num_top, int max_logprobs) {
-  OutputToken token;
-  token.id = rows.ids[row];
-  if (num_top < 0) return token;
-  token.logprobs = TokenLogprobs{.chosen = rows.logprobs[row], .top = {}};
-  for (int at = row * max_logprobs; num_top > 0; ++at, --num_top)
-    token.logprobs->top.emplace_back(rows.top_ids[at], rows.top_logprobs[at]);
-  return token;
-}
-
 }  // namespace
 
 ModelOptions model_options(const SchedulerLimits& limits, NumberType compute) {
@@ -41,7 +30,7 @@ LocalModelRunner::LocalModelRunner(Backend& backend, Model model, int num_tokens
       model_(std::move(model)),
       num_tokens_(num_tokens),
       slots_(backend, model_.options().max_batch_sequences, model_.config().vocab_size),
-      num_logprobs_(static_cast<size_t>(model_.options().max_batch_sequences), -1),
+      logprobs_(static_cast<size_t>(model_.options().max_batch_sequences)),
       outputs_(backend, model_.options().max_logit_rows) {
   prepare();
   worker_ = std::thread([this] { enqueue_steps(); });
@@ -63,7 +52,7 @@ void LocalModelRunner::prepare() {
   const MatrixView<const float> logits = model_.prepare(slots_.slots());
   if (logits.rows == 0) return;
   Enqueued step;
-  step.num_rows = logits.rows;
+  step.shape.num_rows = logits.rows;
   sample(logits, step);
   backend_.seal();
 }
@@ -113,34 +102,37 @@ void LocalModelRunner::enqueue(const StepInput& input, int place) {
   Enqueued& step = steps_[static_cast<size_t>(place)];
   note_rows(input.batch, step);
   sample(model_.forward(input.batch, slots_.slots()), step);
-  outputs_.download(place, step.num_rows, step.max_logprobs);
+  outputs_.download(place, step.shape);
 }
 
 void LocalModelRunner::reset_slots(const std::vector<SlotState>& states) {
   slots_.begin_step();
   for (const SlotState& state : states) {
     slots_.reset(state.slot, state.params, state.triggers, state.output);
-    num_logprobs_[static_cast<size_t>(state.slot)] = state.params.num_logprobs;
+    logprobs_[static_cast<size_t>(state.slot)] = {.num_logprobs = state.params.num_logprobs,
+                                                  .num_ids = state.params.num_logprob_ids()};
   }
 }
 
 void LocalModelRunner::note_rows(const Batch& batch, Enqueued& step) const {
   step.sequences.clear();
-  step.num_rows = step.max_logprobs = 0;
+  step.shape = {};
   for (const BatchSequence& sequence : batch.sequences) {
     if (sequence.num_logit_rows == 0) continue;
-    const int num_logprobs = num_logprobs_.at(static_cast<size_t>(sequence.slot));
-    step.sequences.push_back({.num_rows = sequence.num_logit_rows, .num_logprobs = num_logprobs});
-    step.num_rows += sequence.num_logit_rows;
-    step.max_logprobs = std::max(step.max_logprobs, num_logprobs);
+    const LogprobCounts& logprobs = logprobs_.at(static_cast<size_t>(sequence.slot));
+    step.sequences.push_back({.num_rows = sequence.num_logit_rows, .logprobs = logprobs});
+    step.shape.num_rows += sequence.num_logit_rows;
+    step.shape.max_logprobs = std::max(step.shape.max_logprobs, logprobs.num_logprobs);
+    step.shape.max_logprob_ids = std::max(step.shape.max_logprob_ids, logprobs.num_ids);
   }
 }
 
 void LocalModelRunner::sample(MatrixView<const float> logits, const Enqueued& step) {
-  CHECK(logits.rows == step.num_rows, logits.rows, " rows of logits, expected ", step.num_rows);
-  if (step.num_rows == 0) return;
+  const SampledShape& shape = step.shape;
+  CHECK(logits.rows == shape.num_rows, logits.rows, " rows of logits, expected ", shape.num_rows);
+  if (shape.num_rows == 0) return;
   CHECK(logits.stride == logits.cols, "the rows of logits are not adjacent");
-  const SampledRows out = outputs_.device_rows(step.num_rows, step.max_logprobs);
+  const SampledRows out = outputs_.device_rows(shape);
   SampleArgs args;
   args.logits = logits.data;
   args.num_rows = logits.rows;
@@ -150,23 +142,39 @@ void LocalModelRunner::sample(MatrixView<const float> logits, const Enqueued& st
   args.row_slots = model_.logit_slots().data;
   args.ids = out.ids;
   args.bad_numbers = out.bad_numbers;
-  args.max_logprobs = step.max_logprobs;
+  args.max_logprobs = shape.max_logprobs;
   args.logprobs = out.logprobs;
   args.top_ids = out.top_ids;
   args.top_logprobs = out.top_logprobs;
+  args.max_logprob_ids = shape.max_logprob_ids;
+  args.id_logprobs = out.id_logprobs;
   backend_.sample(args);
+}
+
+OutputToken LocalModelRunner::token_of(const SampledRows& rows, int row, const SampledShape& shape,
+                                       const LogprobCounts& counts) const {
+  OutputToken token;
+  token.id = rows.ids[row];
+  if (counts.num_logprobs < 0) return token;
+  TokenLogprobs& logprobs = token.logprobs.emplace();
+  logprobs.chosen = rows.logprobs[row];
+  const int num_top = std::min(counts.num_logprobs, num_tokens_);
+  for (int at = row * shape.max_logprobs, end = at + num_top; at < end; ++at)
+    logprobs.top.emplace_back(rows.top_ids[at], rows.top_logprobs[at]);
+  const float* of_ids = rows.id_logprobs + row * shape.max_logprob_ids;
+  logprobs.of_ids.assign(of_ids, of_ids + counts.num_ids);
+  return token;
 }
 
 StepOutput LocalModelRunner::output_of(int place) {
   const Enqueued& step = steps_[static_cast<size_t>(place)];
-  const SampledRows rows = outputs_.wait(place, step.num_rows, step.max_logprobs);
+  const SampledRows rows = outputs_.wait(place, step.shape);
   StepOutput output;
   int row = 0;
   for (const Enqueued::Rows& sequence : step.sequences) {
     SampledTokens& sampled = output.sampled.emplace_back();
-    const int num_top = std::min(sequence.num_logprobs, num_tokens_);
     for (const int end = row + sequence.num_rows; row < end; ++row) {
-      sampled.tokens.push_back(token_of(rows, row, num_top, step.max_logprobs));
+      sampled.tokens.push_back(token_of(rows, row, step.shape, sequence.logprobs));
       sampled.bad_numbers |= rows.bad_numbers[row] != 0;
     }
   }

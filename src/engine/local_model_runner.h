@@ -35,15 +35,19 @@ class LocalModelRunner final : public ModelRunner {
   StepOutput collect(Ticket ticket) override;
 
  private:
+  // What a slot's tokens have.
+  struct LogprobCounts {
+    int num_logprobs = -1;  // as SampleSlot's
+    int num_ids = 0;
+  };
   // What the host knows of an enqueued step, to read its outputs by.
   struct Enqueued {
     struct Rows {
       int num_rows = 0;
-      int num_logprobs = -1;  // as SampleSlot's
+      LogprobCounts logprobs;
     };
     std::vector<Rows> sequences;  // with logit rows
-    int num_rows = 0;
-    int max_logprobs = 0;
+    SampledShape shape;
   };
 
   void prepare();
@@ -52,13 +56,15 @@ class LocalModelRunner final : public ModelRunner {
   void reset_slots(const std::vector<SlotState>& states);
   void note_rows(const Batch& batch, Enqueued& step) const;
   void sample(MatrixView<const float> logits, const Enqueued& step);
+  OutputToken token_of(const SampledRows& rows, int row, const SampledShape& shape,
+                       const LogprobCounts& logprobs) const;
   StepOutput output_of(int place);
 
   Backend& backend_;
   Model model_;
   const int num_tokens_;
-  SlotPool slots_;                 // the worker's
-  std::vector<int> num_logprobs_;  // [slots], the worker's
+  SlotPool slots_;                       // the worker's
+  std::vector<LogprobCounts> logprobs_;  // [slots], the worker's
   // At ticket % kInFlight: the worker's until the step is enqueued, then collect()'s.
   std::array<Enqueued, SampleOutputs::kInFlight> steps_;
   SampleOutputs outputs_;

@@ -47,9 +47,14 @@ struct TestRequest {
 std::vector<TestRequest> requests() {
   return {{0, 0, 10, 5, {.temperature = 0.8f, .repetition_penalty = 1.3f, .seed = 1}, {}},
           {1, 1, 15, 17, {.seed = 2, .num_logprobs = 3}, {{.after_tokens = 4, .forced_ids = {7}}}},
-          {2, 0, kSteps, 1, {.frequency_penalty = 1, .seed = 3, .num_logprobs = 0}, {}},
+          {2, 0, kSteps, 1, {.seed = 3, .num_logprobs = 0, .logprob_ids = {7, 5, 7}}, {}},
           {0, 10, kSteps, 9, {.frequency_penalty = 1, .seed = 4}, {}},
-          {1, 15, kSteps, 2, {.temperature = 0, .logit_bias = {{9, 3.0f}}}, {}}};
+          {1,
+           15,
+           kSteps,
+           2,
+           {.temperature = 0, .logit_bias = {{9, 3.0f}}, .num_logprobs = 1, .logprob_ids = {9}},
+           {}}};
 }
 
 // Step `step` of all requests; known(request, i) is the id of its output token i, or
@@ -88,8 +93,15 @@ struct Row {
   TokenId id = 0;
   std::optional<float> logprob;
   std::vector<std::pair<TokenId, float>> top;
+  std::vector<float> of_ids;
   bool operator==(const Row&) const = default;
 };
+
+Row row_of(const OutputToken& token) {
+  if (!token.logprobs) return {.id = token.id, .logprob = {}, .top = {}, .of_ids = {}};
+  const TokenLogprobs& logprobs = *token.logprobs;
+  return {token.id, logprobs.chosen, logprobs.top, logprobs.of_ids};
+}
 
 // Appends a step's tokens to their requests' answers.
 void append(const StepOutput& output, int step, std::vector<std::vector<Row>>& answers) {
@@ -98,9 +110,7 @@ void append(const StepOutput& output, int step, std::vector<std::vector<Row>>& a
   for (size_t r = 0; r < all.size(); ++r) {
     if (step < all[r].start || step >= all[r].end) continue;
     const OutputToken& token = output.sampled.at(at++).tokens.at(0);
-    Row& row = answers[r].emplace_back();
-    row.id = token.id;
-    if (token.logprobs) row.logprob = token.logprobs->chosen, row.top = token.logprobs->top;
+    answers[r].push_back(row_of(token));
   }
   ASSERT_EQ(at, output.sampled.size());
 }
@@ -133,6 +143,15 @@ TEST(LocalModelRunnerTest, TwoStepsInFlightFeedEachOther) {
   append(runner->collect(tickets.back()), kSteps - 1, answers);
   EXPECT_EQ(answers, expected);
   EXPECT_EQ(expected[1][4].id, 7) << "its trigger";
+  for (const Row& row : answers[2]) {
+    ASSERT_EQ(row.of_ids.size(), 3u);
+    EXPECT_EQ(row.of_ids[0], row.of_ids[2]);
+    EXPECT_TRUE(row.id != 5 || row.of_ids[1] == row.logprob);
+  }
+  for (const Row& row : answers[4]) {
+    ASSERT_EQ(row.of_ids.size(), 1u);
+    EXPECT_LE(row.of_ids[0], row.top[0].second);
+  }
 }
 
 // A third step waits for its place until the first is collected.
@@ -172,8 +191,7 @@ std::vector<std::vector<Row>> decode_together(Backend& backend, int count, int n
     }
     const StepOutput output = runner.collect(runner.submit(std::move(input)));
     for (size_t r = 0; r < answers.size(); ++r) {
-      const OutputToken& token = output.sampled.at(r).tokens.at(0);
-      answers[r].push_back({token.id, token.logprobs->chosen, token.logprobs->top});
+      answers[r].push_back(row_of(output.sampled.at(r).tokens.at(0)));
     }
   }
   return answers;

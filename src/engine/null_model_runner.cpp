@@ -15,7 +15,8 @@ void NullModelRunner::set_slot(const SlotState& state) {
   slots_[slot] = {.seed = state.params.seed,
                   .choice = state.params.choice,
                   .position = static_cast<int>(state.output.size()),
-                  .num_logprobs = state.params.num_logprobs};
+                  .num_logprobs = state.params.num_logprobs,
+                  .num_logprob_ids = state.params.num_logprob_ids()};
 }
 
 OutputToken NullModelRunner::next_token(Slot& slot) const {
@@ -26,6 +27,7 @@ OutputToken NullModelRunner::next_token(Slot& slot) const {
   token.logprobs.emplace();
   for (int i = 0; i < std::min(slot.num_logprobs, num_tokens_); ++i)
     token.logprobs->top.emplace_back((token.id + i) % num_tokens_, 0.0f);
+  token.logprobs->of_ids.resize(static_cast<size_t>(slot.num_logprob_ids));
   return token;
 }
 

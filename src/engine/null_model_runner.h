@@ -24,6 +24,7 @@ class NullModelRunner final : public ModelRunner {
     int choice = 0;
     int position = 0;
     int num_logprobs = -1;
+    int num_logprob_ids = 0;
   };
   void set_slot(const SlotState& state);
   OutputToken next_token(Slot& slot) const;

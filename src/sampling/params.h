@@ -16,6 +16,7 @@ namespace glint {
 inline constexpr int kMaxLogitBiases = 1024;
 inline constexpr int kMaxStopTokenIds = 256;
 inline constexpr int kMaxLogprobs = 20;
+inline constexpr int kMaxLogprobIds = 128;
 
 struct SamplingParams {
   float temperature = 1.0f;        // >= 0; below 1e-6: greedy
@@ -36,6 +37,12 @@ struct SamplingParams {
   int min_tokens = 0;
   int num_logprobs = -1;  // -1: none; 0: the chosen token's; k: also the k most likely ones',
                           // at most kMaxLogprobs
+  // With num_logprobs >= 0, of which ids it is wanted, too; at most kMaxLogprobIds, also twice.
+  std::vector<TokenId> logprob_ids{};
+
+  int num_logprob_ids() const {
+    return num_logprobs < 0 ? 0 : static_cast<int>(logprob_ids.size());
+  }
 };
 
 // kInvalidRequest with the field's name in `param`.

@@ -49,6 +49,11 @@ TEST(SamplingParamsTest, RefusalsNameFieldAndRange) {
             "logit_bias: logit_bias names token 100; the vocabulary has ids 0 to 99.");
   EXPECT_EQ(refusal([](auto& p) { p.stop_token_ids = {-1}; }),
             "stop_token_ids: stop_token_ids names token -1; the vocabulary has ids 0 to 99.");
+  EXPECT_EQ(
+      refusal([](auto& p) {
+        p.logprob_ids = {99, 100};
+      }),
+      "token_ids_logprob: token_ids_logprob names token 100; the vocabulary has ids 0 to 99.");
 }
 
 TEST(SamplingParamsTest, ListsHaveLimits) {
@@ -58,6 +63,9 @@ TEST(SamplingParamsTest, ListsHaveLimits) {
   EXPECT_EQ(refusal([](auto& p) { p.stop_token_ids.resize(kMaxStopTokenIds); }), "");
   EXPECT_EQ(refusal([](auto& p) { p.stop_token_ids.resize(kMaxStopTokenIds + 1); }),
             "stop_token_ids: stop_token_ids has 257 token ids; at most 256 are allowed.");
+  EXPECT_EQ(refusal([](auto& p) { p.logprob_ids.resize(kMaxLogprobIds); }), "");
+  EXPECT_EQ(refusal([](auto& p) { p.logprob_ids.resize(kMaxLogprobIds + 1); }),
+            "token_ids_logprob: token_ids_logprob has 129 token ids; at most 128 are allowed.");
 }
 
 TEST(SamplingParamsTest, NanIsNeverInRange) {

@@ -43,6 +43,8 @@ class SameAsCpuTest : public testing::Test {
       params.logit_bias.emplace_back(integer(0, vocab_size + 5), number(-5, 5));
     for (int i = one_in(3) ? integer(1, 5) : 0; i > 0; --i)
       params.stop_token_ids.push_back(integer(0, vocab_size + 5));
+    for (int i = one_in(3) ? integer(1, kMaxLogprobIds) : 0; i > 0; --i)
+      params.logprob_ids.push_back(integer(0, vocab_size + 5));
     params.min_tokens = integer(0, 10);
     return params;
   }
@@ -79,6 +81,18 @@ class SameAsCpuTest : public testing::Test {
       EXPECT_EQ(got[i].top_ids, expected[i].top_ids);
       for (size_t j = 0; j < got[i].top_logprobs.size(); ++j)
         EXPECT_NEAR(got[i].top_logprobs[j], expected[i].top_logprobs[j], kTolerance);
+      expect_near(got[i].id_logprobs, expected[i].id_logprobs);
+    }
+  }
+
+  // An id without a token has -infinity, which is near nothing but itself.
+  static void expect_near(const std::vector<float>& got, const std::vector<float>& expected) {
+    ASSERT_EQ(got.size(), expected.size());
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (std::isinf(expected[i]))
+        EXPECT_EQ(got[i], expected[i]);
+      else
+        EXPECT_NEAR(got[i], expected[i], kTolerance);
     }
   }
 
@@ -140,6 +154,7 @@ TEST_F(SameAsCpuTest, AWholeVocabulary) {
                                     << params.top_k << " " << params.min_p);
     params.seed = rng_();
     params.num_logprobs = 20;
+    params.logprob_ids = {kVocab - 1, kValid, kValid - 1, 0, 77'777};
     const int slot = start(params);
     for (int step = 0; step < 3; ++step) expect_same({slot}, {logits(kVocab, 4)}, kValid);
     expect_same({slot}, {equal}, kValid);

@@ -19,6 +19,7 @@ struct SampleResult {
   float logprob = 0;
   std::vector<TokenId> top_ids;
   std::vector<float> top_logprobs;
+  std::vector<float> id_logprobs;
   bool operator==(const SampleResult&) const = default;
 };
 
@@ -44,7 +45,7 @@ class SampleHarness {
              const std::vector<TokenId>& output = {}) {
     pool_.begin_step();
     pool_.reset(slot, params, triggers, output);
-    num_logprobs_[static_cast<size_t>(slot)] = params.num_logprobs;
+    params_[static_cast<size_t>(slot)] = params;
   }
 
   // One row for each of `slots`. The rows are of one length; ids from num_valid_tokens on have no
@@ -56,29 +57,33 @@ class SampleHarness {
     for (const auto& row : rows) logits.insert(logits.end(), row.begin(), row.end());
     upload(logits_, logits);
     upload(row_slots_, slots);
-    int max_logprobs = 0;
-    for (const int slot : slots) max_logprobs = std::max(max_logprobs, num_logprobs(slot));
-    const int num_rows = static_cast<int>(rows.size());
-    const SampledRows out = outputs_.device_rows(num_rows, max_logprobs);
+    SampledShape shape{.num_rows = static_cast<int>(rows.size())};
+    for (const int slot : slots) {
+      shape.max_logprobs = std::max(shape.max_logprobs, params_of(slot).num_logprobs);
+      shape.max_logprob_ids = std::max(shape.max_logprob_ids, params_of(slot).num_logprob_ids());
+    }
+    const SampledRows out = outputs_.device_rows(shape);
     SampleArgs args;
     args.logits = static_cast<const float*>(logits_.data());
-    args.num_rows = num_rows;
+    args.num_rows = shape.num_rows;
     args.vocab_size = static_cast<int>(rows.front().size());
     args.num_valid_tokens = num_valid_tokens;
     args.slots = pool_.slots();
     args.row_slots = static_cast<const int32_t*>(row_slots_.data());
     args.ids = out.ids;
     args.bad_numbers = out.bad_numbers;
-    args.max_logprobs = max_logprobs;
+    args.max_logprobs = shape.max_logprobs;
     args.logprobs = out.logprobs;
     args.top_ids = out.top_ids;
     args.top_logprobs = out.top_logprobs;
+    args.max_logprob_ids = shape.max_logprob_ids;
+    args.id_logprobs = out.id_logprobs;
     backend_->sample(args);
-    outputs_.download(/*place=*/0, num_rows, max_logprobs);
-    const SampledRows sampled = outputs_.wait(/*place=*/0, num_rows, max_logprobs);
+    outputs_.download(/*place=*/0, shape);
+    const SampledRows sampled = outputs_.wait(/*place=*/0, shape);
     std::vector<SampleResult> results;
-    for (int row = 0; row < num_rows; ++row)
-      results.push_back(result(sampled, row, slots[static_cast<size_t>(row)], max_logprobs));
+    for (int row = 0; row < shape.num_rows; ++row)
+      results.push_back(result(sampled, row, slots[static_cast<size_t>(row)], shape));
     return results;
   }
 
@@ -94,7 +99,7 @@ class SampleHarness {
   }
 
  private:
-  int num_logprobs(int slot) const { return num_logprobs_[static_cast<size_t>(slot)]; }
+  const SamplingParams& params_of(int slot) const { return params_[static_cast<size_t>(slot)]; }
 
   template <typename T>
   void upload(Buffer& buffer, const std::vector<T>& values) {
@@ -103,22 +108,26 @@ class SampleHarness {
     backend_->upload(buffer.data(), values.data(), bytes);
   }
 
-  SampleResult result(const SampledRows& sampled, int row, int slot, int max_logprobs) const {
+  SampleResult result(const SampledRows& sampled, int row, int slot,
+                      const SampledShape& shape) const {
+    const SamplingParams& params = params_of(slot);
     SampleResult result;
     result.id = sampled.ids[row];
     result.bad_numbers = sampled.bad_numbers[row] != 0;
-    if (num_logprobs(slot) < 0 || result.bad_numbers) return result;
+    if (params.num_logprobs < 0 || result.bad_numbers) return result;
     result.logprob = sampled.logprobs[row];
-    const int begin = row * max_logprobs, end = begin + num_logprobs(slot);
+    const int begin = row * shape.max_logprobs, end = begin + params.num_logprobs;
     result.top_ids.assign(sampled.top_ids + begin, sampled.top_ids + end);
     result.top_logprobs.assign(sampled.top_logprobs + begin, sampled.top_logprobs + end);
+    const float* of_ids = sampled.id_logprobs + row * shape.max_logprob_ids;
+    result.id_logprobs.assign(of_ids, of_ids + params.num_logprob_ids());
     return result;
   }
 
   std::unique_ptr<Backend> backend_;
   SlotPool pool_{*backend_, kNumSlots, kVocabSize};
   SampleOutputs outputs_{*backend_, /*max_rows=*/64};
-  std::vector<int> num_logprobs_ = std::vector<int>(kNumSlots, -1);
+  std::vector<SamplingParams> params_ = std::vector<SamplingParams>(kNumSlots);
   int next_slot_ = -1;
   Buffer logits_, row_slots_;
 };

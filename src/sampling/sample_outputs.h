@@ -11,12 +11,20 @@
 
 namespace glint {
 
+// How much a step's rows have.
+struct SampledShape {
+  int num_rows = 0;
+  int max_logprobs = 0;
+  int max_logprob_ids = 0;
+};
+
 // The outputs of SampleArgs, one after another in one block, here or there.
 struct SampledRows {
   TokenId* ids = nullptr;          // [num_rows]
   float* logprobs = nullptr;       // [num_rows]
   TokenId* top_ids = nullptr;      // [num_rows, max_logprobs]
   float* top_logprobs = nullptr;   // [num_rows, max_logprobs]
+  float* id_logprobs = nullptr;    // [num_rows, max_logprob_ids]
   uint8_t* bad_numbers = nullptr;  // [num_rows]
 };
 
@@ -30,11 +38,11 @@ class SampleOutputs {
   SampleOutputs& operator=(const SampleOutputs&) = delete;
 
   // Where the op writes; the backend's memory, for one step after the other.
-  SampledRows device_rows(int num_rows, int max_logprobs) const;
+  SampledRows device_rows(const SampledShape& shape) const;
   // Enqueues the copy to place `place`, in [0, kInFlight), also for no rows.
-  void download(int place, int num_rows, int max_logprobs);
+  void download(int place, const SampledShape& shape);
   // Waits for the copy. Valid until the next download() to the place.
-  SampledRows wait(int place, int num_rows, int max_logprobs);
+  SampledRows wait(int place, const SampledShape& shape);
 
  private:
   Backend& backend_;

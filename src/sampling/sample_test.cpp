@@ -225,6 +225,48 @@ TEST(SampleTest, LogprobsAreOfTheRawLogits) {
     EXPECT_NEAR(result.top_logprobs[i], std::log(p[static_cast<size_t>(order[i])]), 4e-6);
 }
 
+// Of the same distribution, in the list's order, an id named twice twice; beside sequences with
+// other lists or none.
+TEST(SampleTest, LogprobsOfAskedIds) {
+  SampleHarness h;
+  const auto logits = random_logits(30, 5);
+  const auto p = probabilities(logits, 1);
+  const std::vector<TokenId> few = {7, 0, 29, 7};
+  std::vector<TokenId> most;
+  for (int i = 0; i < kMaxLogprobIds; ++i) most.push_back(i * 7 % 30);
+  const auto asking = [&](int num_logprobs, const std::vector<TokenId>& ids) {
+    return h.start({.temperature = 0.3f,
+                    .logit_bias = {{7, 5.0f}},
+                    .num_logprobs = num_logprobs,
+                    .logprob_ids = ids});
+  };
+  const std::vector<int32_t> slots = {asking(0, few), asking(3, {}), asking(2, most),
+                                      asking(-1, few)};
+  const auto results = h.sample(slots, {logits, logits, logits, logits}, 30);
+  const auto expect_of = [&](const SampleResult& result, const std::vector<TokenId>& ids) {
+    ASSERT_EQ(result.id_logprobs.size(), ids.size());
+    for (size_t i = 0; i < ids.size(); ++i)
+      EXPECT_NEAR(result.id_logprobs[i], std::log(p[static_cast<size_t>(ids[i])]), 4e-6);
+  };
+  expect_of(results[0], few);
+  expect_of(results[1], {});
+  expect_of(results[2], most);
+  expect_of(results[3], {});
+  EXPECT_EQ(results[1].top_ids.size(), 3u);
+  EXPECT_EQ(results[2].top_ids.size(), 2u);
+}
+
+// What can never be chosen has a probability of 0; no logit of it is read.
+TEST(SampleTest, AnAskedIdWithoutATokenIsNeverChosen) {
+  SampleHarness h;
+  const int slot = h.start({.num_logprobs = 0, .logprob_ids = {3, 1, 99}});
+  const auto result = h.sample({slot}, {{1, 2, 90, NAN}}, /*num_valid_tokens=*/2).front();
+  EXPECT_THAT(result.id_logprobs,
+              ElementsAre(-std::numeric_limits<float>::infinity(),
+                          testing::FloatNear(-std::log1p(std::exp(-1.0f)), 1e-6f),
+                          -std::numeric_limits<float>::infinity()));
+}
+
 TEST(SampleTest, NanAndInfinityAreReportedAndStayInTheirRow) {
   SampleHarness h;
   const float inf = std::numeric_limits<float>::infinity();

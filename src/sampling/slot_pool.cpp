@@ -68,6 +68,7 @@ void SlotPool::reset(int slot, const SamplingParams& params, std::span<const Tri
 void SlotPool::set_lists(SampleSlot& image, int slot, const SamplingParams& params) {
   check_limit("logit biases", params.logit_bias.size(), kMaxLogitBiases);
   check_limit("stop ids", params.stop_token_ids.size(), kMaxStopTokenIds);
+  check_limit("ids with log-probabilities", params.logprob_ids.size(), kMaxLogprobIds);
   std::ranges::transform(params.logit_bias, lists_image_.biases.begin(), [](const auto& bias) {
     return SampleBias{.id = bias.first, .bias = bias.second};
   });
@@ -76,6 +77,9 @@ void SlotPool::set_lists(SampleSlot& image, int slot, const SamplingParams& para
   std::ranges::copy(params.stop_token_ids, lists_image_.stop_ids.begin());
   image.stop_ids = {.data = lists_at(slot)->stop_ids.data(),
                     .size = static_cast<int>(params.stop_token_ids.size())};
+  std::ranges::copy(params.logprob_ids, lists_image_.logprob_ids.begin());
+  image.logprob_ids = {.data = lists_at(slot)->logprob_ids.data(),
+                       .size = static_cast<int>(params.logprob_ids.size())};
 }
 
 void SlotPool::set_triggers(SampleSlot& image, std::span<const Trigger> triggers) {

@@ -17,6 +17,7 @@ namespace glint {
 struct SlotLists {
   std::array<SampleBias, kMaxLogitBiases> biases;
   std::array<TokenId, kMaxStopTokenIds> stop_ids;
+  std::array<TokenId, kMaxLogprobIds> logprob_ids;
   std::array<SampleTrigger, kMaxTriggers> triggers;
   std::array<TokenId, kMaxTriggerIds> trigger_ids;    // of all triggers
   std::array<IdRange, kMaxTriggerIds> trigger_nodes;  // for those in one_of

@@ -32,6 +32,7 @@ SamplingParams random_params(std::mt19937_64& rng) {
   for (uint64_t i = rng() % 4; i > 0; --i) params.stop_token_ids.push_back(id());
   params.min_tokens = static_cast<int>(rng() % 20);
   params.num_logprobs = static_cast<int>(rng() % 4) - 1;
+  for (uint64_t i = rng() % 4; i > 0; --i) params.logprob_ids.push_back(id());
   return params;
 }
 
@@ -144,13 +145,17 @@ TEST(SlotPoolTest, TakesTheLargestLists) {
   params.logit_bias.back() = {5, 9.0f};
   params.stop_token_ids.assign(kMaxStopTokenIds, 0);
   params.stop_token_ids.back() = 1;
+  params.logprob_ids.assign(kMaxLogprobIds, 0);
+  params.logprob_ids.back() = 1;
   std::vector<Trigger> triggers(kMaxTriggers, {.on_token = 99});
   triggers.back() = {.on_token = 5, .forced_ids = std::vector<TokenId>(kMaxTriggerIds - 1, 0)};
   triggers.back().one_of = {{3}};
   const int slot = h.start(params, triggers);
   std::vector<float> row(60, 0.0f);
   row[1] = 12, row[2] = 11, row[5] = 2.5f;
-  EXPECT_EQ(h.sample(slot, row).id, 5) << "1 is the last stop id, and 5 has the last bias, too";
+  const SampleResult first = h.sample(slot, row);
+  EXPECT_EQ(first.id, 5) << "1 is the last stop id, and 5 has the last bias, too";
+  EXPECT_EQ(first.id_logprobs.back(), first.top_logprobs.front()) << "1 is the likeliest";
   const std::vector<TokenId> forced(kMaxTriggerIds - 1, 0);
   EXPECT_THAT(h.draw(slot, row, kMaxTriggerIds - 1), ElementsAreArray(forced));
   EXPECT_THAT(h.draw(slot, row, 2), ElementsAre(3, 1));
@@ -163,6 +168,8 @@ TEST(SlotPoolDeathTest, MoreThanTheLimitsIsNotForHere) {
   EXPECT_DEATH(h.start({.stop_token_ids = std::vector<TokenId>(kMaxStopTokenIds + 1)}),
                "257 stop ids");
   EXPECT_DEATH(h.start({.num_logprobs = kMaxLogprobs + 1}), "21 log-probabilities");
+  EXPECT_DEATH(h.start({.logprob_ids = std::vector<TokenId>(kMaxLogprobIds + 1)}),
+               "129 ids with log-probabilities");
   EXPECT_DEATH(h.start({}, std::vector<Trigger>(kMaxTriggers + 1)), "9 triggers");
   EXPECT_DEATH(h.start({}, {{.forced_ids = std::vector<TokenId>(kMaxTriggerIds + 1)}}),
                "2049 ids of triggers");

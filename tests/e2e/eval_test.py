@@ -74,14 +74,21 @@ def test_the_prompts_logprobs_are_those_of_the_same_text_as_an_answer(server):
     """Every bit: on the CPU a token's numbers do not depend on how it came there."""
     prompt = list(range(40, 140))
     params = {"temperature": 1, "sampling_seed": 3, "max_new_tokens": 80, "ignore_eos": True}
-    answer = server.post("/generate", {"input_ids": prompt, "sampling_params": params, "return_logprob": True})
+    chosen = list(range(20, 148))
+    answer = server.post("/generate", {"input_ids": prompt, "sampling_params": params, "return_logprob": True,
+                                       "token_ids_logprob": chosen})
     said = answer["meta_info"]["output_token_logprobs"]
     scored = server.post("/generate", {
         "input_ids": prompt + answer["output_ids"], "return_logprob": True, "logprob_start_len": len(prompt) - 1,
-        "sampling_params": {"max_new_tokens": 0}})
+        "token_ids_logprob": chosen, "sampling_params": {"max_new_tokens": 0}})
     first, *rest = scored["meta_info"]["input_token_logprobs"]
     assert first == [None, prompt[-1], None] and len(said) == 80
     assert rest == said
+    first, *of_chosen = scored["meta_info"]["input_token_ids_logprobs"]
+    assert first is None and of_chosen == answer["meta_info"]["output_token_ids_logprobs"]
+    assert all([entry[1] for entry in entries] == chosen for entries in of_chosen)
+    known = [(entry, entries) for entry, entries in zip(said, of_chosen) if entry[1] in chosen]
+    assert len(known) > 10 and all(entry in entries for entry, entries in known)
     assert scored["text"] == "" and scored["meta_info"]["prompt_tokens"] == 180
 
 

@@ -219,6 +219,18 @@ def test_echo_agrees_with_the_native_endpoint(client, server):
         entry[0] for entry in native["meta_info"]["input_token_logprobs"]]
 
 
+def test_a_chats_prompt_logprobs_agree_with_the_native_endpoint(client, server):
+    answer = ask(client, extra_body={"prompt_logprobs": 1, "return_prompt_token_ids": True})
+    ids, scores = answer.prompt_token_ids, answer.prompt_logprobs
+    native = server.post("/generate", {"input_ids": ids, "return_logprob": True, "logprob_start_len": 0,
+                                       "top_logprobs_num": 1, "sampling_params": {"max_new_tokens": 0}})["meta_info"]
+    assert len(scores) == len(ids) and scores[0] is None
+    assert [entry[str(id_)]["logprob"] for id_, entry in zip(ids[1:], scores[1:])] == [
+        entry[0] for entry in native["input_token_logprobs"][1:]]
+    assert [[entry[str(id_)]["logprob"], id_, None] for entry, ((_, id_, _),) in zip(
+        scores[1:], native["input_top_logprobs"][1:])] == [top for top, in native["input_top_logprobs"][1:]]
+
+
 def test_the_best_of_several_is_the_likeliest(client):
     request = dict(model="m", prompt="The sea", max_tokens=10, seed=21, temperature=1.5)
     several = client.completions.create(n=5, logprobs=0, **request).choices

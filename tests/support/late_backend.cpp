@@ -113,8 +113,8 @@ std::unique_ptr<Event> LateBackend::make_event() { return std::make_unique<LateE
 
 void LateBackend::sample(const SampleArgs& args) {
   const std::initializer_list<const void*> pointers = {
-      args.logits,      args.slots,    args.row_slots, args.ids,
-      args.bad_numbers, args.logprobs, args.top_ids,   args.top_logprobs};
+      args.logits,   args.slots,   args.row_slots,    args.ids,        args.bad_numbers,
+      args.logprobs, args.top_ids, args.top_logprobs, args.id_logprobs};
   for (const void* data : pointers) check_own(data, 1);
   enqueue([this, args] {
     for (int row = 0; row < args.num_rows; ++row) check(args.slots[args.row_slots[row]]);
@@ -167,6 +167,7 @@ void LateBackend::check(const StepView& step) const {
 void LateBackend::check(const SampleSlot& slot) const {
   check_own(slot.biases, slot.num_biases > 0 ? 1 : 0);
   check_own(slot.stop_ids.data, slot.stop_ids.size > 0 ? 1 : 0);
+  check_own(slot.logprob_ids.data, slot.logprob_ids.size > 0 ? 1 : 0);
   check_own(slot.triggers, slot.num_triggers > 0 ? 1 : 0);
   check_own(slot.counts, slot.has_penalties() ? 1 : 0);
   check_own(slot.trigger_ids, slot.num_triggers > 0 ? 1 : 0);

@@ -5,7 +5,6 @@
 
 #include "api/errors.h"
 #include "api/native/native_writer.h"
-#include "api/native/prompt_scores.h"
 #include "api/request_fields.h"
 #include "api/stream.h"
 
@@ -37,7 +36,7 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
     sequences.add(TRY(make_requests({prompt.ids}, prompt.params, kDefaultMaxNewTokens,
                                     request.prompt_field, context)),
                   prompt.params.text, prompt.id);
-    sequences.add(score_requests(prompt), TextOptions{}, prompt.id);
+    sequences.add(prompt.score_requests(), TextOptions{}, prompt.id);
   }
   return Answer::start(context, exchange, std::move(sequences.requests), sequences.texts,
                        sequences.rids, make_native_writer(context, exchange, std::move(request)));

@@ -4,8 +4,6 @@
 #include <vector>
 
 #include "api/native/generate.h"
-#include "api/native/prompt_scores.h"
-#include "api/prompt_scoring.h"
 #include "api/prompts.h"
 
 namespace glint {
@@ -34,6 +32,9 @@ class PromptFields {
     const Own own = TRY(find(name));
     return RequestFields(own.object).integer(own.name, min, max);
   }
+  // An array of ids for all prompts; of a batch also an array with one, or null, for each.
+  Result<std::vector<TokenId>> token_ids(std::string_view name, int max_count,
+                                         int vocab_size) const;
   Result<std::optional<std::string>> name(std::string_view name) const {
     const Own own = TRY(find(name));
     return parse_name(RequestFields(own.object), own.name);
@@ -54,6 +55,10 @@ class PromptFields {
 
     const Json& value() const { return object[name]; }
   };
+  struct Place {
+    const Json* value = nullptr;  // null: absent
+    std::string name;
+  };
   bool has_list(const Json* value) const {
     return is_batch_ && value != nullptr && value->is_array();
   }
@@ -62,6 +67,8 @@ class PromptFields {
     return all_.error(name,
                       cat(name, " has ", list.size(), " entries for ", num_prompts_, " prompts."));
   }
+  // `listed`: the field has a value for each prompt.
+  Result<Place> place_of(std::string_view name, bool listed) const;
   Result<Own> find(std::string_view name) const;
 
   const RequestFields& all_;
@@ -70,16 +77,34 @@ class PromptFields {
   bool is_batch_;
 };
 
-Result<PromptFields::Own> PromptFields::find(std::string_view name) const {
+Result<PromptFields::Place> PromptFields::place_of(std::string_view name, bool listed) const {
   const Json* value = all_.find(name);
-  Own own{.object = Json::object(), .name = std::string(name)};
-  if (has_list(value)) {
-    TRY(check_size(name, *value));
-    own.name += cat("[", prompt_, "]");
-    value = &(*value)[prompt_];
-  }
-  own.object[own.name] = value == nullptr ? Json(nullptr) : *value;
+  if (!listed) return Place{.value = value, .name = std::string(name)};
+  TRY(check_size(name, *value));
+  return Place{.value = &(*value)[prompt_], .name = cat(name, "[", prompt_, "]")};
+}
+
+Result<PromptFields::Own> PromptFields::find(std::string_view name) const {
+  const Place place = TRY(place_of(name, has_list(all_.find(name))));
+  Own own{.object = Json::object(), .name = place.name};
+  own.object[own.name] = place.value == nullptr ? Json(nullptr) : *place.value;
   return own;
+}
+
+// The first entry tells what the others are, as in SGLang. Nothing longer than allowed is copied.
+Result<std::vector<TokenId>> PromptFields::token_ids(std::string_view name, int max_count,
+                                                     int vocab_size) const {
+  const Json* all = all_.find(name);
+  const bool listed =
+      has_list(all) && !all->empty() && (all->front().is_array() || all->front().is_null());
+  const Place place = TRY(place_of(name, listed));
+  if (place.value == nullptr) return std::vector<TokenId>();
+  if (place.value->is_array() && place.value->size() > static_cast<size_t>(max_count))
+    return all_.error(place.name, cat(place.name, " has ", place.value->size(),
+                                      " entries; at most ", max_count, " are allowed."));
+  const Json own = {{place.name, *place.value}};
+  const auto ids = TRY(RequestFields(own).integers(place.name, 0, vocab_size - 1));
+  return std::vector<TokenId>(ids.begin(), ids.end());
 }
 
 Result<GenerationParams> PromptFields::params(ServerContext& context, int& stream_interval) const {
@@ -108,11 +133,14 @@ Result<std::string> parse_rid(const PromptFields& fields, const RequestFields& a
   return is_shared ? cat(*rid, "_", prompt) : *rid;
 }
 
-Result<LogprobOptions> parse_logprobs(const PromptFields& fields) {
+Result<LogprobOptions> parse_logprobs(const PromptFields& fields, const ServerContext& context) {
   LogprobOptions options;
   options.wanted = TRY(fields.boolean("return_logprob")).value_or(false);
   options.num_top =
       static_cast<int>(TRY(fields.integer("top_logprobs_num", 0, kMaxLogprobs)).value_or(0));
+  options.ids =
+      TRY(fields.token_ids("token_ids_logprob", kMaxLogprobIds, context.config.vocab_size));
+  TRY(check_have_tokens(options.ids, "token_ids_logprob", context));
   const int64_t begin = TRY(fields.integer("logprob_start_len", -1, INT32_MAX)).value_or(-1);
   if (options.wanted && begin >= 0) options.prompt_begin = static_cast<int>(begin);
   return options;
@@ -126,16 +154,28 @@ Result<NativePrompt> parse_prompt(const RequestFields& all, size_t index, const 
   prompt.params = TRY(fields.params(context, prompt.stream_interval));
   TRY(fields.scheduling(prompt.params));
   prompt.id = TRY(parse_rid(fields, all, index, raw.is_batch, context.ids));
-  prompt.logprobs = TRY(parse_logprobs(fields));
-  if (prompt.logprobs.wanted) prompt.params.sampling.num_logprobs = prompt.logprobs.num_top;
+  prompt.logprobs = TRY(parse_logprobs(fields, context));
+  if (!prompt.logprobs.wanted) return prompt;
+  prompt.params.sampling.num_logprobs = prompt.logprobs.num_top;
+  prompt.params.sampling.logprob_ids = prompt.logprobs.ids;
   return prompt;
 }
 
-// Answers, and the sequences that score prompts beside them.
-size_t num_sequences(const NativeRequest& request) {
+size_t num_answers(const NativeRequest& request) {
   size_t count = 0;
-  for (const NativePrompt& prompt : request.prompts)
-    count += static_cast<size_t>(prompt.params.n) + num_score_pieces(prompt);
+  for (const NativePrompt& prompt : request.prompts) count += static_cast<size_t>(prompt.params.n);
+  return count;
+}
+
+size_t num_scores(const NativeRequest& request) {
+  size_t count = 0;
+  for (const NativePrompt& prompt : request.prompts) count += prompt.num_scores();
+  return count;
+}
+
+size_t num_score_pieces(const NativeRequest& request) {
+  size_t count = 0;
+  for (const NativePrompt& prompt : request.prompts) count += prompt.num_score_pieces();
   return count;
 }
 
@@ -148,7 +188,7 @@ Result<void> set_prompts(const RawPrompts& raw, const ServerContext& context,
     std::optional<int>& begin = prompt.logprobs.prompt_begin;
     if (begin && *begin >= static_cast<int>(prompt.ids.size())) begin.reset();
     if (begin) {
-      const auto scored = std::span<const TokenId>(prompt.ids).subspan(*begin);
+      const auto scored = std::span<const TokenId>(prompt.ids).subspan(static_cast<size_t>(*begin));
       TRY(check_have_tokens(scored, "logprob_start_len", context));
     }
   }
@@ -165,16 +205,17 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
   request.is_batch = raw.is_batch;
   for (size_t i = 0; i < raw.prompts.size(); ++i)
     request.prompts.push_back(TRY(parse_prompt(fields, i, raw, context)));
-  TRY(check_num_answers(num_sequences(request), "sampling_params"));
+  TRY(check_num_answers(num_answers(request), "sampling_params"));
   request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
   request.stream = TRY(fields.boolean("stream")).value_or(false);
-  TRY(refuse_unavailable(
-      fields, {"token_ids_logprob", "image_data", "audio_data", "video_data", "input_embeds",
-               "lora_path", "return_hidden_states", "return_routed_experts", "session_params"}));
+  TRY(refuse_unavailable(fields,
+                         {"image_data", "audio_data", "video_data", "input_embeds", "lora_path",
+                          "return_hidden_states", "return_routed_experts", "session_params"}));
   request.incremental =
       TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
   TRY(set_prompts(raw, context, request));
-  TRY(check_num_answers(num_sequences(request), "logprob_start_len"));
+  TRY(check_num_sequences(num_answers(request), num_score_pieces(request), "logprob_start_len"));
+  TRY(check_num_scores(num_scores(request), "logprob_start_len"));
   return request;
 }
 

@@ -74,6 +74,94 @@ TEST(GenerateTest, ReturnsLogprobsOfTheOutput) {
   EXPECT_EQ(meta["output_top_logprobs"][0].size(), 2u);
 }
 
+// The script's log-probability of `id` where `token` was said.
+Json asked_entry(TokenId token, TokenId id) { return Json::array({-(token + id), id, nullptr}); }
+
+// Of `ids` at each of `tokens`.
+Json asked_lists(const std::vector<TokenId>& tokens, const std::vector<TokenId>& ids) {
+  Json lists = Json::array();
+  for (const TokenId token : tokens) {
+    Json list = Json::array();
+    for (const TokenId id : ids) list.push_back(asked_entry(token, id));
+    lists.push_back(std::move(list));
+  }
+  return lists;
+}
+
+// In the request's order, an id that is named twice twice; a prompt's first token has none.
+TEST(GenerateTest, ReturnsLogprobsOfChosenIds) {
+  ApiHarness api;
+  api.say_ids({70, 71});
+  Json body = {{"input_ids", {5, 6, 7}},
+               {"return_logprob", true},
+               {"token_ids_logprob", {9, 5, 9}},
+               {"sampling_params", {{"max_new_tokens", 2}, {"n", 2}}}};
+  for (const Json& answer : api.ask(kNative, body)) {
+    const Json& meta = answer["meta_info"];
+    EXPECT_EQ(meta["output_token_ids_logprobs"], asked_lists({70, 71}, {9, 5, 9}));
+    EXPECT_EQ(meta["input_token_ids_logprobs"], Json::array());
+    EXPECT_EQ(meta["output_token_logprobs"], Json::parse("[[-0.1,70,null],[-0.1,71,null]]"));
+    EXPECT_FALSE(meta.contains("output_top_logprobs"));
+  }
+  body["logprob_start_len"] = 0;
+  Json input = asked_lists({6, 7}, {9, 5, 9});
+  input.insert(input.begin(), nullptr);
+  for (const Json& answer : api.ask(kNative, body))
+    EXPECT_EQ(answer["meta_info"]["input_token_ids_logprobs"], input);
+  body["return_text_in_logprobs"] = true;
+  const Json answers = api.ask(kNative, body);
+  EXPECT_EQ(answers[0]["meta_info"]["output_token_ids_logprobs"][0][1][2],
+            std::string(api.tokenizer.token_bytes(5)));
+  body["return_logprob"] = false;
+  EXPECT_FALSE(api.ask(kNative, body)[0]["meta_info"].contains("output_token_ids_logprobs"));
+}
+
+TEST(GenerateTest, ABatchHasChosenIdsForAllOrForEach) {
+  ApiHarness api;
+  api.say_ids({70});
+  Json body = {{"input_ids", {{1, 2}, {3, 4}}},
+               {"return_logprob", true},
+               {"logprob_start_len", 0},
+               {"token_ids_logprob", {9, 8}},
+               {"sampling_params", {{"max_new_tokens", 1}}}};
+  for (const Json& answer : api.ask(kNative, body))
+    EXPECT_EQ(answer["meta_info"]["output_token_ids_logprobs"], asked_lists({70}, {9, 8}));
+  body["token_ids_logprob"] = Json::parse("[null, [6]]");
+  const Json answers = api.ask(kNative, body);
+  EXPECT_FALSE(answers[0]["meta_info"].contains("output_token_ids_logprobs"));
+  EXPECT_EQ(answers[1]["meta_info"]["output_token_ids_logprobs"], asked_lists({70}, {6}));
+  EXPECT_EQ(answers[1]["meta_info"]["input_token_ids_logprobs"],
+            Json::array({nullptr, {asked_entry(4, 6)}}));
+}
+
+TEST(GenerateTest, StreamsLogprobsOfChosenIds) {
+  ApiHarness api;
+  const std::vector<TokenId> said = {70, 71, 72, 73};
+  api.say_ids(said);
+  for (const bool incremental : {false, true}) {
+    SCOPED_TRACE(incremental);
+    const std::vector<std::string> events =
+        api.stream(kNative, {{"input_ids", {5, 6}},
+                             {"return_logprob", true},
+                             {"logprob_start_len", 0},
+                             {"token_ids_logprob", {9}},
+                             {"incremental", incremental},
+                             {"sampling_params", {{"max_new_tokens", 4}}}});
+    Json output = Json::array();
+    for (size_t i = 0; i + 1 < events.size(); ++i) {
+      const Json event = Json::parse(events[i]);
+      const Json& meta = event["meta_info"];
+      const Json input = Json::array({nullptr, {asked_entry(6, 9)}});
+      EXPECT_EQ(meta["input_token_ids_logprobs"], !incremental || i == 0 ? input : Json::array());
+      const Json& more = meta["output_token_ids_logprobs"];
+      EXPECT_EQ(more.size(), event["output_ids"].size());
+      if (!incremental) output.clear();
+      output.insert(output.end(), more.begin(), more.end());
+    }
+    EXPECT_EQ(output, asked_lists(said, {9}));
+  }
+}
+
 TEST(GenerateTest, NoNewTokensOnlyFillTheCache) {
   ApiHarness api;
   const Json answer = api.ask(kNative, {{"text", "a prompt of more than one page"},

@@ -65,32 +65,37 @@ Json NativeAnswer::to_json(const std::string& id) const {
 
 void LogprobJson::add_input(TokenId first, const std::vector<const OutputToken*>& others,
                             Json& meta) const {
-  Json chosen = Json::array({entry(first, std::nullopt)}), tops = Json::array({nullptr});
-  for (const OutputToken* token : others) add_token(*token, chosen, tops);
-  set("input", std::move(chosen), std::move(tops), meta);
+  Lists lists;
+  lists.chosen.push_back(entry(first, std::nullopt));
+  lists.tops.push_back(nullptr);
+  lists.of_ids.push_back(nullptr);
+  for (const OutputToken* token : others) add_token(*token, lists);
+  set("input", std::move(lists), meta);
 }
 
-void LogprobJson::add_no_input(Json& meta) const {
-  set("input", Json::array(), Json::array(), meta);
-}
+void LogprobJson::add_no_input(Json& meta) const { set("input", {}, meta); }
 
 void LogprobJson::add_output(const std::vector<OutputToken>& tokens, Json& meta) const {
-  Json chosen = Json::array(), tops = Json::array();
-  for (const OutputToken& token : tokens) add_token(token, chosen, tops);
-  set("output", std::move(chosen), std::move(tops), meta);
+  Lists lists;
+  for (const OutputToken& token : tokens) add_token(token, lists);
+  set("output", std::move(lists), meta);
 }
 
-void LogprobJson::add_token(const OutputToken& token, Json& chosen, Json& tops) const {
+void LogprobJson::add_token(const OutputToken& token, Lists& lists) const {
   const TokenLogprobs values = token.logprobs.value_or(TokenLogprobs{});
-  chosen.push_back(entry(token.id, values.chosen));
-  Json top = Json::array();
+  lists.chosen.push_back(entry(token.id, values.chosen));
+  Json top = Json::array(), of_ids = Json::array();
   for (const auto& [id, logprob] : values.top) top.push_back(entry(id, logprob));
-  tops.push_back(std::move(top));
+  for (size_t i = 0; i < values.of_ids.size(); ++i)
+    of_ids.push_back(entry(options_.ids[i], values.of_ids[i]));
+  lists.tops.push_back(std::move(top));
+  lists.of_ids.push_back(std::move(of_ids));
 }
 
-void LogprobJson::set(const std::string& side, Json chosen, Json tops, Json& meta) const {
-  meta[side + "_token_logprobs"] = std::move(chosen);
-  if (options_.num_top > 0) meta[side + "_top_logprobs"] = std::move(tops);
+void LogprobJson::set(const std::string& side, Lists lists, Json& meta) const {
+  meta[side + "_token_logprobs"] = std::move(lists.chosen);
+  if (options_.num_top > 0) meta[side + "_top_logprobs"] = std::move(lists.tops);
+  if (!options_.ids.empty()) meta[side + "_token_ids_logprobs"] = std::move(lists.of_ids);
 }
 
 Json LogprobJson::entry(TokenId id, std::optional<float> logprob) const {

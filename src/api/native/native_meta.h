@@ -49,9 +49,13 @@ class LogprobJson {
   void add_output(const std::vector<OutputToken>& tokens, Json& meta) const;
 
  private:
+  // With an entry, or a list of them, for each token.
+  struct Lists {
+    Json chosen = Json::array(), tops = Json::array(), of_ids = Json::array();
+  };
   Json entry(TokenId id, std::optional<float> logprob) const;
-  void add_token(const OutputToken& token, Json& chosen, Json& tops) const;
-  void set(const std::string& side, Json chosen, Json tops, Json& meta) const;
+  void add_token(const OutputToken& token, Lists& lists) const;
+  void set(const std::string& side, Lists lists, Json& meta) const;
 
   const LogprobOptions& options_;
   const std::optional<Tokenizer>* tokenizer_;

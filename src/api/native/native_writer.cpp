@@ -5,7 +5,6 @@
 
 #include "api/errors.h"
 #include "api/native/native_meta.h"
-#include "api/native/prompt_scores.h"
 #include "http/sse.h"
 
 namespace glint {
@@ -64,7 +63,7 @@ NativeWriter::NativeWriter(ServerContext& context, std::shared_ptr<Exchange> exc
       roles_.push_back({.prompt = i, .choice = choices_.size()});
       choices_.push_back({.prompt = i, .answer = NativeAnswer(context.tokenizer, prompt.ids)});
     }
-    const size_t num_pieces = num_score_pieces(prompt);
+    const size_t num_pieces = prompt.num_score_pieces();
     for (size_t piece = 0; piece < num_pieces; ++piece)
       roles_.push_back({.prompt = i, .piece = piece});
     scores_.emplace_back(num_pieces);
@@ -82,10 +81,7 @@ bool NativeWriter::write(int sequence, ChoiceDelta delta) {
 }
 
 bool NativeWriter::take_scores(const Role& role, ChoiceDelta delta) {
-  PromptScores& scores = scores_[role.prompt];
-  scores.append(role.piece, std::move(delta.tokens));
-  if (!delta.finish) return false;
-  scores.finish_piece();
+  if (!scores_[role.prompt].append(role.piece, std::move(delta))) return false;
   for (size_t i = 0; i < choices_.size(); ++i)
     if (choices_[i].prompt == role.prompt) send_if_due(i);
   return true;

@@ -1,5 +1,7 @@
 #include "api/openai/chat.h"
 
+#include <utility>
+
 #include "api/chat_request.h"
 #include "api/chat_start.h"
 #include "api/errors.h"
@@ -14,10 +16,12 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
   const HttpRequest& http = exchange->request();
   const Json body = TRY(parse_request_body(http.header("Content-Type"), http.body));
   ChatRequest request = TRY(parse_chat_request(body, context));
-  if (request.extras.wants_prompt_ids()) request.input_ids = TRY(chat_prompt(context, request)).ids;
-  return start_chat(context, exchange, request, [&](const OutputParserOptions& parser) {
-    return make_chat_writer(context, exchange, request, parser);
-  });
+  ChatPrompt prompt = TRY(chat_prompt(context, request));
+  if (request.needs_prompt_ids()) request.prompt_ids = prompt.ids;
+  return start_chat(context, exchange, request, std::move(prompt),
+                    [&](const OutputParserOptions& parser) {
+                      return make_chat_writer(context, exchange, request, parser);
+                    });
 }
 
 }  // namespace

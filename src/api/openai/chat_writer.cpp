@@ -7,6 +7,7 @@
 #include "api/errors.h"
 #include "api/openai/extras.h"
 #include "api/openai/shapes.h"
+#include "api/prompt_scores.h"
 #include "http/sse.h"
 
 namespace glint {
@@ -47,6 +48,7 @@ class WholeChatWriter final : public AnswerWriter {
         request_(request),
         outputs_(make_outputs(request, *context.tokenizer, parser)),
         messages_(outputs_.size()),
+        scores_(request.prompt_logprobs ? num_score_pieces(request.prompt_ids.size()) : 0),
         usage_(outputs_.size(), request.params.n) {}
 
   void begin() override {}
@@ -78,13 +80,16 @@ class WholeChatWriter final : public AnswerWriter {
   ChatRequest request_;
   std::vector<ChatOutput> outputs_;
   std::vector<MessageParts> messages_;
+  PromptScores scores_;
   UsageSum usage_;
   double started_s_ = context_.clock.now_s();
 };
 
 bool WholeChatWriter::write(int choice, ChoiceDelta delta) {
-  ChatOutput& output = outputs_[static_cast<size_t>(choice)];
-  MessageParts& parts = messages_[static_cast<size_t>(choice)];
+  const auto index = static_cast<size_t>(choice);
+  if (index >= outputs_.size()) return scores_.append(index - outputs_.size(), std::move(delta));
+  ChatOutput& output = outputs_[index];
+  MessageParts& parts = messages_[index];
   for (OutputEvent& event : shown_events(request_, output, delta)) add(parts, std::move(event));
   if (request_.logprobs)
     for (const OutputToken& token : delta.tokens)
@@ -154,7 +159,7 @@ Json WholeChatWriter::choice_json(size_t index) const {
 void WholeChatWriter::add_extras(const MessageParts& parts, Json& choice) const {
   const Extras& extras = request_.extras;
   if (extras.token_ids) choice["token_ids"] = ids_json(parts.tokens);
-  if (extras.wants_prompt_ids()) choice["prompt_token_ids"] = *request_.input_ids;
+  if (extras.wants_prompt_ids()) choice["prompt_token_ids"] = request_.prompt_ids.copy();
   if (extras.meta_info)
     choice["meta_info"] = parts.meta_info.to_json(request_.id, num_logprobs(request_),
                                                   context_.clock.now_s() - started_s_);
@@ -170,7 +175,10 @@ void WholeChatWriter::end() {
                {"choices", std::move(choices)},
                {"usage", usage_.to_json()},
                {"metadata", {{"weight_version", "default"}}}};
-  if (request_.extras.wants_prompt_ids()) body["prompt_token_ids"] = *request_.input_ids;
+  if (request_.prompt_logprobs)
+    body["prompt_logprobs"] =
+        prompt_logprobs(scores_.tokens(), *request_.prompt_logprobs, *context_.tokenizer);
+  if (request_.extras.wants_prompt_ids()) body["prompt_token_ids"] = request_.prompt_ids.copy();
   if (request_.extras.cached_tokens_details) body["sglext"] = sglext(usage_.cached_tokens());
   exchange_->respond({.status = 200, .body = to_json_text(body)});
 }
@@ -326,7 +334,7 @@ std::string ChatStreamWriter::extras_json(ChoiceState& state, const std::string&
   if (extras.token_ids)
     json += R"(,"token_ids":)" + to_json_text(ids_json(std::exchange(state.tokens, {})));
   if (extras.wants_prompt_ids() && !std::exchange(state.sent_prompt_ids, true))
-    json += R"(,"prompt_token_ids":)" + to_json_text(Json(*request_.input_ids));
+    json += R"(,"prompt_token_ids":)" + to_json_text(Json(request_.prompt_ids.copy()));
   if (extras.meta_info && !finish_reason.empty())
     json += R"(,"meta_info":)" +
             to_json_text(state.meta_info.to_json(request_.id, num_logprobs(request_),

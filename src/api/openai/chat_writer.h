@@ -10,6 +10,7 @@
 
 namespace glint {
 
+// For the choices of `request` and then, with prompt_logprobs, the prompt's score_requests().
 // `parser` is for each choice. The context needs a tokenizer.
 std::unique_ptr<AnswerWriter> make_chat_writer(ServerContext& context,
                                                std::shared_ptr<Exchange> exchange,

@@ -46,10 +46,7 @@ Result<void> parse_delivery(const RequestFields& fields, CompletionRequest& requ
   request.include_usage = options.include_usage;
   request.continuous_usage = options.continuous_usage;
   request.extras = TRY(parse_extras(fields));
-  if (request.prompt_logprobs && request.stream)
-    return fields.error("prompt_logprobs",
-                        "prompt_logprobs is not for streams: expected one of "
-                        "the two.");
+  if (request.stream && request.prompt_logprobs) return prompt_logprobs_in_stream(fields);
   return {};
 }
 

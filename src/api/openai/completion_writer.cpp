@@ -19,23 +19,6 @@ double mean_logprob(const std::vector<OutputToken>& tokens) {
   return tokens.empty() ? 0 : sum / static_cast<double>(tokens.size());
 }
 
-// vLLM's, of one prompt token: {"7": {"logprob", "rank", "decoded_token"}, …}. The chosen one's
-// rank is known if it is among the likeliest.
-Json ranked_logprobs(const OutputToken& token, int num_top, const Tokenizer& tokenizer) {
-  if (!token.logprobs) return nullptr;
-  Json entries = Json::object();
-  const auto add = [&](TokenId id, float logprob, Json rank) {
-    entries[std::to_string(id)] = {{"logprob", short_double(logprob)},
-                                   {"rank", std::move(rank)},
-                                   {"decoded_token", token_text(tokenizer, id)}};
-  };
-  add(token.id, token.logprobs->chosen, nullptr);
-  const auto& top = token.logprobs->top;
-  for (size_t i = 0; i < std::min(top.size(), static_cast<size_t>(num_top)); ++i)
-    add(top[i].first, top[i].second, i + 1);
-  return entries;
-}
-
 class CompletionWriter final : public AnswerWriter {
  public:
   CompletionWriter(ServerContext& context, std::shared_ptr<Exchange> exchange,
@@ -43,12 +26,10 @@ class CompletionWriter final : public AnswerWriter {
       : context_(context),
         exchange_(std::move(exchange)),
         request_(std::move(request)),
-        scored_prompts_(request_.scored_prompts()),
-        prompts_(request_.prompts.size()),
         choices_(request_.num_choices()),
         usage_(choices_.size(), request_.params.n),
         created_(unix_time_s()) {
-    for (size_t i = 0; i < prompts_.size(); ++i) begin_prompt(i);
+    for (size_t i = 0; i < request_.prompts.size(); ++i) begin_prompt(i);
   }
 
   void begin() override {
@@ -62,9 +43,9 @@ class CompletionWriter final : public AnswerWriter {
   void fail(const Error& error) override;
 
  private:
-  struct Prompt {
-    std::vector<OutputToken> tokens;  // with log-probabilities but for the first, once scored
-    bool is_scored = true;            // or never will be
+  struct Piece {
+    size_t prompt = 0;
+    size_t index = 0;  // in it
   };
   struct Choice {
     bool began = false;
@@ -74,35 +55,34 @@ class CompletionWriter final : public AnswerWriter {
     size_t offset = 0;  // characters sent
   };
   void begin_prompt(size_t prompt);
-  bool add_score(size_t prompt, const ChoiceDelta& delta);
+  bool take_scores(const Piece& piece, ChoiceDelta delta);
   void send_chunk(size_t index);
   std::vector<size_t> sent_choices() const;
   Json choice_json(size_t index, size_t sent_index);
-  Json prompt_logprobs_json(const Prompt& prompt) const;
+  std::vector<OutputToken> prompt_tokens(size_t prompt) const;
   Json answer(Json choices) const;
   void send(const Json& event) { exchange_->write(sse_event(to_json_text(event))); }
 
   ServerContext& context_;
   std::shared_ptr<Exchange> exchange_;
   CompletionRequest request_;
-  std::vector<size_t> scored_prompts_;
-  std::vector<Prompt> prompts_;
+  std::vector<PromptScores> scores_;  // of each prompt
+  std::vector<Piece> pieces_;         // of the sequences behind the choices
   std::vector<Choice> choices_;
   UsageSum usage_;
   int64_t created_;
 };
 
 void CompletionWriter::begin_prompt(size_t index) {
-  if (!request_.scores_prompts()) return;
-  Prompt& prompt = prompts_[index];
-  for (const TokenId id : std::span<const TokenId>(request_.prompts[index]))
-    prompt.tokens.push_back({.id = id, .logprobs = std::nullopt});
-  prompt.is_scored = prompt.tokens.size() < 2;
+  const size_t num_pieces = request_.num_score_pieces(index);
+  scores_.emplace_back(num_pieces);
+  for (size_t i = 0; i < num_pieces; ++i) pieces_.push_back({.prompt = index, .index = i});
 }
 
 bool CompletionWriter::write(int choice_index, ChoiceDelta delta) {
   const auto index = static_cast<size_t>(choice_index);
-  if (index >= choices_.size()) return add_score(scored_prompts_[index - choices_.size()], delta);
+  if (index >= choices_.size())
+    return take_scores(pieces_[index - choices_.size()], std::move(delta));
   Choice& choice = choices_[index];
   usage_.set(choice_index, delta.usage);
   if (request_.echo && !std::exchange(choice.began, true))
@@ -114,22 +94,17 @@ bool CompletionWriter::write(int choice_index, ChoiceDelta delta) {
 }
 
 // Choices that came first have waited for their prompt's.
-bool CompletionWriter::add_score(size_t prompt_index, const ChoiceDelta& delta) {
-  Prompt& prompt = prompts_[prompt_index];
-  auto next = std::ranges::find_if(prompt.tokens.begin() + 1, prompt.tokens.end(),
-                                   [](const OutputToken& token) { return !token.logprobs; });
-  for (const OutputToken& token : delta.tokens)
-    if (next != prompt.tokens.end()) (next++)->logprobs = token.logprobs;
-  prompt.is_scored = delta.finish.has_value();
-  if (!prompt.is_scored || !request_.stream) return prompt.is_scored;
+bool CompletionWriter::take_scores(const Piece& piece, ChoiceDelta delta) {
+  if (!scores_[piece.prompt].append(piece.index, std::move(delta))) return false;
   const auto n = static_cast<size_t>(request_.params.n);
-  for (size_t i = prompt_index * n; i < (prompt_index + 1) * n; ++i) send_chunk(i);
+  for (size_t i = piece.prompt * n; request_.stream && i < (piece.prompt + 1) * n; ++i)
+    send_chunk(i);
   return true;
 }
 
 void CompletionWriter::send_chunk(size_t index) {
   const Choice& choice = choices_[index];
-  if (!prompts_[request_.prompt_of(index)].is_scored) return;
+  if (!scores_[request_.prompt_of(index)].complete()) return;
   if (!choice.unsent.finish && choice.unsent.text.empty()) return;
   Json chunk = answer(Json::array({choice_json(index, index)}));
   if (request_.continuous_usage) chunk["usage"] = usage_.to_json();
@@ -154,13 +129,12 @@ std::vector<size_t> CompletionWriter::sent_choices() const {
 Json CompletionWriter::choice_json(size_t index, size_t sent_index) {
   Choice& choice = choices_[index];
   const size_t prompt_index = request_.prompt_of(index);
-  const Prompt& prompt = prompts_[prompt_index];
   const bool is_first = !std::exchange(choice.sent, true);
   const ChoiceDelta delta = std::exchange(choice.unsent, {});
   Json json = {{"index", sent_index}, {"text", delta.text}, {"logprobs", nullptr}};
   if (request_.logprobs) {
     std::vector<OutputToken> tokens;
-    if (request_.echo && is_first) tokens = prompt.tokens;
+    if (request_.echo && is_first) tokens = prompt_tokens(prompt_index);
     tokens.insert(tokens.end(), delta.tokens.begin(), delta.tokens.end());
     json["logprobs"] = completion_logprobs(tokens, *request_.logprobs, *context_.tokenizer,
                                            token_names(request_.extras), choice.offset);
@@ -169,18 +143,20 @@ Json CompletionWriter::choice_json(size_t index, size_t sent_index) {
   json["finish_reason"] = ends ? Json(finish_reason(delta.finish->reason)) : Json(nullptr);
   json["matched_stop"] = ends ? matched_stop(*delta.finish) : Json(nullptr);
   if (ends) json["stop_reason"] = stop_reason(*delta.finish, context_.stop_token_ids);
-  if (request_.prompt_logprobs) json["prompt_logprobs"] = prompt_logprobs_json(prompt);
+  if (request_.prompt_logprobs)
+    json["prompt_logprobs"] = prompt_logprobs(scores_[prompt_index].tokens(),
+                                              *request_.prompt_logprobs, *context_.tokenizer);
   if (request_.extras.token_ids) json["token_ids"] = ids_json(delta.tokens);
   if (request_.extras.wants_prompt_ids() && is_first)
     json["prompt_token_ids"] = request_.prompts[prompt_index].copy();
   return json;
 }
 
-Json CompletionWriter::prompt_logprobs_json(const Prompt& prompt) const {
-  Json list = Json::array();
-  for (const OutputToken& token : prompt.tokens)
-    list.push_back(ranked_logprobs(token, *request_.prompt_logprobs, *context_.tokenizer));
-  return list;
+// The first has no log-probability.
+std::vector<OutputToken> CompletionWriter::prompt_tokens(size_t prompt) const {
+  std::vector<OutputToken> tokens = {{.id = *request_.prompts[prompt].data(), .logprobs = {}}};
+  for (const OutputToken* token : scores_[prompt].tokens()) tokens.push_back(*token);
+  return tokens;
 }
 
 Json CompletionWriter::answer(Json choices) const {

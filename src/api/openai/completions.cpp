@@ -1,10 +1,10 @@
 #include "api/openai/completions.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "api/errors.h"
-#include "api/prompt_scoring.h"
 #include "api/request_fields.h"
 
 namespace glint {
@@ -12,15 +12,23 @@ namespace {
 
 constexpr int kDefaultMaxTokens = 16;  // OpenAI's API reference, /v1/completions
 
-Result<void> add_scoring(const CompletionRequest& request, const ServerContext& context,
-                         std::vector<GenerateRequest>& requests) {
+Result<void> add_scores(const CompletionRequest& request, const ServerContext& context,
+                        std::vector<GenerateRequest>& requests) {
   const char* param = request.prompt_logprobs ? "prompt_logprobs" : "echo";
   const int num_logprobs = std::max(request.prompt_logprobs.value_or(0),
                                     request.echo ? request.logprobs.value_or(0) : 0);
-  for (const size_t i : request.scored_prompts()) {
-    const std::span<const TokenId> ids = request.prompts[i];
-    TRY(check_scored(ids.subspan(1), param, context));
-    requests.push_back(scoring_request(ids, 1, ids.size(), num_logprobs, request.params));
+  size_t num_pieces = 0, num_tokens = 0;
+  for (size_t i = 0; i < request.prompts.size(); ++i) {
+    num_pieces += request.num_score_pieces(i);
+    num_tokens += request.prompts[i].size();
+  }
+  TRY(check_num_sequences(requests.size(), num_pieces, param));
+  const auto of_each = static_cast<size_t>((1 + num_logprobs) * request.n);
+  TRY(check_num_scores(num_tokens * of_each, param));
+  for (const SharedTokens& ids : request.prompts) {
+    TRY(check_have_tokens(std::span<const TokenId>(ids).subspan(1), param, context));
+    std::ranges::move(score_requests(ids, 0, num_logprobs, request.params),
+                      std::back_inserter(requests));
   }
   return {};
 }
@@ -38,7 +46,7 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
   CompletionRequest request = TRY(parse_completion_request(body, context));
   std::vector<GenerateRequest> requests =
       TRY(make_requests(request.prompts, request.params, kDefaultMaxTokens, "prompt", context));
-  if (request.scores_prompts()) TRY(add_scoring(request, context, requests));
+  if (request.scores_prompts()) TRY(add_scores(request, context, requests));
   const std::vector<TextOptions> texts = text_options(request, requests.size());
   const std::string rid = request.id;
   return Answer::start(context, exchange, std::move(requests), texts, {rid},
@@ -46,13 +54,6 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
 }
 
 }  // namespace
-
-std::vector<size_t> CompletionRequest::scored_prompts() const {
-  std::vector<size_t> scored;
-  for (size_t i = 0; scores_prompts() && i < prompts.size(); ++i)
-    if (prompts[i].size() > 1) scored.push_back(i);
-  return scored;
-}
 
 void handle_completions(ServerContext& context, std::shared_ptr<Exchange> exchange) {
   const Result<void> started = start(context, exchange);

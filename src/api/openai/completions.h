@@ -7,6 +7,7 @@
 
 #include "api/generation_params.h"
 #include "api/openai/extras.h"
+#include "api/prompt_scores.h"
 #include "api/server_context.h"
 #include "api/stream.h"
 #include "http/http.h"
@@ -31,13 +32,14 @@ struct CompletionRequest {
   size_t num_choices() const { return prompts.size() * static_cast<size_t>(params.n); }
   size_t prompt_of(size_t choice) const { return choice / static_cast<size_t>(params.n); }
   bool scores_prompts() const { return (echo && logprobs) || prompt_logprobs; }
-  // The prompts that are scored: one of a single token has nothing to score.
-  std::vector<size_t> scored_prompts() const;
+  size_t num_score_pieces(size_t prompt) const {
+    return scores_prompts() ? glint::num_score_pieces(prompts[prompt].size()) : 0;
+  }
 };
 
 Result<CompletionRequest> parse_completion_request(const Json& body, ServerContext& context);
 
-// For the choices of `request`, prompt-major, and then one for each of its scored_prompts().
+// For the choices of `request`, prompt-major, and then the score_requests() of each prompt.
 std::unique_ptr<AnswerWriter> make_completion_writer(ServerContext& context,
                                                      std::shared_ptr<Exchange> exchange,
                                                      CompletionRequest request);

@@ -32,6 +32,11 @@ Result<Extras> parse_extras(const RequestFields& fields) {
   return extras;
 }
 
+Error prompt_logprobs_in_stream(const RequestFields& fields) {
+  return fields.error("prompt_logprobs",
+                      "prompt_logprobs is not for streams: expected one of the two.");
+}
+
 void MetaInfo::append(const ChoiceDelta& delta) {
   tokens_.insert(tokens_.end(), delta.tokens.begin(), delta.tokens.end());
   usage_ = delta.usage;

@@ -25,6 +25,9 @@ struct Extras {
 
 Result<Extras> parse_extras(const RequestFields& fields);
 
+// Refuses vLLM's prompt_logprobs beside `stream`, as vLLM does.
+Error prompt_logprobs_in_stream(const RequestFields& fields);
+
 // What meta_info says of one choice, over all of its answer.
 class MetaInfo {
  public:

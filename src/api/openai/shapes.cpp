@@ -29,6 +29,21 @@ Json top_logprobs(std::span<const std::pair<TokenId, float>> top, int num_top,
   return json;
 }
 
+Json ranked_logprobs(const OutputToken& token, int num_top, const Tokenizer& tokenizer) {
+  Json entries = Json::object();
+  const auto add = [&](TokenId id, float logprob, Json rank) {
+    entries[std::to_string(id)] = {{"logprob", short_double(logprob)},
+                                   {"rank", std::move(rank)},
+                                   {"decoded_token", token_text(tokenizer, id)}};
+  };
+  const TokenLogprobs logprobs = token.logprobs.value_or(TokenLogprobs{});
+  add(token.id, logprobs.chosen, nullptr);
+  const auto& top = logprobs.top;
+  for (size_t i = 0; i < std::min(top.size(), static_cast<size_t>(num_top)); ++i)
+    add(top[i].first, top[i].second, i + 1);
+  return entries;
+}
+
 size_t num_characters(std::string_view text) {
   size_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
@@ -124,6 +139,14 @@ Json completion_logprobs(const std::vector<OutputToken>& tokens, int num_top,
               {"token_logprobs", std::move(logprobs)},
               {"tokens", std::move(texts)},
               {"top_logprobs", std::move(tops)}};
+}
+
+Json prompt_logprobs(const std::vector<const OutputToken*>& tokens, int num_top,
+                     const Tokenizer& tokenizer) {
+  Json list = Json::array({nullptr});
+  for (const OutputToken* token : tokens)
+    list.push_back(ranked_logprobs(*token, num_top, tokenizer));
+  return list;
 }
 
 double short_double(float value) {

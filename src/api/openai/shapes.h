@@ -53,6 +53,12 @@ Json chat_logprob(const OutputToken& token, const Tokenizer& tokenizer, TokenNam
 Json completion_logprobs(const std::vector<OutputToken>& tokens, int num_top,
                          const Tokenizer& tokenizer, TokenNames names, size_t& offset);
 
+// vLLM's prompt_logprobs, of a prompt's tokens but its first: null for that, then of each
+// {"7": {"logprob", "rank", "decoded_token"}, …}, its own and at most `num_top` of the likeliest.
+// Its own rank is known if it is among those.
+Json prompt_logprobs(const std::vector<const OutputToken*>& tokens, int num_top,
+                     const Tokenizer& tokenizer);
+
 // A float with as many digits as tell it from its neighbours: -0.1, not -0.10000000149011612.
 double short_double(float value);
 

@@ -157,10 +157,20 @@ float log_normalizer(std::span<const float> logits) {
   return max + static_cast<float>(std::log(sum));
 }
 
+void write_id_logprobs(const SampleArgs& args, int row, const SampleSlot& slot,
+                       std::span<const float> logits, float normalizer) {
+  float* out = args.id_logprobs + int64_t{row} * args.max_logprob_ids;
+  for (int i = 0; i < slot.logprob_ids.size; ++i) {
+    const TokenId id = slot.logprob_ids.data[i];
+    out[i] = has_token(logits, id) ? logits[static_cast<size_t>(id)] - normalizer : kMasked;
+  }
+}
+
 void write_logprobs(const SampleArgs& args, int row, const SampleSlot& slot,
                     std::span<const float> logits, Scratch& scratch) {
   const float normalizer = log_normalizer(logits);
   args.logprobs[row] = logits[static_cast<size_t>(args.ids[row])] - normalizer;
+  write_id_logprobs(args, row, slot, logits, normalizer);
   const int k = std::min(slot.num_logprobs, args.num_valid_tokens);
   if (k == 0) return;
   // A heap of the k likeliest so far, the least likely on top.

@@ -289,6 +289,16 @@ __device__ void write_top(const SampleArgs& args, int row, const float* logits, 
   }
 }
 
+__device__ void write_id_logprobs(const SampleArgs& args, int row, const SampleSlot& slot,
+                                  const float* logits, float normalizer) {
+  float* const out = args.id_logprobs + int64_t{row} * args.max_logprob_ids;
+  for (int i = static_cast<int>(threadIdx.x); i < slot.logprob_ids.size;
+       i += cuda::kSampleThreads) {
+    const TokenId id = slot.logprob_ids.data[i];
+    out[i] = has_token(id, args.num_valid_tokens) ? logits[id] - normalizer : -INFINITY;
+  }
+}
+
 __device__ void write_logprobs(const SampleArgs& args, int row, const SampleSlot& slot,
                                const float* logits, uint64_t largest, TokenId id) {
   const int n = args.num_valid_tokens;
@@ -302,6 +312,7 @@ __device__ void write_logprobs(const SampleArgs& args, int row, const SampleSlot
   const double sum = static_cast<double>(block_combine(mass, Plus{})) * 0x1p-44;
   const float normalizer = max + static_cast<float>(log(sum));
   if (threadIdx.x == 0) args.logprobs[row] = logits[id] - normalizer;
+  write_id_logprobs(args, row, slot, logits, normalizer);
   const int k = min(slot.num_logprobs, n);
   if (k > 0) write_top(args, row, logits, k, cuda::reached_by(my_largest, k), normalizer);
 }
