@@ -189,6 +189,17 @@ TEST(ChatTest, TheLimitInTheMiddleOfACallLeavesItOut) {
   EXPECT_TRUE(choice["message"]["tool_calls"].is_null());
 }
 
+TEST(ChatTest, ACallInWhichTheModelEndsItsTurnIsClosed) {
+  ApiHarness api;
+  api.say("</think><tool_call>get_weather<arg_key>location</arg_key><arg_value>Rome");
+  Json body = weather_question();
+  const Json choice = api.ask(kChat, body)["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "tool_calls");
+  EXPECT_EQ(choice["message"]["tool_calls"][0]["function"]["arguments"], R"({"location":"Rome"})");
+  body["stop"] = "ome";
+  EXPECT_TRUE(api.ask(kChat, body)["choices"][0]["message"]["tool_calls"].is_null());
+}
+
 TEST(ChatTest, ParallelToolCallsOffEndsBeforeTheSecondCall) {
   ApiHarness api;
   api.say(std::string(kWeather) + "<tool_call>get_weather</tool_call>");
