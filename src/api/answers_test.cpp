@@ -179,6 +179,20 @@ TEST(ChatTest, ThinkingOffMakesAllOfItContent) {
   EXPECT_EQ(answer["usage"]["reasoning_tokens"], 0);
 }
 
+TEST(ChatTest, ThinkingIsTurnedOffInZaisWayToo) {
+  ApiHarness api;
+  api.say("xyz");
+  Json body = user_says("Hi");
+  const auto message = [&] { return api.ask(kChat, body)["choices"][0]["message"]; };
+  body["thinking"] = {{"type", "disabled"}};
+  EXPECT_EQ(message()["content"], "xyz");
+  body["thinking"] = {{"type", "enabled"}, {"clear_thinking", false}};
+  EXPECT_EQ(message()["reasoning_content"], "xyz");
+  body["thinking"] = {{"type", "disabled"}};
+  body["chat_template_kwargs"] = {{"enable_thinking", true}};
+  EXPECT_EQ(message()["reasoning_content"], "xyz");
+}
+
 TEST(ChatTest, TheLimitInTheMiddleOfACallLeavesItOut) {
   ApiHarness api;
   api.say(kWeather);
