@@ -179,6 +179,20 @@ TEST(ChatTest, ThinkingOffMakesAllOfItContent) {
   EXPECT_EQ(answer["usage"]["reasoning_tokens"], 0);
 }
 
+TEST(ChatTest, ThinkingIsTurnedOffInZaisWayToo) {
+  ApiHarness api;
+  api.say("xyz");
+  Json body = user_says("Hi");
+  const auto message = [&] { return api.ask(kChat, body)["choices"][0]["message"]; };
+  body["thinking"] = {{"type", "disabled"}};
+  EXPECT_EQ(message()["content"], "xyz");
+  body["thinking"] = {{"type", "enabled"}, {"clear_thinking", false}};
+  EXPECT_EQ(message()["reasoning_content"], "xyz");
+  body["thinking"] = {{"type", "disabled"}};
+  body["chat_template_kwargs"] = {{"enable_thinking", true}};
+  EXPECT_EQ(message()["reasoning_content"], "xyz");
+}
+
 TEST(ChatTest, TheLimitInTheMiddleOfACallLeavesItOut) {
   ApiHarness api;
   api.say(kWeather);
@@ -187,6 +201,17 @@ TEST(ChatTest, TheLimitInTheMiddleOfACallLeavesItOut) {
   const Json choice = api.ask(kChat, body)["choices"][0];
   EXPECT_EQ(choice["finish_reason"], "length");
   EXPECT_TRUE(choice["message"]["tool_calls"].is_null());
+}
+
+TEST(ChatTest, ACallInWhichTheModelEndsItsTurnIsClosed) {
+  ApiHarness api;
+  api.say("</think><tool_call>get_weather<arg_key>location</arg_key><arg_value>Rome");
+  Json body = weather_question();
+  const Json choice = api.ask(kChat, body)["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "tool_calls");
+  EXPECT_EQ(choice["message"]["tool_calls"][0]["function"]["arguments"], R"({"location":"Rome"})");
+  body["stop"] = "ome";
+  EXPECT_TRUE(api.ask(kChat, body)["choices"][0]["message"]["tool_calls"].is_null());
 }
 
 TEST(ChatTest, ParallelToolCallsOffEndsBeforeTheSecondCall) {

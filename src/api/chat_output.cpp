@@ -5,6 +5,15 @@
 #include "api/openai/shapes.h"
 
 namespace glint {
+namespace {
+
+// A stop id ends the turn; a stop string, the limit and an abort cut it off.
+TextEnd text_end(const ChoiceFinish& finish) {
+  return finish.reason == FinishReason::kStop && finish.matched_token ? TextEnd::kEndOfTurn
+                                                                      : TextEnd::kCutOff;
+}
+
+}  // namespace
 
 ChatOutput::ChatOutput(OutputParserOptions options, const ReasoningTokens& tokens,
                        bool one_call_only)
@@ -17,7 +26,7 @@ std::vector<OutputEvent> ChatOutput::append(const ChoiceDelta& delta) {
   count_reasoning(delta.tokens);
   std::vector<OutputEvent> events;
   take(parser_.append(delta.text), events);
-  if (delta.finish) take(parser_.finish(), events);
+  if (delta.finish) take(parser_.finish(text_end(*delta.finish)), events);
   return events;
 }
 

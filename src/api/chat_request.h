@@ -72,8 +72,8 @@ Result<Json> parse_call_arguments(const RequestFields& function);
 // `tools`; none with tool_choice none.
 Result<std::vector<Tool>> parse_tools(const RequestFields& fields);
 
-// add_generation_prompt, continue_final_message, chat_template_kwargs, and reasoning_effort and
-// reasoning where they turn thinking off.
+// add_generation_prompt, continue_final_message, chat_template_kwargs, thinking, and
+// reasoning_effort and reasoning where they turn thinking off.
 Result<TemplateOptions> parse_template_options(const RequestFields& fields);
 
 // `chat_template_kwargs` into `options`.

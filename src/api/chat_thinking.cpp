@@ -37,9 +37,20 @@ Result<TemplateOptions> parse_generation_prompt(const RequestFields& fields) {
   return options;
 }
 
+// The field of Z.ai's own API for this model, whose clients come here too: {"type": "disabled"},
+// clear_thinking. Any other type is thinking, which is the default.
+Result<void> parse_thinking(const RequestFields& fields, TemplateOptions& options) {
+  const Json* thinking = TRY(fields.object("thinking"));
+  if (thinking == nullptr) return {};
+  const RequestFields nested(*thinking, "thinking");
+  if (TRY(nested.string("type")) == "disabled") options.enable_thinking = false;
+  if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
+  return {};
+}
+
 }  // namespace
 
-// Explicit template kwargs win over the two ways to say how much to think.
+// Explicit template kwargs win over the other ways to say how much to think.
 Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
   TemplateOptions options = TRY(parse_generation_prompt(fields));
   const Json* effort = fields.find("reasoning_effort");
@@ -51,6 +62,7 @@ Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
     if (TRY(nested.boolean("enabled")) == false || reasoning->value("effort", Json()) == "none")
       options.enable_thinking = false;
   }
+  TRY(parse_thinking(fields, options));
   TRY(parse_template_kwargs(fields, options));
   return options;
 }
@@ -71,6 +83,7 @@ Result<ThinkingLimits> parse_thinking_limits(const RequestFields& fields) {
   TRY(read_nested_budget(fields, "custom_params", "thinking_budget", limits.budget));
   TRY(read_nested_budget(fields, "reasoning", "max_tokens", limits.budget));
   TRY(read_nested_budget(fields, "chat_template_kwargs", "thinking_budget", limits.budget));
+  TRY(read_nested_budget(fields, "thinking", "budget_tokens", limits.budget));
   const auto reserve = TRY(fields.integer("answer_reserve", 0, std::numeric_limits<int>::max()));
   limits.answer_reserve = static_cast<int>(reserve.value_or(0));
   return limits;

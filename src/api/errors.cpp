@@ -35,14 +35,20 @@ Json error_object(int status, const std::string& message, const std::string& par
   return object;
 }
 
-HttpResponse response(int status, const std::string& message, const std::string& param) {
+Json error_body(int status, const std::string& message, const std::string& param) {
   Json body = {{"object", "error"}};
   body.update(error_object(status, message, param));
   body["error"] = error_object(status, message, param);
-  return {.status = status, .body = to_json_text(body)};
+  return body;
 }
 
 }  // namespace
+
+bool is_over_context(const Error& error) {
+  return error.code == ErrorCode::kInvalidRequest &&
+         (error.message.find(kInputOverContext) != std::string::npos ||
+          error.message.find(kRequestOverContext) != std::string::npos);
+}
 
 int http_status(ErrorCode code) {
   switch (code) {
@@ -64,11 +70,14 @@ int http_status(ErrorCode code) {
 }
 
 HttpResponse error_response(const Error& error) {
-  return response(http_status(error.code), error.message, error.param);
+  const int status = http_status(error.code);
+  Json body = error_body(status, error.message, error.param);
+  if (is_over_context(error)) body["error"]["code"] = "context_length_exceeded";
+  return {.status = status, .body = to_json_text(body)};
 }
 
 HttpResponse error_response(int status, const std::string& message) {
-  return response(status, message, "");
+  return {.status = status, .body = to_json_text(error_body(status, message, ""))};
 }
 
 std::string stream_error(const Error& error) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "api/errors.h"
 #include "base/planted_bug.h"
 #include "scheduler/admission.h"
 
@@ -209,7 +210,6 @@ Result<GenerationParams> read_params(const RequestFields& fields, const Names& n
   return params;
 }
 
-// The wording of SGLang 0.5.7, which clients look for.
 Result<void> check_context(size_t prompt_tokens, const GenerationParams& params,
                            std::string_view prompt_param, const ServerContext& context) {
   const auto prompt = static_cast<int64_t>(prompt_tokens);
@@ -219,9 +219,9 @@ Result<void> check_context(size_t prompt_tokens, const GenerationParams& params,
   const int max_tokens = params.max_tokens.value_or(0);
   if (prompt + max_tokens > context_length && !context.options.allow_auto_truncate) {
     return Error{ErrorCode::kInvalidRequest,
-                 cat("Requested token count exceeds the model's maximum context length of ",
-                     context_length, " tokens. You requested a total of ", prompt + max_tokens,
-                     " tokens: ", prompt, " tokens from the input messages and ", max_tokens,
+                 cat("Requested token count ", kRequestOverContext, " of ", context_length,
+                     " tokens. You requested a total of ", prompt + max_tokens, " tokens: ", prompt,
+                     " tokens from the input messages and ", max_tokens,
                      " tokens for the completion. Please reduce the number of tokens in the input "
                      "messages or the completion to fit within the limit."),
                  params.max_tokens_field};
@@ -318,11 +318,10 @@ Result<void> refuse_sglang_only(const RequestFields& fields) {
                "data_parallel_rank", "disagg_prefill_dp_rank"});
 }
 
-// The wording of SGLang 0.5.7, which clients look for, and then what to do.
 Error input_too_long(std::string_view num_tokens, std::string_view prompt_param,
                      const ServerContext& context) {
   return {ErrorCode::kInvalidRequest,
-          cat("The input (", num_tokens, " tokens) is longer than the model's context length (",
+          cat("The input (", num_tokens, " tokens) ", kInputOverContext, " (",
               context.limits.context_length, " tokens). Shorten it."),
           std::string(prompt_param)};
 }

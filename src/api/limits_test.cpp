@@ -245,6 +245,21 @@ TEST(LimitsTest, WhatThePoolCannotHoldIsRefusedByTheFieldsName) {
   for (const Limit& limit : limits) expect_answered_at_and_refused_over(api, limit);
 }
 
+// OpenAI's code for it, by which its clients' callers tell it from other refusals.
+TEST(LimitsTest, WhatTheContextCannotHoldHasACodeOfItsOwn) {
+  ApiHarness api;
+  Json long_answer = user_says("Hi");
+  long_answer["max_tokens"] = 2048;
+  for (const Json& body : {user_says(letters(2048)), user_says(letters(5000)), long_answer}) {
+    const Json error = Json::parse(api.post(kChat, body)->body);
+    EXPECT_EQ(error["error"]["code"], "context_length_exceeded");
+    EXPECT_EQ(error["code"], 400);
+  }
+  Json wrong = user_says("Hi");
+  wrong["top_p"] = 2;
+  EXPECT_EQ(Json::parse(api.post(kChat, wrong)->body)["error"]["code"], 400);
+}
+
 // Counted exactly up to twice the context; beyond, no more of it is read than shows that.
 TEST(LimitsTest, ATextFarOverTheContextIsNotCountedToItsEnd) {
   ApiHarness api;

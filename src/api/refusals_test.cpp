@@ -165,6 +165,8 @@ const std::vector<Refusal>& refusals() {
       {"ebnf", kChat, chat(R"("ebnf":"root ::= x")"), "ebnf", "not available yet"},
       {"template_kwargs", kChat, chat(R"("chat_template_kwargs":{"enable_thinking":"no"})"),
        "chat_template_kwargs.enable_thinking", "true or false"},
+      {"thinking", kChat, chat(R"("thinking":"off")"), "thinking", "object"},
+      {"thinking_type", kChat, chat(R"("thinking":{"type":false})"), "thinking.type", "string"},
       {"chat_too_long", kChat,
        messages(R"([{"role":"user","content":")" + std::string(5000, 'q') + R"("}])"), "messages",
        "is longer than the model's context length (2048 tokens)."},

@@ -1,5 +1,7 @@
 #include "chat/output_parser.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -45,6 +47,8 @@ struct OutputParser::State {
   bool advance_content(std::string_view& text, bool at_end);
   bool advance_call(std::string_view& text, bool at_end);
   bool take_tool_call(std::string_view& text, bool at_end);
+  void end_call();
+  void close_call();
   void take_think(std::string_view tag);
   bool opens_call(const CallOpening& opening) const;
   void emit_content(std::string_view text);
@@ -55,6 +59,7 @@ struct OutputParser::State {
   std::string pending;
   std::vector<OutputEvent> events;
   int num_calls = 0;
+  std::string cut_name;  // of a call that the end of the text cut off behind its name
   bool had_content = false;
   std::string held_space;        // white space that is content only if content follows
   int num_mentioned_thinks = 0;  // <think> in the midst of content: text, and so is its </think>
@@ -143,7 +148,9 @@ bool OutputParser::State::opens_call(const CallOpening& opening) const {
 bool OutputParser::State::take_tool_call(std::string_view& text, bool at_end) {
   const CallOpening opening = match_call_opening(text.substr(tags::kToolCall.size()));
   if (opening.match == Match::kPartial) {
-    if (at_end) text = {};  // cut off in its name
+    if (!at_end) return false;
+    cut_name = opening.name;
+    text = {};
     return false;
   }
   text.remove_prefix(tags::kToolCall.size());
@@ -162,12 +169,26 @@ bool OutputParser::State::take_tool_call(std::string_view& text, bool at_end) {
 
 bool OutputParser::State::advance_call(std::string_view& text, bool at_end) {
   const bool advanced = call.advance(text, at_end, events);
-  if (call.done()) {
-    part = Part::kContent;
-    if (call.was_emitted()) ++num_calls;
-    emit_content(call.rejected());
-  }
+  if (call.done()) end_call();
   return advanced;
+}
+
+void OutputParser::State::end_call() {
+  part = Part::kContent;
+  if (call.was_emitted()) ++num_calls;
+  emit_content(call.rejected());
+}
+
+// Of a call that ends behind its name nobody can tell whether the name is whole, unless a tool has
+// it.
+void OutputParser::State::close_call() {
+  if (find_tool(options.tools, cut_name)) {
+    call.begin({.name = cut_name}, num_calls, events);
+    part = Part::kToolCall;
+  }
+  if (part != Part::kToolCall) return;
+  call.close(events);
+  end_call();
 }
 
 // With calls about, white space next to one is layout: it is held until text follows, and dropped
@@ -205,9 +226,13 @@ std::vector<OutputEvent> OutputParser::append(std::string_view text) {
   return state_->run(/*at_end=*/false);
 }
 
-std::vector<OutputEvent> OutputParser::finish() {
+std::vector<OutputEvent> OutputParser::finish(TextEnd end) {
   std::vector<OutputEvent> events = state_->run(/*at_end=*/true);
   state_->pending.clear();
+  if (end == TextEnd::kEndOfTurn) {
+    state_->close_call();
+    std::ranges::move(std::exchange(state_->events, {}), std::back_inserter(events));
+  }
   const bool any_call = state_->num_calls > 0 || state_->part == State::Part::kToolCall;
   if (!any_call && !state_->held_space.empty()) {
     events.push_back(ContentDelta{std::exchange(state_->held_space, {})});

@@ -49,6 +49,10 @@ struct OutputParserOptions {
   std::vector<Tool> tools{};        // for the types of argument values
 };
 
+// A model that ends its turn within a call has forgotten the closing tags: the call is whole. One
+// that something else cut off is not.
+enum class TextEnd { kCutOff, kEndOfTurn };
+
 class OutputParser {
  public:
   explicit OutputParser(OutputParserOptions options);
@@ -57,7 +61,7 @@ class OutputParser {
 
   std::vector<OutputEvent> append(std::string_view text);  // valid UTF-8
   // The end of the text. A call cut off by it gets no ToolCallEnd and no invented closing.
-  std::vector<OutputEvent> finish();
+  std::vector<OutputEvent> finish(TextEnd end = TextEnd::kCutOff);
 
  private:
   struct State;

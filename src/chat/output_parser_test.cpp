@@ -54,7 +54,7 @@ OutputParserOptions no_thinking() { return {.starts_in_reasoning = false, .tools
 
 // `text` handed over in pieces that end at `cuts`.
 std::string parse_cut(std::string_view text, const OutputParserOptions& options,
-                      const std::vector<size_t>& cuts) {
+                      const std::vector<size_t>& cuts, TextEnd end = TextEnd::kCutOff) {
   OutputParser parser(options);
   Transcript transcript;
   const auto add = [&](const std::vector<OutputEvent>& events) {
@@ -66,7 +66,7 @@ std::string parse_cut(std::string_view text, const OutputParserOptions& options,
     begin = cut;
   }
   add(parser.append(text.substr(begin)));
-  add(parser.finish());
+  add(parser.finish(end));
   transcript.close();
   return transcript.text;
 }
@@ -78,12 +78,13 @@ std::vector<size_t> every_byte(std::string_view text) {
 }
 
 // The events of the whole, after checking that every cut, and single bytes, give the same.
-std::string parse(std::string_view text, const OutputParserOptions& options) {
-  const std::string whole = parse_cut(text, options, {});
+std::string parse(std::string_view text, const OutputParserOptions& options,
+                  TextEnd end = TextEnd::kCutOff) {
+  const std::string whole = parse_cut(text, options, {}, end);
   for (size_t cut = 1; cut < text.size(); ++cut) {
-    EXPECT_EQ(parse_cut(text, options, {cut}), whole) << "cut at " << cut << ": " << text;
+    EXPECT_EQ(parse_cut(text, options, {cut}, end), whole) << "cut at " << cut << ": " << text;
   }
-  EXPECT_EQ(parse_cut(text, options, every_byte(text)), whole) << text;
+  EXPECT_EQ(parse_cut(text, options, every_byte(text), end), whole) << text;
   return whole;
 }
 
@@ -205,6 +206,26 @@ TEST(OutputParserTest, ACutCallIsLeftOpen) {
   EXPECT_TRUE(parse_output("<tool_call>f" + pair("i", "1"), no_thinking()).tool_calls.empty());
 }
 
+TEST(OutputParserTest, ACallInWhichTheTurnEndsIsClosed) {
+  const auto turn = [](std::string_view text) {
+    return parse(text, no_thinking(), TextEnd::kEndOfTurn);
+  };
+  EXPECT_EQ(turn("<tool_call>f" + pair("i", "1")), R"([0 f {"i":1}])");
+  EXPECT_EQ(turn("<tool_call>f" + pair("i", "1") + "</tool_c"), R"([0 f {"i":1}])");
+  EXPECT_EQ(turn("<tool_call>f<arg_key>s</arg_key><arg_value>a\nb</arg_v"),
+            R"([0 f {"s":"a\nb"}])");
+  EXPECT_EQ(turn("<tool_call>f<arg_key>i</arg_key><arg_value>17"), R"([0 f {"i":17}])");
+  EXPECT_EQ(turn("<tool_call>f<arg_key>i</arg_key><arg_value>"), R"([0 f {"i":""}])");
+  EXPECT_EQ(turn("<tool_call>f" + pair("i", "1") + "<arg_key>s</arg_key>"), R"([0 f {"i":1}])");
+  EXPECT_EQ(turn("<tool_call>f<arg_key>s"), "[0 f {}]");
+  EXPECT_EQ(turn("c<tool_call>now"), "C(c)[0 now {}]");
+  EXPECT_EQ(turn("c<tool_call>no"), "C(c)");
+  EXPECT_EQ(turn("c<tool_call>"), "C(c)");
+  EXPECT_EQ(turn(R"(<tool_call>f{"i": 1})"), R"([0 f {"i":1}])");
+  EXPECT_EQ(turn(R"(<tool_call>f{"i": 1)"), R"(C(f{"i": 1))");
+  EXPECT_EQ(turn("<tool_call>now</tool_call>"), "[0 now {}]");
+}
+
 TEST(OutputParserTest, UnknownToolsGoThroughAndNamelessOnesDoNot) {
   EXPECT_EQ(parse("<tool_call> who <arg_key>k</arg_key><arg_value>1</arg_value></tool_call>",
                   no_thinking()),
@@ -304,12 +325,13 @@ TEST(OutputParserTest, RandomTextsGiveTheSameEventsHoweverCut) {
                                    .parse_tool_calls = below(8) != 0,
                                    .starts_in_reasoning = below(2) != 0};
     if (below(4) != 0) options.tools = tools();
-    const std::string whole = parse_cut(text, options, {});
-    ASSERT_EQ(parse_cut(text, options, every_byte(text)), whole)
+    const TextEnd end = below(2) != 0 ? TextEnd::kEndOfTurn : TextEnd::kCutOff;
+    const std::string whole = parse_cut(text, options, {}, end);
+    ASSERT_EQ(parse_cut(text, options, every_byte(text), end), whole)
         << "round " << round << ": " << text;
     for (int i = 0; i < 4 && text.size() > 1; ++i) {
       const size_t cut = 1 + below(text.size() - 1);
-      ASSERT_EQ(parse_cut(text, options, {cut}), whole) << "cut " << cut << ": " << text;
+      ASSERT_EQ(parse_cut(text, options, {cut}, end), whole) << "cut " << cut << ": " << text;
     }
     for (const auto& call : parse_output(text, options).tool_calls) {
       const auto arguments = parse_json(call.arguments);

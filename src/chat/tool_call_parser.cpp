@@ -75,6 +75,14 @@ bool ToolCallParser::advance(std::string_view& text, bool at_end,
   return false;
 }
 
+void ToolCallParser::close(std::vector<OutputEvent>& events) {
+  events_ = &events;
+  if (state_ == State::kJson) return end_json();
+  if (!begun_ && !name_.empty()) emit_begin(name_);
+  if (state_ == State::kValue) end_value();
+  end_call();
+}
+
 bool ToolCallParser::advance_pairs(std::string_view& text) {
   skip_blanks(text);
   if (text.empty()) return false;

@@ -37,6 +37,9 @@ class ToolCallParser {
   // Takes what it can from the front of `text`; false if it waits for more.
   bool advance(std::string_view& text, bool at_end, std::vector<OutputEvent>& events);
 
+  // The turn ended within the call: what it lacks is closed. A key without a value is dropped.
+  void close(std::vector<OutputEvent>& events);
+
   bool done() const { return state_ == State::kDone; }
   // Whether the call counted: it had a name, and took its index.
   bool was_emitted() const { return begun_; }

@@ -89,7 +89,7 @@ void Router::route(std::shared_ptr<Exchange> exchange) const {
     return exchange->respond(error(request, 404, cat("There is no ", request.path, " here.")));
   }
   const std::string allowed = allow(std::move(found.methods));
-  HttpResponse response{.status = 204, .body = {}};
+  HttpResponse response{.status = 204, .content_type = {}, .body = {}};
   if (request.method != "OPTIONS")
     response =
         error(request, 405, cat(request.path, " takes ", allowed, ", not ", request.method, "."));

@@ -79,7 +79,8 @@ def test_a_budget_ends_the_thinking_and_the_answer_follows(client):
     free = ask(client, [user(SUM)])
     assert free.usage.completion_tokens_details.reasoning_tokens > 20
     for more in ({"thinking_budget": 6}, {"thinking_token_budget": 6}, {"custom_params": {"thinking_budget": 6}},
-                 {"reasoning": {"max_tokens": 6}}, {"chat_template_kwargs": {"thinking_budget": 6}}):
+                 {"reasoning": {"max_tokens": 6}}, {"chat_template_kwargs": {"thinking_budget": 6}},
+                 {"thinking": {"type": "enabled", "budget_tokens": 6}}):
         answer = ask(client, [user(SUM)], more)
         assert answer.usage.completion_tokens_details.reasoning_tokens == 7, "six and </think>"
         assert answer.choices[0].message.content and answer.choices[0].finish_reason == "stop"

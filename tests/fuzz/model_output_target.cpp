@@ -62,12 +62,13 @@ struct Reader {
   bool call_is_open = false;
 };
 
-Reader read(std::string_view text, Cut cut, const OutputParserOptions& options) {
+Reader read(std::string_view text, Cut cut, const OutputParserOptions& options,
+            TextEnd end = TextEnd::kCutOff) {
   OutputParser parser(options);
   Reader reader;
   for (const std::string_view piece : cut_characters(text, cut))
     for (const OutputEvent& event : parser.append(piece)) std::visit(reader, event);
-  for (const OutputEvent& event : parser.finish()) std::visit(reader, event);
+  for (const OutputEvent& event : parser.finish(end)) std::visit(reader, event);
   return reader;
 }
 
@@ -95,6 +96,10 @@ void check_input(std::string_view input) {
   const Reader whole = read(text, Cut::kWhole, options);
   for (const Cut cut : {Cut::kEverywhere, Cut::kAnywhere})
     check_same(read(text, cut, options), whole);
+
+  const Reader turn = read(text, Cut::kWhole, options, TextEnd::kEndOfTurn);
+  CHECK(!turn.call_is_open, "a call is open behind the end of its turn");
+  check_same(read(text, Cut::kEverywhere, options, TextEnd::kEndOfTurn), turn);
 
   const ParsedOutput parsed = parse_output(text, options);
   CHECK(parsed.reasoning == whole.reasoning && parsed.content == whole.content,

@@ -33,6 +33,11 @@ std::string error_text(int status, const std::string& message) {
   return to_json_text(Json{{"type", "error"}, {"error", object}});
 }
 
+// Agents look for Anthropic's words, and then shorten the conversation.
+std::string message_of(const Error& error) {
+  return is_over_context(error) ? "prompt is too long: " + error.message : error.message;
+}
+
 }  // namespace
 
 HttpResponse anthropic_error_response(int status, const std::string& message) {
@@ -40,11 +45,11 @@ HttpResponse anthropic_error_response(int status, const std::string& message) {
 }
 
 HttpResponse anthropic_error_response(const Error& error) {
-  return anthropic_error_response(http_status(error.code), error.message);
+  return anthropic_error_response(http_status(error.code), message_of(error));
 }
 
 std::string anthropic_error_text(const Error& error) {
-  return error_text(http_status(error.code), error.message);
+  return error_text(http_status(error.code), message_of(error));
 }
 
 }  // namespace glint

@@ -19,7 +19,7 @@ Result<ChatRequest> parse(ServerContext& context, const Exchange& exchange, Mess
   return parse_messages_request(body, use, context);
 }
 
-// Agents look for these words of Anthropic's, and then shorten the conversation.
+// Anthropic's own sentence, with both numbers; what was not counted to its end says less.
 Result<void> check_length(const ServerContext& context, const ChatPrompt& prompt) {
   const auto most = static_cast<size_t>(context.limits.context_length) - 1;
   if (prompt.ids.size() <= most) return {};

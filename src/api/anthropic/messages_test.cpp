@@ -299,6 +299,17 @@ TEST(MessagesTest, APromptThatIsTooLongIsRefusedInAnthropicsWords) {
               testing::MatchesRegex("prompt is too long: [0-9]+ tokens > 2047 maximum"));
 }
 
+TEST(MessagesTest, APromptTooLongToBeCountedIsRefusedInAnthropicsWordsToo) {
+  ApiHarness api;
+  for (const char* path : {kMessages, "/v1/messages/count_tokens"}) {
+    const auto exchange = api.post(path, question(std::string(5000, '7')));
+    EXPECT_EQ(exchange->status, 400);
+    EXPECT_EQ(Json::parse(exchange->body)["error"]["message"],
+              "prompt is too long: The input (more than 4096 tokens) is longer than the model's "
+              "context length (2048 tokens). Shorten it.");
+  }
+}
+
 TEST(MessagesTest, AFullQueueIsAnOverloadedError) {
   SchedulerLimits limits = ApiHarness::default_limits();
   limits.max_queued_requests = 0;
