@@ -217,9 +217,11 @@ std::string first_name(const SglangFlag& flag) {
   return std::string(names.substr(0, names.find(',')));
 }
 
-Error refusal(const SglangFlag& flag, const std::string& value) {
+Error refusal(const SglangFlag& flag, const CLI::Option& option) {
   std::string sentence = first_name(flag);
-  if (flag.takes != Takes::kNothing) sentence += " " + value;
+  if (flag.takes == Takes::kValue) sentence += " " + option.results().back();
+  if (flag.takes == Takes::kValues)
+    for (const std::string& value : option.results()) sentence += " " + value;
   sentence += cat(": ", flag.why, ". ");
   sentence += *flag.fine == '\0' ? "Leave it out."
                                  : cat("Expected ", fine_values(flag), ", or no such flag.");
@@ -249,7 +251,7 @@ Result<void> refuse_unavailable_flags(const CLI::App& app) {
   for (const SglangFlag& flag : kRefusedFlags) {
     const CLI::Option& option = *app.get_option(first_name(flag));
     if (is_asked_for(option) && !has_word(flag.fine, option.results().back()))
-      return refusal(flag, option.results().back());
+      return refusal(flag, option);
   }
   return {};
 }

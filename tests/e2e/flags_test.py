@@ -117,6 +117,7 @@ def test_what_glint_cannot_do_is_a_sentence(line):
     named = {"--tensor-parallel-size=8": "--tensor-parallel-size 8", "--tp": "--tensor-parallel-size", "--dp": "--data-parallel-size",
              "--pp-size": "--pipeline-parallel-size", "--ep-size": "--expert-parallel-size"}
     assert named.get(flags[0], flags[0]) in done.stderr, done.stderr
+    assert flags[0] != "--lora-paths" or "--lora-paths a b: " in done.stderr
 
 
 ACCEPTED = ["--quantization none", "--kv-cache-dtype bf16", "--disaggregation-mode null", "--nnodes 1 --node-rank 0",
