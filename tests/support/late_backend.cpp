@@ -113,9 +113,10 @@ std::unique_ptr<Event> LateBackend::make_event() { return std::make_unique<LateE
 
 void LateBackend::sample(const SampleArgs& args) {
   const std::initializer_list<const void*> pointers = {
-      args.logits,   args.slots,   args.row_slots,    args.ids,        args.bad_numbers,
-      args.logprobs, args.top_ids, args.top_logprobs, args.id_logprobs};
+      args.logits,      args.slots,    args.row_slots, args.ids,
+      args.bad_numbers, args.logprobs, args.top_ids,   args.top_logprobs};
   for (const void* data : pointers) check_own(data, 1);
+  check_own(args.id_logprobs, args.max_logprob_ids > 0 ? 1 : 0);
   enqueue([this, args] {
     for (int row = 0; row < args.num_rows; ++row) check(args.slots[args.row_slots[row]]);
     inner_->sample(args);
