@@ -26,6 +26,10 @@ inline constexpr double kRequestBoundsS[] = {
     0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4,  0.5,  0.6,  0.8,  1,   1.5,
     2,     2.5,   4,    5,    6,    8,   10,  15,  20,   30,   40,   50,   60,  80,
     100,   120,   200,  240,  400,  480, 600, 960, 1200, 1800, 1920, 2400, 7680};
+inline constexpr double kQueueBoundsS[] = {
+    0,   0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3,  0.4,  0.5,  0.6,  0.8,  1,   1.5,
+    2,   2.5,   3,     4,    5,    6,    8,   10,  15,   20,   30,   40,   50,   60,  80,
+    100, 120,   200,   240,  400,  480,  600, 960, 1200, 1800, 1920, 2400, 3000, 7680};
 inline constexpr double kTokensBounds[] = {
     1,     2,     5,     10,    20,    50,    100,   200,   300,    500,   700,   1000,
     1500,  2000,  3000,  4000,  5000,  6000,  7000,  8000,  9000,   10000, 12000, 15000,
@@ -42,7 +46,7 @@ struct RequestMetrics {
 
   // By stage, on the engine's clock: HTTP request ─▶ submitted ─▶ started ─▶ first ─▶ last token.
   Histogram tokenize{kRequestBoundsS};
-  Histogram queue{kRequestBoundsS};
+  Histogram queue{kQueueBoundsS};
   Histogram prefill{kRequestBoundsS};
   Histogram decode{kRequestBoundsS};
   Histogram inference{kRequestBoundsS};  // prefill and decode
