@@ -249,9 +249,7 @@ Result<int> check_room(size_t prompt_tokens, const GenerationParams& params,
 Result<GenerationParams> parse_generation_params(const RequestFields& request, Dialect dialect,
                                                  ServerContext& context) {
   const Names names = names_of(dialect);
-  const PreferredParams& preferred = context.options.preferred;
-  const RequestFields fields =
-      request.over(dialect == Dialect::kNative ? preferred.native.get() : preferred.openai.get());
+  const RequestFields fields = request.over(context.options.preferred.in(dialect));
   GenerationParams params = TRY(read_params(fields, names,
                                             {.generation = context.generation_config,
                                              .stop_token_ids = context.stop_token_ids,

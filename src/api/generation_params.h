@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "api/preferred_params.h"
 #include "api/repetition.h"
 #include "api/request_fields.h"
 #include "api/server_context.h"
@@ -49,11 +50,6 @@ struct GenerationParams {
   int priority = 0;
   uint64_t cache_namespace = 0;
 };
-
-// The spellings: OpenAI's (max_tokens, min_tokens, seed, stop), its Responses' (max_output_tokens),
-// SGLang's sampling_params (max_new_tokens, min_new_tokens, sampling_seed), Anthropic's
-// (stop_sequences) and Ollama's options (num_predict, repeat_penalty).
-enum class Dialect { kOpenAi, kResponses, kNative, kAnthropic, kOllama };
 
 Result<GenerationParams> parse_generation_params(const RequestFields& fields, Dialect dialect,
                                                  ServerContext& context);

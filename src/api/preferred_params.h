@@ -3,6 +3,7 @@
 // --preferred-sampling-params: what this server takes for sampling fields that a request leaves
 // out.
 
+#include <array>
 #include <memory>
 #include <string_view>
 
@@ -11,9 +12,17 @@
 
 namespace glint {
 
-// Objects under the names of each dialect; null: none.
+// How sampling fields are spelled: OpenAI's (max_tokens, min_tokens, seed, stop), its Responses'
+// (max_output_tokens), SGLang's sampling_params (max_new_tokens, min_new_tokens, sampling_seed),
+// Anthropic's (stop_sequences) and Ollama's options (num_predict, repeat_penalty).
+enum class Dialect { kOpenAi, kResponses, kNative, kAnthropic, kOllama };
+inline constexpr int kNumDialects = 5;
+
 struct PreferredParams {
-  std::shared_ptr<const Json> native, openai;
+  // An object under the dialect's names; null: none.
+  const Json* in(Dialect dialect) const { return spelled[static_cast<size_t>(dialect)].get(); }
+
+  std::array<std::shared_ptr<const Json>, kNumDialects> spelled{};  // by Dialect
 };
 
 // `json_text` is an object with fields of /generate's sampling_params. The Error

@@ -52,6 +52,18 @@ TEST(PreferredParamsTest, StandWhereARequestIsSilent) {
   Json chat = user_says("Hi");
   chat["max_tokens"] = nullptr;  // the same as absent
   EXPECT_EQ(h.ask("/v1/chat/completions", chat)["usage"]["completion_tokens"], 3);
+  EXPECT_EQ(h.ask("/v1/responses", {{"input", "Hi"}})["usage"]["output_tokens"], 3);
+  EXPECT_EQ(h.ask("/api/generate", {{"prompt", "Hi"}, {"stream", false}})["eval_count"], 3);
+}
+
+TEST(PreferredParamsTest, HaveEachDialectsNames) {
+  const PreferredParams params =
+      preferred(R"({"max_new_tokens": 3, "stop": "x", "repetition_penalty": 1.1, "top_p": 0.5})");
+  EXPECT_EQ(*params.in(Dialect::kAnthropic),
+            Json::parse(R"({"max_tokens": 3, "stop_sequences": "x", "repetition_penalty": 1.1,
+                            "top_p": 0.5})"));
+  EXPECT_EQ(*params.in(Dialect::kOllama),
+            Json::parse(R"({"num_predict": 3, "stop": "x", "repeat_penalty": 1.1, "top_p": 0.5})"));
 }
 
 TEST(PreferredParamsTest, WhatNoRequestCouldHaveIsRefused) {

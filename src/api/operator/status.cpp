@@ -108,13 +108,13 @@ void handle_version(ServerContext& context, std::shared_ptr<Exchange> exchange) 
 
 void handle_model_info(ServerContext& context, std::shared_ptr<Exchange> exchange) {
   const ApiOptions& options = context.options;
+  const Json* const preferred = options.preferred.in(Dialect::kNative);
   exchange->respond(
       json_response({{"model_path", options.model_path},
                      {"served_model_name", options.served_model_name},
                      {"tokenizer_path", options.tokenizer_path},
                      {"is_generation", true},
-                     {"preferred_sampling_params",
-                      options.preferred.native ? *options.preferred.native : Json(nullptr)},
+                     {"preferred_sampling_params", preferred ? *preferred : Json(nullptr)},
                      {"weight_version", "default"},
                      {"load_format", options.load_format},
                      {"reasoning_parser", parser_name(options.parse_reasoning, "glm45")},
