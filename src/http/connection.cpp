@@ -419,8 +419,10 @@ void Connection::expire() {
   if (phase_ == Phase::kHeader || phase_ == Phase::kBody) {
     if (!output_.slow_since()) return refuse(408, "The request did not arrive in time.");
   }
-  if (output_.slow_since())
+  if (output_.slow_since()) {
     log_info("slow reader cut", {{"peer", peer_}, {"unsent_bytes", output_.unsent()}});
+    transport_.reset();  // megabytes may wait in the system, and it reads them slowly
+  }
   cut();
 }
 

@@ -74,7 +74,7 @@ class Exchange {
 
   // False while more bytes are unsent than HttpLimits::max_unsent_bytes: stop writing until
   // on_writable, which is called each time that ends. A reader that stays so for
-  // HttpLimits::slow_reader_timeout_s is cut.
+  // HttpLimits::slow_reader_timeout_s is cut, by a reset.
   virtual bool writable() const = 0;
   virtual void on_writable(std::function<void()> callback) = 0;
   // Called once, on the strand, if the client goes away or is cut before the answer was complete;

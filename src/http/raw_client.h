@@ -104,6 +104,12 @@ class RawClient final : public TextReader {
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
+  // Reads to the end, which is true if the server cut the connection off, not merely closed it.
+  bool was_reset() {
+    while (receive()) {
+    }
+    return errno == ECONNRESET;
+  }
   void reset() {  // RST instead of FIN
     const linger now{.l_onoff = 1, .l_linger = 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -113,6 +119,7 @@ class RawClient final : public TextReader {
  private:
   bool receive() override {
     std::array<char, 64 << 10> buffer;
+    errno = 0;
     const ssize_t size = recv(fd_, buffer.data(), buffer.size(), 0);
     if (size < 0 && errno == EAGAIN) ADD_FAILURE() << "nothing came for 20 s after: " << received_;
     if (size > 0) received_.append(buffer.data(), static_cast<size_t>(size));

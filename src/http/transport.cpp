@@ -50,6 +50,12 @@ void Transport::close() {
   socket_.close(ignored);
 }
 
+void Transport::reset() {
+  error_code ignored;
+  socket_.set_option(Socket::linger(true, 0), ignored);
+  socket_.close(ignored);
+}
+
 bool Transport::fall_back_to_plain() {
   if (!tls_ || !tls_->met_plain_http()) return false;
   tls_.reset();

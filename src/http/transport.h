@@ -32,6 +32,8 @@ class Transport {
   IoResult write(std::string_view bytes);
   void shut_sending();
   void close();
+  // Drops what the system still holds for the client, which sees a reset.
+  void reset();
 
   // Of a failed handshake.
   std::string failure() const { return tls_ ? tls_->failure() : ""; }

@@ -118,7 +118,8 @@ void StreamCrowd::visit_without_reading(const std::string& body, int receive_byt
   asio::write(unread_, asio::buffer(request_text(body)));
 }
 
-// The end stands behind what the system holds for us; a reset shows at once.
+// A reset shows at once; an end would stand behind all that the server's system holds for us, which
+// so small a window takes in minutes.
 bool StreamCrowd::unread_was_cut() {
   const timeval patience{.tv_sec = 5, .tv_usec = 0};
   setsockopt(unread_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -127,7 +128,7 @@ bool StreamCrowd::unread_was_cut() {
   do {
     size = recv(unread_.native_handle(), buffer.data(), buffer.size(), 0);
   } while (size > 0);
-  return size == 0 || errno == ECONNRESET;
+  return size < 0 && errno == ECONNRESET;
 }
 
 void StreamCrowd::run(double seconds) {
