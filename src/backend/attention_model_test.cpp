@@ -104,7 +104,6 @@ class PromptTest : public MlaTest {
     const auto value = static_cast<float>(x);
     return type() == NumberType::kBf16 ? to_float(to_bf16(value)) : value;
   }
-  bool is_slow() const { return GetParam().name.find("Cuda") == std::string::npos; }
   // Where sequences and tiles begin and end, and a few between.
   static std::vector<int> rows_to_check(const std::vector<TestSequence>& sequences) {
     std::vector<int> rows;

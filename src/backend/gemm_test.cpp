@@ -17,6 +17,12 @@ class GemmTest : public OpsTest {
   Numbers weights(int rows, int cols) {
     return std::move(Numbers(*backend_, type(), rows, cols, 0).fill(random_, weight_scale(cols)));
   }
+  // Every number of `out`, which began as NaN, is one.
+  static void expect_all_written(const Numbers& out) {
+    for (int t = 0; t < out.num_rows(); ++t)
+      for (int i = 0; i < out.num_cols(); ++i)
+        ASSERT_FALSE(std::isnan(out.at(t, i))) << "row " << t << ", column " << i;
+  }
   std::vector<int> first_and_last(int rows) {
     return rows == 1 ? std::vector<int>{0} : std::vector<int>{0, rows / 2, rows - 1};
   }
@@ -65,6 +71,75 @@ TEST_P(GemmTest, LinearSwiglu) {
         out, [&](int t, int i) { return silu(dot(x, t, 0, w, i)) * dot(x, t, 0, w, width + i); });
     expect_same_alone(out, first_and_last(rows),
                       [&](int t, Matrix o) { backend_->linear_swiglu(x.row(t), w.view(), o); });
+  }
+}
+
+// As many rows as fast kernels take in large tiles, of all sizes; with k in parts where a matrix
+// has many inputs. Outputs that take whole stores, and others.
+TEST_P(GemmTest, LinearOfManyRows) {
+  struct Case {
+    int rows, in, features;
+  };
+  const std::vector<Case> cases{{129, 128, 2560},  {330, 64, 5120},   {500, 192, 1344},
+                                {777, 64, 2048},   {1030, 64, 640},   {1439, 64, 2056},
+                                {200, 1024, 1344}, {263, 1024, 2048}, {700, 2048, 64},
+                                {1000, 512, 200},  {1439, 1024, 2048}};
+  for (const Case& c : cases) {
+    if (is_slow() && c.rows > 200) continue;
+    const Numbers x = filled_aligned(c.rows, c.in), w = weights(c.features, c.in);
+    std::vector<int> rows;
+    for (int t = 0; t < c.rows; t += 47) rows.push_back(t);
+    rows.push_back(c.rows - 1);
+    for (const NumberType out_type : {type(), NumberType::kF32})
+      for (const int gap : {kGap, 3}) {
+        Numbers out(*backend_, out_type, c.rows, c.features, gap);
+        backend_->linear(x.view(), w.view(), out.view());
+        expect_near(out, rows, [&](int t, int i) { return dot(x, t, 0, w, i); });
+        expect_all_written(out);
+        expect_same_alone(out, first_and_last(c.rows),
+                          [&](int t, Matrix o) { backend_->linear(x.row(t), w.view(), o); });
+      }
+  }
+}
+
+TEST_P(GemmTest, LinearSwigluOfManyRows) {
+  for (const int rows : {150, 600, 1100}) {
+    if (is_slow() && rows > 150) continue;
+    const int in = 64, width = 8 * random_.integer(100, 200);
+    const Numbers x = filled_aligned(rows, in), w = weights(2 * width, in);
+    std::vector<int> some;
+    for (int t = 0; t < rows; t += 31) some.push_back(t);
+    for (const int gap : {kGap, 3}) {
+      Numbers out(*backend_, type(), rows, width, gap);
+      backend_->linear_swiglu(x.view(), w.view(), out.view());
+      expect_near(out, some, [&](int t, int i) {
+        return silu(dot(x, t, 0, w, i)) * dot(x, t, 0, w, width + i);
+      });
+      expect_all_written(out);
+      expect_same_alone(out, first_and_last(rows),
+                        [&](int t, Matrix o) { backend_->linear_swiglu(x.row(t), w.view(), o); });
+    }
+  }
+}
+
+// By head, of rows from a list.
+TEST_P(GemmTest, HeadsOfManyRows) {
+  constexpr int kHeads = 3, kLatent = 128, kV = 72, kRows = 420;
+  const Numbers x = filled_aligned(kRows, kHeads * kLatent), w = weights(kHeads * kV, kLatent);
+  std::vector<int32_t> rows;
+  for (int t = 0; t < kRows; t += t % 3 + 1) rows.push_back(t);
+  const auto run = [&](const std::vector<int32_t>& listed, Matrix of, Matrix out) {
+    const Integers list(*backend_, listed);
+    backend_->mla_expand_output(of, w.stack(kHeads), list.list(), out);
+  };
+  for (const int gap : {kGap, 3}) {
+    Numbers out(*backend_, type(), kRows, kHeads * kV, gap);
+    run(rows, x.view(), out.view());
+    expect_near(out, rows, [&](int t, int c) { return dot(x, t, c / kV * kLatent, w, c); });
+    for (int t = 0; t < kRows; ++t)
+      EXPECT_EQ(out.is_nan_row(t), !std::binary_search(rows.begin(), rows.end(), t)) << t;
+    expect_same_alone(out, {rows.front(), rows[rows.size() / 2], rows.back()},
+                      [&](int t, Matrix o) { run({0}, x.row(t), o); });
   }
 }
 
@@ -140,6 +215,53 @@ TEST_P(GemmTest, Experts) {
   }
 }
 
+// Groups of rows as large tiles cut them: none, one, around each multiple of 16, more than a tile.
+// The first has few rows on average, so that its tiles are small.
+TEST_P(GemmTest, ExpertsOfManyRows) {
+  constexpr int kIn = 192, kWidth = 192;
+  const std::vector<std::vector<int>> cases{
+      {0, 30, 45, 64, 1, 80, 17, 0, 200, 33, 16},
+      {0,   1,   16,  17,  33,  50,  65,  81,  97,  113, 128, 129, 0,   145,
+       161, 177, 192, 193, 209, 225, 241, 256, 257, 300, 385, 512, 513, 700}};
+  for (const std::vector<int>& sizes : cases) {
+    const int experts = static_cast<int>(sizes.size());
+    if (is_slow() && experts > 11) continue;
+    std::vector<int32_t> ids;
+    for (int e = 0; e < experts; ++e)
+      ids.insert(ids.end(), static_cast<size_t>(sizes[static_cast<size_t>(e)]), e);
+    random_.shuffle(ids);
+    const int rows = static_cast<int>(ids.size());
+    TestRouting test_routing(*backend_, ids, /*per_token=*/1, experts);
+    const Routing routing = test_routing.fill_weights(random_).view();
+    const Numbers x = filled_aligned(rows, kIn);
+    const Numbers gate_up = weights(experts * 2 * kWidth, kIn);
+    const Numbers down = weights(experts * kIn, kWidth);
+    const auto expert = [&](int row) { return ids[static_cast<size_t>(row)]; };
+    for (const int gap : {kGap, 3}) {
+      Numbers act(*backend_, type(), rows, kWidth, gap);
+      backend_->moe_gate_up(x.view(), routing, gate_up.stack(experts), act.view());
+      expect_near(act, [&](int row, int i) {
+        const int first = expert(row) * 2 * kWidth + i;
+        return silu(dot(x, row, 0, gate_up, first)) * dot(x, row, 0, gate_up, first + kWidth);
+      });
+      Numbers in = aligned(rows, kWidth), parts(*backend_, type(), rows, kIn, gap);
+      in.fill(random_);
+      backend_->moe_down(in.view(), routing, down.stack(experts), parts.view());
+      expect_near(parts,
+                  [&](int row, int i) { return dot(in, row, 0, down, expert(row) * kIn + i); });
+      std::vector<int> some;
+      for (int row = 0; row < rows; row += 23) some.push_back(row);
+      expect_same_alone(act, some, [&](int row, Matrix out) {
+        backend_->moe_gate_up(x.row(row), test_routing.row(row).view(), gate_up.stack(experts),
+                              out);
+      });
+      expect_same_alone(parts, some, [&](int row, Matrix out) {
+        backend_->moe_down(in.row(row), test_routing.row(row).view(), down.stack(experts), out);
+      });
+    }
+  }
+}
+
 // Where a backend begins an op before the one before it has ended: rounds of other rows, so of
 // other experts, in the same memory.
 TEST_P(GemmTest, ExpertsInOneGoAreThoseStepByStep) {
@@ -148,7 +270,8 @@ TEST_P(GemmTest, ExpertsInOneGoAreThoseStepByStep) {
   const Numbers down = weights(kAll * kIn, kWidth), norm = filled_aligned(1, kIn);
   Numbers bias(*backend_, NumberType::kF32, 1, kExperts, 0);
   bias.fill(random_, 0.1f);
-  for (const int rows : {1, 40, 150}) {
+  for (const int rows : {1, 40, 150, 700}) {
+    if (is_slow() && rows > 150) continue;
     TestRouting test_routing(*backend_, rows, kPerToken, kAll, /*num_shared=*/1);
     const Routing routing = test_routing.view();
     Numbers act = aligned(rows * kPerToken, kWidth), parts = aligned(rows * kPerToken, kIn);

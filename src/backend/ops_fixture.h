@@ -37,6 +37,8 @@ class OpsTest : public testing::TestWithParam<OpsCase> {
   }
 
   NumberType type() const { return GetParam().type; }
+  // A backend with one path for any number of rows, which large cases would take minutes on.
+  bool is_slow() const { return GetParam().name.find("Cuda") == std::string::npos; }
   Numbers numbers(int rows, int cols) { return {*backend_, type(), rows, cols}; }
   Numbers filled(int rows, int cols, float scale = 1, float shift = 0) {
     return std::move(numbers(rows, cols).fill(random_, scale, shift));

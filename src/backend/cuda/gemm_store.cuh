@@ -1,118 +1,64 @@
 #pragma once
 
-// How the sums of a tile of gemm_wgmma.cu leave the registers.
+// The tiles of few rows of gemm_wgmma.cu: their shapes, what lies in shared memory, and how their
+// sums leave the registers.
 
 #include "backend/cuda/gemm_tiles.cuh"
 
 namespace glint::cuda::product {
 
-// d, as Wgmma lays it out, to out[row][feature], number by number.
-template <typename S, int kRows, bool kSwiglu, typename Out>
-__device__ void store(const Problem& p, const TileWalk<S>& tile, int warpgroup,
-                      const float (&d)[kRows / 2]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int warp = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp;
-  constexpr int kFeatures = kSwiglu ? 8 : 16;  // of a warp
-  const int feature =
-      (tile.feature * S::kWarpgroups + warpgroup) * 4 * kFeatures + warp * kFeatures + lane / 4;
-  Out* out = static_cast<Out*>(p.out) + tile.group * p.out_group_columns;
-#pragma unroll  // d stays in registers
-  for (int i = 0; i < kRows / 4; ++i) {
-    const int row = tile.first_row + i / 2 * 8 + lane % 4 * 2 + i % 2;
-    if (row >= tile.num_rows) continue;
-    Out* to = out + tile.id(row) * p.out_stride;
-    const float a = d[i / 2 * 4 + i % 2], b = d[i / 2 * 4 + 2 + i % 2];
-    if constexpr (kSwiglu) {
-      if (feature < p.n) to[feature] = from_f32<Out>(silu(a) * b);
-    } else {
-      if (feature < p.n) to[feature] = from_f32<Out>(a);
-      if (feature + 8 < p.n) to[feature + 8] = from_f32<Out>(b);
-    }
-  }
-}
+// kTileRows rows of x times 64 of weights, a ring of kStages of kTileK columns. Two blocks share a
+// multiprocessor.
+//
+// Between two uses of a kernel a step's weights push its code out of all caches, so that its size
+// is time: one kernel for all outputs, and loops that are not unrolled.
+template <int kTileRowsOf, int kStagesOf>
+struct Shape {
+  static constexpr int kTileRows = kTileRowsOf;
+  static constexpr int kStages = kStagesOf;
+  static constexpr int kBlocksPerSm = 2;
+  static constexpr int kThreads = 2 * kWarpgroup;
+  static constexpr int kWeightRows = 64;
+  static constexpr int kWeightBytes = kWeightRows * kTileK * 2;  // of a stage
+  static constexpr int kRowBytes = kTileRows * kTileK * 2;
+  static constexpr int kStageBytes = kWeightBytes + kRowBytes;
+  // Of the producers: eight copy a row's 128 bytes.
+  static constexpr int kCopyThreads = kTileRows < 16 ? 8 * kTileRows : kWarpgroup;
+};
 
-// Rows [32 chunk, 32 chunk + 32) of d to `buffer`: 64 features of each, or 32 of gates and ups.
-template <int kRows, bool kSwiglu>
-__device__ void stage_bf16(const float (&d)[kRows / 2], int chunk, char* buffer, int warp,
-                           int lane) {
-  constexpr int kStride = kStagedStride<Bf16>, kFeatures = kSwiglu ? 8 : 16;  // of the warp
-  const int matrix = lane / 8, in_matrix = lane % 8;
-  const uint32_t to = shared_address(buffer) + static_cast<uint32_t>(warp * kFeatures) * 2;
-  constexpr int kRowsAtOnce = kSwiglu ? 32 : 16;
-#pragma unroll
-  for (int first = 0; first < kStagedRows<Bf16>; first += kRowsAtOnce) {
-    const float* x = d + chunk * kStagedRows<Bf16> / 2 + first / 2;
-    uint32_t pairs[4];
-    if constexpr (kSwiglu) {  // a matrix for each 8 rows
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        pairs[i] = packed(silu(x[4 * i]) * x[4 * i + 2], silu(x[4 * i + 1]) * x[4 * i + 3]);
-      const int row = first + matrix * 8 + in_matrix;
-      store_matrices_transposed(to + static_cast<uint32_t>(row * kStride), pairs);
-    } else {  // two for each 8 rows: features 0 ... 7 and 8 ... 15
-#pragma unroll
-      for (int i = 0; i < 4; ++i) pairs[i] = packed(x[2 * i], x[2 * i + 1]);
-      const int row = first + matrix / 2 * 8 + in_matrix;
-      store_matrices_transposed(to + static_cast<uint32_t>(row * kStride + matrix % 2 * 16), pairs);
-    }
-  }
-}
+struct Tail {  // of shared memory, behind the ring
+  Barrier full[16], empty[16];
+  TilePlan plan;
+};
 
-template <int kRows>
-__device__ void stage_f32(const float (&d)[kRows / 2], int chunk, char* buffer, int warp,
-                          int lane) {
-  constexpr int kAtOnce = kStagedRows<float>, kStride = kStagedStride<float>;
-#pragma unroll
-  for (int i = 0; i < kAtOnce / 4; ++i) {
-    const int row = i / 2 * 8 + lane % 4 * 2 + i % 2, at = chunk * kAtOnce / 2 + i / 2 * 4 + i % 2;
-    float* to = reinterpret_cast<float*>(buffer + row * kStride) + warp * 16 + lane / 4;
-    to[0] = d[at];
-    to[8] = d[at + 2];
-  }
-}
-
-// Begins to fetch the ids of a tile's rows, where they have some.
+// Sums go to memory by way of shared memory, some rows at a time, so that they are stored in pieces
+// of 16 bytes: FP32, laid out as [rows][64 + 4], where no two rows of a warp's store are at the
+// same banks.
+inline constexpr int kSumsStride = 64 + 4;
 template <typename S>
-__device__ void fetch_ids(const Problem& p, const TileWalk<S>& tile, int32_t* ids) {
-  const int rows = p.ids == nullptr ? 0 : min(S::kTileRows, tile.num_rows - tile.first_row);
-  const int32_t* from = p.ids + tile.begin + tile.first_row;
-  for (int i = static_cast<int>(threadIdx.x) % kWarpgroup; i < rows; i += kWarpgroup)
-    copy_4_bytes(shared_address(ids + i), from + i);
+constexpr int kSumsRows = S::kTileRows < 32 ? S::kTileRows : 32;  // at a time
+template <typename S>
+constexpr size_t tail_bytes() {
+  return (sizeof(Tail) + 127) / 128 * 128;
+}
+template <typename S>
+constexpr size_t shared_bytes() {
+  return 1024 + size_t{S::kStages} * S::kStageBytes + tail_bytes<S>() +
+         size_t{kSumsRows<S>} * kSumsStride * sizeof(float);
 }
 
-// The same as store() by way of shared memory. `ids` were fetched, by this warpgroup.
-template <typename S, int kRows, bool kSwiglu, typename Out>
-__device__ void store_staged(const Problem& p, const TileWalk<S>& tile, int warpgroup,
-                             const float (&d)[kRows / 2], LargeStaging<S>& staging,
-                             const int32_t* ids) {
-  constexpr int kFeatures = kSwiglu ? 32 : 64;  // of the warpgroup
-  constexpr int kAtOnce = kStagedRows<Out>, kStride = kStagedStride<Out>;
-  constexpr int kPiece = 16 / sizeof(Out), kPieces = kFeatures / kPiece;  // of a row
-  const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
-  const int lane = thread % kWarp, warp = thread / kWarp;
-  const int first_feature = (tile.feature * S::kWarpgroups + warpgroup) * kFeatures;
-  Out* out = static_cast<Out*>(p.out) + tile.group * p.out_group_columns + first_feature;
-  commit_copies();
-  wait_copies<0>();  // of ids
-#pragma unroll       // d stays in registers
-  for (int chunk = 0; chunk < kRows / kAtOnce; ++chunk) {
-    char* buffer = staging.rows[chunk % 2];
-    if constexpr (sizeof(Out) == 2)
-      stage_bf16<kRows, kSwiglu>(d, chunk, buffer, warp, lane);
-    else
-      stage_f32<kRows>(d, chunk, buffer, warp, lane);
-    // The buffer before the last is free: all have stored it when they come here.
-    sync_warpgroup(warpgroup);
-    for (int i = thread; i < kAtOnce * kPieces; i += kWarpgroup) {
-      const int row = i / kPieces, column = i % kPieces * kPiece;
-      const int in_tile = chunk * kAtOnce + row, tile_row = tile.first_row + in_tile;
-      if (tile_row >= tile.num_rows || first_feature + column >= p.n) continue;
-      const int id = p.ids == nullptr ? tile_row : ids[in_tile];
-      *reinterpret_cast<uint4*>(out + id * p.out_stride + column) =
-          *reinterpret_cast<const uint4*>(buffer + row * kStride + column * sizeof(Out));
-    }
+// A walk over the tiles that a block, or the cluster that it is in, has.
+template <typename S>
+struct SmallWalk : BlockWalk<S::kTileRows> {
+  int k_begin, k_end;  // what this block sums
+  __device__ SmallWalk(const Problem& problem, const Tail& tail)
+      : BlockWalk<S::kTileRows>(problem, tail.plan,
+                                static_cast<int>(blockIdx.x) >> problem.log_blocks,
+                                static_cast<int>(gridDim.x) >> problem.log_blocks) {
+    k_begin = problem.log_blocks > 0 ? cluster_rank() * problem.k_of_block : 0;
+    k_end = k_begin + problem.k_of_block;
   }
-}
+};
 
 // Rows [first, end) of d, in eights, to `sums` [][kSumsStride]. `first` is a multiple of 8.
 template <int kRows>
@@ -163,7 +109,7 @@ __device__ void store_eight(Out* to, const float (&x)[8], bool whole) {
 // Stores `rows` rows of sums, of the tile's from first_row on, eight features a thread. With
 // p.parts > 1 those of all the cluster's blocks, added in order; each block stores its share.
 template <typename S>
-__device__ void store_sums(const Problem& p, const TileWalk<S>& tile, const float* sums,
+__device__ void store_sums(const Problem& p, const SmallWalk<S>& tile, const float* sums,
                            int first_row, int rows) {
   const int log_eights = p.is_swiglu ? 2 : 3;  // of a row's features
   const int block = p.parts > 1 ? cluster_rank() : 0;
@@ -196,12 +142,13 @@ __device__ void store_sums(const Problem& p, const TileWalk<S>& tile, const floa
   }
 }
 
-// A small tile's d to out, `rows` rows of it. `ring` is the block's own, which with p.parts > 1
-// nobody needs any more: the cluster has this tile alone.
+// A tile's d to out. `ring` is the block's own, which with p.parts > 1 nobody needs any more: the
+// cluster has this tile alone.
 template <typename S>
-__device__ void store_small(const Problem& p, const TileWalk<S>& tile, int rows,
+__device__ void store_small(const Problem& p, const SmallWalk<S>& tile,
                             const float (&d)[S::kTileRows / 2], char* ring, char* staging) {
   const bool is_cluster = p.parts > 1;
+  const int rows = tile.num_rows;
   float* sums = reinterpret_cast<float*>(is_cluster ? ring : staging);
   const int at_once = is_cluster ? S::kTileRows : kSumsRows<S>;
 #pragma unroll 1
@@ -213,7 +160,7 @@ __device__ void store_small(const Problem& p, const TileWalk<S>& tile, int rows,
       sync_cluster();
     else
       sync_warpgroup(0);
-    store_sums<S>(p, tile, sums, tile.first_row + first, end - first);
+    store_sums<S>(p, tile, sums, first, end - first);
   }
 }
 

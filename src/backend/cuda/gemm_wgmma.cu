@@ -1,11 +1,12 @@
-// The matrix product on tensor cores: one persistent kernel for decode and prefill, dense and
-// grouped. Weights are the M side (64 rows a warpgroup), rows of x the N side (8 ... 256), so that
-// a few rows waste nothing but cheap columns.
+// The matrix product of few rows on tensor cores, and which kernel a product takes. Weights are the
+// M side (64 rows a warpgroup), rows of x the N side (8 ... 256), so that a few rows waste nothing
+// but cheap columns.
 //
 //   producer warpgroup   weights by the copy engine, rows of x by 16-byte copies (they are
-//   gathered),
-//                        into a ring of stages of 64 columns each
-//   consumer warpgroups  wgmma over the ring; the sums stay in registers until a tile is done
+//                        gathered), into a ring of stages of 64 columns each
+//   consumer warpgroup   wgmma over the ring; the sums stay in registers until a tile is done
+//
+// Persistent, but for clusters. gemm_large.cu does the same for many rows.
 //
 // A number is summed over k in steps of 16 in order, whatever the tile: the bits of a row do not
 // depend on how many rows there are. Where a matrix is too narrow to occupy the GPU with few rows,
@@ -14,9 +15,7 @@
 //
 // After DeepGEMM's structure (its README, "persistent warp specialization"); the code is ours.
 
-#include <algorithm>
 #include <bit>
-#include <cmath>
 
 #include "backend/cuda/gemm_store.cuh"
 #include "backend/cuda/wgmma.cuh"
@@ -26,39 +25,33 @@ namespace product {
 namespace {
 
 // Asks for a tile's weights of a stage from column k on. One thread.
-template <typename S, Weights kWeights>
-__device__ void request_weights(const TileWalk<S>& tile, int k, const CUtensorMap& map, char* stage,
-                                Barrier& full) {
+template <typename S>
+__device__ void request_weights(const SmallWalk<S>& tile, int k, const CUtensorMap& map,
+                                char* stage, Barrier& full) {
   const uint64_t policy = tile.p.streams_weights ? evict_first() : evict_normal();
   full.arrive_expecting(S::kWeightBytes);
-  if constexpr (kWeights == Weights::kTransposed) {
-    for (int i = 0; i < S::kWarpgroups; ++i)
-      load_tile(stage + i * 64 * 128, map, full, policy, (tile.feature * S::kWarpgroups + i) * 64,
-                k, tile.group);
-  } else if (kWeights == Weights::kSwiglu ||
-             (kWeights == Weights::kPlainOrSwiglu && tile.p.is_swiglu)) {
+  if (tile.p.is_swiglu)
     load_tile(stage, map, full, policy, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
-  } else {
+  else
     load_tile(stage, map, full, policy, k, tile.feature * S::kWeightRows, tile.group);
-  }
 }
 
 // Before the kernel that makes x is done: the first tile's weights, as many as the ring has room
 // for. Returns how many stages.
-template <typename S, Weights kWeights>
-__device__ int request_early(const TileWalk<S>& first, const CUtensorMap& map, char* ring,
+template <typename S>
+__device__ int request_early(const SmallWalk<S>& first, const CUtensorMap& map, char* ring,
                              Tail& tail) {
   const int count = min(S::kStages, (first.k_end - first.k_begin) / kTileK);
   if (threadIdx.x % kWarpgroup == 0) {
 #pragma unroll 1
     for (int i = 0; i < count; ++i)
-      request_weights<S, kWeights>(first, first.k_begin + i * kTileK, map,
-                                   ring + i * S::kStageBytes, tail.full[i]);
+      request_weights<S>(first, first.k_begin + i * kTileK, map, ring + i * S::kStageBytes,
+                         tail.full[i]);
   }
   return count;
 }
 
-template <typename S, Weights kWeights>
+template <typename S>
 __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
   // Eight threads copy a row's 128 bytes; the swizzle exchanges its 16-byte pieces by row % 8.
@@ -67,16 +60,16 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   const int place = first * 128 + ((piece ^ first % 8) << 4);
   Cursor<S::kStages> now;
   int early = -1;  // stages whose weights are requested; negative: the first tile is to come
-  TileWalk<S> tile(p, tail);
+  SmallWalk<S> tile(p, tail);
   while (thread < S::kCopyThreads && tile.next()) {
     if (early < 0) {
-      early = request_early<S, kWeights>(tile, map, ring, tail);
+      early = request_early<S>(tile, map, ring, tail);
       wait_for_previous();
     }
     const Bf16* from[kCopies];
 #pragma unroll
     for (int i = 0; i < kCopies; ++i) {
-      const int row = tile.first_row + first + 16 * i;
+      const int row = first + 16 * i;
       const bool inside = row < tile.num_rows;
       from[i] = !inside ? nullptr
                         : p.x + quotient(tile.id(row), p.in_divisor) * p.x_stride +
@@ -89,7 +82,7 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
       if (early > 0)
         --early;
       else if (thread == 0)
-        request_weights<S, kWeights>(tile, k, map, stage, tail.full[now.stage]);
+        request_weights<S>(tile, k, map, stage, tail.full[now.stage]);
       const uint32_t rows = shared_address(stage + S::kWeightBytes) + static_cast<uint32_t>(place);
 #pragma unroll
       for (int i = 0; i < kCopies; ++i) {
@@ -108,24 +101,19 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
 }
 
 // The products of a stage.
-template <int kRows, Weights kWeights>
+template <int kRows>
 __device__ void multiply_stage(float (&d)[kRows / 2], uint32_t weights, uint32_t rows,
                                bool is_first) {
-  constexpr bool kTransposed = kWeights == Weights::kTransposed;
-  const uint64_t a = kTransposed ? transposed_descriptor(weights, 0) : matrix_descriptor(weights);
-  const uint64_t b = matrix_descriptor(rows);
-  constexpr int kNext = (kTransposed ? 16 * 128 : 32) / 16;  // 16 columns of k further
+  const uint64_t a = matrix_descriptor(weights), b = matrix_descriptor(rows);
 #pragma unroll
   for (int step = 0; step < kTileK / 16; ++step)
-    Wgmma<kRows>::template multiply<kTransposed>(d, a + kNext * step, b + 2 * step,
-                                                 !is_first || step > 0);
+    Wgmma<kRows>::multiply(d, a + 2 * step, b + 2 * step, !is_first || step > 0);
 }
 
-// Where a consumer of a block is in the ring. Few members: a large tile leaves few registers.
+// Where a block's consumer is in the ring.
 template <typename S>
 struct Consumer {
   char* ring;
-  int warpgroup;
   Cursor<S::kStages> now = {};
 
   __device__ Tail& tail() const {
@@ -140,17 +128,15 @@ struct Consumer {
 };
 
 // d = the products of the columns [begin, end) of k, stage by stage from the ring.
-template <typename S, int kRows, Weights kWeights>
+template <typename S, int kRows>
 __device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consumer<S>& c) {
 #pragma unroll 1
   for (int k = begin; k < end; k += kTileK) {
     c.tail().full[c.now.stage].wait(c.now.parity);
     fence_async_proxy();  // the copies of x were made by ordinary stores
-    const uint32_t weights = shared_address(c.ring + c.now.stage * S::kStageBytes) +
-                             static_cast<uint32_t>(c.warpgroup) * 64 * 128;
-    const uint32_t rows = shared_address(c.ring + c.now.stage * S::kStageBytes + S::kWeightBytes);
+    const uint32_t weights = shared_address(c.ring + c.now.stage * S::kStageBytes);
     wgmma_fence();
-    multiply_stage<kRows, kWeights>(d, weights, rows, k == begin);
+    multiply_stage<kRows>(d, weights, weights + S::kWeightBytes, k == begin);
     wgmma_commit();
     if (k > begin) {
       wgmma_wait<1>();
@@ -163,82 +149,40 @@ __device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consume
   c.release_last();
 }
 
-// One block: the parts of k one after another.
-template <typename S, int kRows, Weights kWeights>
-__device__ void multiply_parts(float (&d)[kRows / 2], const TileWalk<S>& tile, Consumer<S>& c) {
-  const int size = tile.p.k / tile.p.parts;
-  float part[kRows / 2];
-  for (int begin = 0; begin < tile.p.k; begin += size) {
-    multiply_part<S, kRows, kWeights>(part, begin, begin + size, c);
-#pragma unroll
-    for (int i = 0; i < kRows / 2; ++i) d[i] = begin == 0 ? part[i] : d[i] + part[i];
-  }
-}
-
 // The first kRows rows of d.
 template <typename S, int kRows>
-__device__ void multiply_rows(float (&d)[S::kTileRows / 2], const TileWalk<S>& tile,
+__device__ void multiply_rows(float (&d)[S::kTileRows / 2], const SmallWalk<S>& tile,
                               Consumer<S>& consumer) {
-  multiply_part<S, kRows, Weights::kPlainOrSwiglu>(reinterpret_cast<float(&)[kRows / 2]>(d),
-                                                   tile.k_begin, tile.k_end, consumer);
+  multiply_part<S, kRows>(reinterpret_cast<float(&)[kRows / 2]>(d), tile.k_begin, tile.k_end,
+                          consumer);
 }
 
 // A tile takes the smallest product that holds its rows: experts have a few rows each, and some
 // many.
 template <typename S>
-__device__ void consume_small(const Problem& p, const TileWalk<S>& tile, Consumer<S>& consumer) {
-  const int rows = min(S::kTileRows, tile.num_rows - tile.first_row);
-  float d[S::kTileRows / 2];
-  if constexpr (S::kTileRows == 64) {
-    if (rows <= 8)
-      multiply_rows<S, 8>(d, tile, consumer);
-    else if (rows <= 16)
-      multiply_rows<S, 16>(d, tile, consumer);
-    else if (rows <= 32)
-      multiply_rows<S, 32>(d, tile, consumer);
-    else
-      multiply_rows<S, 64>(d, tile, consumer);
-  } else {
-    multiply_rows<S, S::kTileRows>(d, tile, consumer);
-  }
-  store_small<S>(p, tile, rows, d, consumer.ring, consumer.staging());
-}
-
-// `count` tiles came before.
-template <typename S, Weights kWeights, typename Out>
-__device__ void consume_large(const Problem& p, const TileWalk<S>& tile, Consumer<S>& consumer,
-                              int count) {
-  constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
-  auto& staging = reinterpret_cast<LargeStaging<S>*>(consumer.staging())[consumer.warpgroup];
-  int32_t* ids = staging.ids[count % 2];
-  fetch_ids<S>(p, tile, ids);
-  float d[S::kTileRows / 2];
-  if constexpr (S::kAddsParts)
-    multiply_parts<S, S::kTileRows, kWeights>(d, tile, consumer);
-  else
-    multiply_part<S, S::kTileRows, kWeights>(d, tile.k_begin, tile.k_end, consumer);
-  if constexpr (!(kSwiglu && sizeof(Out) == 4)) {
-    if (p.stores_whole) {
-      return store_staged<S, S::kTileRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d, staging,
-                                                         ids);
-    }
-  }
-  store<S, S::kTileRows, kSwiglu, Out>(p, tile, consumer.warpgroup, d);
-}
-
-template <typename S, Weights kWeights, typename Out>
 __device__ void consume(const Problem& p, char* ring, const Tail& tail) {
-  Consumer<S> consumer{ring, static_cast<int>(threadIdx.x) / kWarpgroup};
-  TileWalk<S> tile(p, tail);
-  for (int count = 0; tile.next(); ++count) {
-    if constexpr (S::kIsSmall)
-      consume_small<S>(p, tile, consumer);
-    else
-      consume_large<S, kWeights, Out>(p, tile, consumer, count);
+  Consumer<S> consumer{ring};
+  SmallWalk<S> tile(p, tail);
+  while (tile.next()) {
+    const int rows = tile.num_rows;
+    float d[S::kTileRows / 2];
+    if constexpr (S::kTileRows == 64) {
+      if (rows <= 8)
+        multiply_rows<S, 8>(d, tile, consumer);
+      else if (rows <= 16)
+        multiply_rows<S, 16>(d, tile, consumer);
+      else if (rows <= 32)
+        multiply_rows<S, 32>(d, tile, consumer);
+      else
+        multiply_rows<S, 64>(d, tile, consumer);
+    } else {
+      multiply_rows<S, S::kTileRows>(d, tile, consumer);
+    }
+    store_small<S>(p, tile, d, consumer.ring, consumer.staging());
   }
 }
 
-template <typename S, Weights kWeights, typename Out>
+template <typename S>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     gemm_kernel(const Problem p, const __grid_constant__ CUtensorMap map) {
   extern __shared__ char shared[];
@@ -252,7 +196,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
 #pragma unroll 1
     for (int s = 0; s < S::kStages; ++s) {
       tail.full[s].init(S::kCopyThreads + 1);  // the copies of each, and the announced bytes
-      tail.empty[s].init(4 * S::kWarpgroups);
+      tail.empty[s].init(4);                   // one a warp
     }
     fence_barrier_init();
   }
@@ -260,24 +204,16 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     wait_for_previous();  // which rows a group has comes from there
     if (threadIdx.x == 0) let_next_start();
   }
-  plan_tiles<S>(p, tail);
+  plan_tiles<S::kTileRows>(p, tail.plan);
   __syncthreads();
-  const bool is_split = !S::kAddsParts && p.parts > 1;
-  if (threadIdx.x >= S::kWarpgroups * kWarpgroup) {
-    if constexpr (S::kTileRows > 128) give_registers<56>();
-    produce<S, kWeights>(p, map, ring, tail);
-    if (is_split) sync_cluster();  // that of store_sums()
+  const bool is_cluster = p.log_blocks > 0;
+  if (threadIdx.x >= kWarpgroup) {
+    produce<S>(p, map, ring, tail);
+    if (is_cluster) sync_cluster();  // that of store_sums()
   } else {
-    if constexpr (S::kTileRows > 128) take_registers<224>();
-    consume<S, kWeights, Out>(p, ring, tail);
+    consume<S>(p, ring, tail);
   }
-  if (is_split) meet_cluster();  // all have read what others sum
-}
-
-bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
-
-bool stores_whole(const GemmArgs& args) {
-  return is_aligned(args.out.data) && args.out.stride % 8 == 0 && args.out_group_columns % 8 == 0;
+  if (is_cluster) meet_cluster();  // all have read what others sum
 }
 
 // With few rows a layer's weights are read once, and more than L2 has room for: what they would
@@ -296,58 +232,45 @@ int parts_of_k(const GemmArgs& args) {
   return parts;
 }
 
-using GemmKernel = void (*)(Problem, CUtensorMap);
-
-template <typename S>
-GemmKernel kernel_for(const GemmArgs& args) {
-  const bool to_f32 = args.out.type == NumberType::kF32;
-  if constexpr (S::kIsSmall) {
-    return gemm_kernel<S, Weights::kPlainOrSwiglu, void>;
-  } else {
-    if constexpr (S::kTileRows == 256) {
-      CHECK(!args.w_is_transposed || !to_f32, "a product with transposed weights gives BF16");
-      if (args.w_is_transposed) return gemm_kernel<S, Weights::kTransposed, Bf16>;
-    }
-    if (args.is_swiglu)
-      return to_f32 ? gemm_kernel<S, Weights::kSwiglu, float>
-                    : gemm_kernel<S, Weights::kSwiglu, Bf16>;
-    return to_f32 ? gemm_kernel<S, Weights::kPlain, float> : gemm_kernel<S, Weights::kPlain, Bf16>;
-  }
+// What a kernel is told of the product, but for its tiles.
+Problem problem_of(const GemmArgs& args) {
+  return {.tiling = {.groups = args.w.count,
+                     .max_rows = args.max_rows,
+                     .is_listed = args.begin != nullptr},
+          .x = static_cast<const Bf16*>(args.x.data),
+          .x_stride = args.x.stride,
+          .out = args.out.data,
+          .out_stride = args.out.stride,
+          .ids = args.ids,
+          .begin = args.begin,
+          .x_group_columns = args.x_group_columns,
+          .out_group_columns = args.out_group_columns,
+          .in_divisor = args.in_divisor,
+          .n = args.n(),
+          .k = args.k(),
+          .parts = parts_of_k(args),
+          .streams_weights = args.max_rows <= kFewRows && args.n() > 64,
+          .stores_whole = stores_whole(args),
+          .begin_is_settled = args.begin_is_settled,
+          .is_swiglu = args.is_swiglu,
+          .out_is_f32 = args.out.type == NumberType::kF32};
 }
 
 template <typename S>
-void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
-  const int parts = parts_of_k(args), cluster = S::kAddsParts ? 1 : parts;
+void run_small(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args,
+               Problem problem) {
   const int features = args.is_swiglu ? S::kWeightRows / 2 : S::kWeightRows;
-  const int feature_tiles = (args.n() + features - 1) / features;
-  const int tiles = feature_tiles * ((args.max_rows + S::kTileRows - 1) / S::kTileRows);
-  const Problem problem{.x = static_cast<const Bf16*>(args.x.data),
-                        .x_stride = args.x.stride,
-                        .out = args.out.data,
-                        .out_stride = args.out.stride,
-                        .ids = args.ids,
-                        .begin = args.begin,
-                        .x_group_columns = args.x_group_columns,
-                        .out_group_columns = args.out_group_columns,
-                        .max_rows = args.max_rows,
-                        .in_divisor = args.in_divisor,
-                        .n = args.n(),
-                        .k = args.k(),
-                        .groups = args.w.count,
-                        .feature_tiles = feature_tiles,
-                        .parts = parts,
-                        .log_blocks = std::countr_zero(static_cast<unsigned>(cluster)),
-                        .k_of_block = args.k() / cluster,
-                        .streams_weights = args.max_rows <= kFewRows && args.n() > 64,
-                        .stores_whole = stores_whole(args),
-                        .begin_is_settled = args.begin_is_settled,
-                        .is_swiglu = args.is_swiglu,
-                        .out_is_f32 = args.out.type == NumberType::kF32};
-  const int map_rows = args.w_is_transposed ? kTileK : S::kWeightRows;
-  const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, map_rows);
+  Tiling& tiling = problem.tiling;
+  tiling.feature_tiles = (args.n() + features - 1) / features;
+  tiling.tile_rows = S::kTileRows;
+  const int tiles =
+      tiling.feature_tiles * cut_rows<S::kTileRows>(args.max_rows, S::kTileRows).count;
+  const int cluster = problem.parts;
+  problem.log_blocks = std::countr_zero(static_cast<unsigned>(cluster));
+  problem.k_of_block = args.k() / cluster;
+  const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, S::kWeightRows);
   const dim3 grid(static_cast<unsigned>(cluster > 1 ? tiles * cluster : num_sms * S::kBlocksPerSm));
-  auto* kernel = kernel_for<S>(args);
-  launch_clusters_early(stream, cluster, grid, dim3(S::kThreads), shared_bytes<S>(), kernel,
+  launch_clusters_early(stream, cluster, grid, dim3(S::kThreads), shared_bytes<S>(), gemm_kernel<S>,
                         problem, map);
 }
 
@@ -355,15 +278,6 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
 bool is_for_clusters(const GemmArgs& args) {
   const int parts = parts_of_k(args);
   return parts > 1 && (args.max_rows + 127) / 128 * ((args.n() + 63) / 64) * parts <= 2 * 132;
-}
-
-// What `rows` rows of a group take with tiles of `tile` rows, in rows that are computed. A group
-// has a few more or less than the mean.
-int computed_rows(int rows, int tile) {
-  const int spread = static_cast<int>(std::sqrt(static_cast<float>(rows)));
-  int tiles = 0;
-  for (const int n : {rows - spread, rows, rows + spread}) tiles += (n + tile - 1) / tile;
-  return tiles * tile;
 }
 
 }  // namespace
@@ -377,20 +291,20 @@ bool is_for_wgmma(const GemmArgs& args) {
          product::is_aligned(args.x.data) && product::is_aligned(args.w.data);
 }
 
-// Small tiles are chosen by how much of the ring weights get, large ones by their rows.
+// Small tiles are chosen by how much of the ring weights get.
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
   using namespace product;
-  if (args.w_is_transposed) return run<Shape<256, 2, 4, 1>>(stream, num_sms, maps, args);
+  const Problem problem = problem_of(args);
+  const auto run = [&](auto* run_kernel) { run_kernel(stream, num_sms, maps, args, problem); };
+  if (args.w_is_transposed) return run(run_large);
   const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
-  if (args.max_rows <= 8) return run<Shape<8, 1, 11, 2>>(stream, num_sms, maps, args);
-  if (args.max_rows <= 64 || mean <= 32)
-    return run<Shape<64, 1, 6, 2>>(stream, num_sms, maps, args);
-  if (args.max_rows <= 128 || mean <= 64 || is_for_clusters(args))
-    return run<Shape<128, 1, 4, 2>>(stream, num_sms, maps, args);
-  if (parts_of_k(args) > 1) return run<Shape<128, 2, 5, 1, true>>(stream, num_sms, maps, args);
-  if (computed_rows(mean, 192) < computed_rows(mean, 256))
-    return run<Shape<192, 2, 5, 1>>(stream, num_sms, maps, args);
-  run<Shape<256, 2, 4, 1>>(stream, num_sms, maps, args);
+  if (args.max_rows <= 8) return run(run_small<Shape<8, 11>>);
+  if (args.max_rows <= 64 || mean <= 32) return run(run_small<Shape<64, 6>>);
+  // What the large kernel does not do: rows from anywhere, with k in parts.
+  const bool is_for_small = problem.parts > 1 && args.ids != nullptr;
+  if (args.max_rows <= 128 || mean <= 64 || is_for_clusters(args) || is_for_small)
+    return run(run_small<Shape<128, 4>>);
+  run(run_large);
 }
 
 }  // namespace glint::cuda

@@ -1,0 +1,98 @@
+#include "backend/cuda/gemm_walk.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+namespace glint::cuda::product {
+namespace {
+
+TEST(GemmWalk, QuotientsAreThoseOfIntegers) {
+  std::mt19937 random(1);
+  std::uniform_int_distribution number(0, (1 << 22) - 1), small(1, 300);
+  for (int i = 0; i < 100000; ++i) {
+    const int a = number(random), b = i % 2 == 0 ? small(random) : std::max(number(random), 1);
+    ASSERT_EQ(quotient(a, b), a / b) << a << " / " << b;
+    ASSERT_EQ(quotient(a / b * b, b), a / b) << a << " / " << b;
+  }
+}
+
+TEST(GemmWalk, RowsAreCutIntoAsFewTilesAsCanBeWithNoneEmpty) {
+  for (const int tile_rows : {16, 48, 64, 128, 176, 192, 256})
+    for (int rows = 0; rows < 3000; ++rows) {
+      const RowCut cut = cut_rows(rows, tile_rows);
+      ASSERT_EQ(cut.count, (rows + tile_rows - 1) / tile_rows);
+      ASSERT_LE(cut.size, tile_rows);
+      ASSERT_GE(cut.count * cut.size, rows);
+      if (cut.count == 0) continue;
+      ASSERT_LT((cut.count - 1) * cut.size, rows) << rows << " in tiles of " << tile_rows;
+      ASSERT_TRUE(cut.count == 1 || cut.size % kRowStep == 0);
+      // So who asks for tiles of that size gets the same.
+      const RowCut again = cut_rows(rows, cut.size);
+      ASSERT_EQ(again.count, cut.count);
+      ASSERT_EQ(again.size, cut.size);
+    }
+}
+
+// As plan_tiles() does on the device.
+template <int kTileRows>
+TilePlan plan_of(const Tiling& tiling, const std::vector<int>& group_rows) {
+  TilePlan plan{};
+  for (int g = 0; g < tiling.groups; ++g) {
+    const int rows = group_rows[static_cast<size_t>(g)];
+    plan.row_begin[g + 1] = plan.row_begin[g] + rows;
+    plan.tile_begin[g + 1] =
+        plan.tile_begin[g] +
+        tiling.feature_tiles * cut_rows<kTileRows>(rows, tiling.tile_rows).count;
+  }
+  return plan;
+}
+
+// `blocks` blocks walk over each feature tile of each row once.
+template <int kTileRows>
+void expect_each_once(const Tiling& tiling, const std::vector<int>& group_rows, int blocks) {
+  const TilePlan plan = plan_of<kTileRows>(tiling, group_rows);
+  std::vector<int> times(static_cast<size_t>(plan.row_begin[tiling.groups] * tiling.feature_tiles));
+  for (int block = 0; block < blocks; ++block) {
+    TileWalk<kTileRows> tile{tiling, plan, block, blocks};
+    while (tile.next()) {
+      ASSERT_GT(tile.num_rows, 0);
+      ASSERT_LE(tile.num_rows, tiling.tile_rows);
+      ASSERT_LE(tile.first_row + tile.num_rows, group_rows[static_cast<size_t>(tile.group)]);
+      ASSERT_EQ(tile.group_begin, tiling.is_listed ? plan.row_begin[tile.group] : 0);
+      ASSERT_LT(tile.feature, tiling.feature_tiles);
+      for (int row = 0; row < tile.num_rows; ++row) {
+        const int at = plan.row_begin[tile.group] + tile.first_row + row;
+        ++times[static_cast<size_t>(at * tiling.feature_tiles + tile.feature)];
+      }
+    }
+  }
+  for (const int count : times) ASSERT_EQ(count, 1);
+}
+
+TEST(GemmWalk, EachRowAndFeatureIsInOneTile) {
+  std::mt19937 random(1);
+  const auto integer = [&](int min, int max) {
+    return std::uniform_int_distribution(min, max)(random);
+  };
+  for (int round = 0; round < 200; ++round) {
+    Tiling tiling{.groups = integer(1, 66),
+                  .max_rows = integer(1, 1000),
+                  .is_listed = round % 4 != 0,
+                  .feature_tiles = integer(1, 12),
+                  .tile_rows = kRowStep * integer(1, 16)};
+    std::vector<int> rows(static_cast<size_t>(tiling.groups), tiling.max_rows);
+    const int most = integer(0, 2) == 0 ? 1 : 200;
+    for (int& count : rows)
+      if (tiling.is_listed) count = integer(0, 3) == 0 ? integer(0, 700) : integer(0, most);
+    const int blocks = integer(0, 1) == 0 ? 132 : integer(1, 20);
+    ASSERT_NO_FATAL_FAILURE(expect_each_once<0>(tiling, rows, blocks));
+    tiling.tile_rows = 64;
+    ASSERT_NO_FATAL_FAILURE(expect_each_once<64>(tiling, rows, blocks));
+  }
+}
+
+}  // namespace
+}  // namespace glint::cuda::product
