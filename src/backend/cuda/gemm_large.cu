@@ -427,8 +427,10 @@ void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
   const int features = args.is_swiglu ? kWeightRows / 2 : kWeightRows;
   const int most = p.parts > 1 ? kMostRowsInParts : kMostRows;
   p.tiling.feature_tiles = (p.n * p.heads + features - 1) / features;
-  p.tiling.tile_rows = std::min((args.max_rows + kRowStep - 1) / kRowStep * kRowStep, most);
-  if (!p.tiling.is_listed) p.tiling.tile_rows = cut_rows(args.max_rows, p.tiling.tile_rows).size;
+  p.tiling.tile_rows =
+      p.tiling.is_listed
+          ? most
+          : best_tile_rows(args.max_rows, p.tiling.groups * p.tiling.feature_tiles, num_sms, most);
   const Rings rings = rings_for(p);
   const int map_rows = args.w_is_transposed ? kTileK : kWeightRows;
   const CUtensorMap& weights = maps.of_weights(args.w, args.is_swiglu, map_rows);

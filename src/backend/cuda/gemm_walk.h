@@ -58,6 +58,22 @@ GLINT_HOST_DEVICE RowCut cut_rows(int num_rows, int tile_rows) {
   return {count, size < tile_rows ? size : tile_rows};
 }
 
+// A stage takes as long as its tile's rows and this many more: reading the weights.
+inline constexpr int kRowsOfWeights = 96;
+
+// Rows of a tile, at most `most`, with which `blocks` blocks that take one tile after another are
+// done first with all features of `rows` rows.
+inline int best_tile_rows(int rows, int feature_tiles, int blocks, int most) {
+  int best = 0, best_time = 0;
+  for (int size = most; size >= kRowStep; size -= kRowStep) {
+    const RowCut cut = cut_rows(rows, size);
+    const int turns = (cut.count * feature_tiles + blocks - 1) / blocks;
+    const int time = turns * (cut.size + kRowsOfWeights);
+    if (best == 0 || time < best_time) best = cut.size, best_time = time;
+  }
+  return best;
+}
+
 // Walks over the tiles index, index + stride, ...: group after group, a group's rows fastest, so
 // that blocks side by side read the same weights; kRowChunk tiles of rows at a time, so that they
 // read few rows too.

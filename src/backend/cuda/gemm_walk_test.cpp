@@ -36,6 +36,23 @@ TEST(GemmWalk, RowsAreCutIntoAsFewTilesAsCanBeWithNoneEmpty) {
     }
 }
 
+TEST(GemmWalk, TilesAreAsLargeAsLeavesNoBlockIdle) {
+  constexpr int kBlocks = 132;
+  for (int rows = 1; rows < 9000; rows += 7)
+    for (const int features : {1, 11, 16, 30, 40, 160}) {
+      const int size = best_tile_rows(rows, features, kBlocks, 256);
+      ASSERT_TRUE(size % kRowStep == 0 && size > 0 && size <= 256) << size;
+      ASSERT_EQ(cut_rows(rows, size).size, size);
+    }
+  // 2,048 features in tiles of 128: eight tiles of rows are one turn of 132 blocks.
+  EXPECT_EQ(best_tile_rows(1024, 16, kBlocks, 192), 128);
+  EXPECT_EQ(best_tile_rows(1439, 16, kBlocks, 192), 192);
+  // 5,120 features: three are one turn, six are two.
+  EXPECT_EQ(best_tile_rows(512, 40, kBlocks, 256), 176);
+  EXPECT_EQ(best_tile_rows(1024, 40, kBlocks, 256), 176);
+  EXPECT_EQ(best_tile_rows(8192, 40, kBlocks, 256), 256);
+}
+
 // As plan_tiles() does on the device.
 template <int kTileRows>
 TilePlan plan_of(const Tiling& tiling, const std::vector<int>& group_rows) {

@@ -1,5 +1,5 @@
 // The matrix product of few rows on tensor cores, and which kernel a product takes. Weights are the
-// M side (64 rows a warpgroup), rows of x the N side (8 ... 256), so that a few rows waste nothing
+// M side (64 rows a warpgroup), rows of x the N side (8 ... 128), so that a few rows waste nothing
 // but cheap columns.
 //
 //   producer warpgroup   weights by the copy engine, rows of x by 16-byte copies (they are
