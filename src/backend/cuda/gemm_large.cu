@@ -429,7 +429,7 @@ void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
   p.tiling.feature_tiles = (p.n * p.heads + features - 1) / features;
   p.tiling.tile_rows =
       p.tiling.is_listed
-          ? most
+          ? tile_rows_of_groups(args.mean_rows, most)
           : best_tile_rows(args.max_rows, p.tiling.groups * p.tiling.feature_tiles, num_sms, most);
   const Rings rings = rings_for(p);
   const int map_rows = args.w_is_transposed ? kTileK : kWeightRows;

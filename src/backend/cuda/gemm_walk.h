@@ -74,6 +74,12 @@ inline int best_tile_rows(int rows, int feature_tiles, int blocks, int most) {
   return best;
 }
 
+// The same for groups that have `mean` rows on average, some of them more: most in one tile.
+inline int tile_rows_of_groups(int mean, int most) {
+  const int rows = (mean + mean / 2 + kRowStep - 1) / kRowStep * kRowStep;
+  return std::clamp(rows, 64, most);
+}
+
 // Walks over the tiles index, index + stride, ...: group after group, a group's rows fastest, so
 // that blocks side by side read the same weights; kRowChunk tiles of rows at a time, so that they
 // read few rows too.

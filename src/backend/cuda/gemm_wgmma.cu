@@ -299,10 +299,10 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   if (args.w_is_transposed) return run(run_large);
   const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
   if (args.max_rows <= 8) return run(run_small<Shape<8, 11>>);
-  if (args.max_rows <= 64 || mean <= 32) return run(run_small<Shape<64, 6>>);
+  if (args.max_rows <= 64 || mean <= 16) return run(run_small<Shape<64, 6>>);
   // What the large kernel does not do: rows from anywhere, with k in parts.
   const bool is_for_small = problem.parts > 1 && args.ids != nullptr;
-  if (args.max_rows <= 128 || mean <= 64 || is_for_clusters(args) || is_for_small)
+  if (args.max_rows <= 128 || is_for_clusters(args) || is_for_small)
     return run(run_small<Shape<128, 4>>);
   run(run_large);
 }
