@@ -31,14 +31,19 @@ constexpr int kMostStages = 16, kMostChunks = 8;        // chunks of a consumer
 // How a group's weights lie in memory (GemmArgs).
 enum class Weights { kPlain, kSwiglu, kTransposed };
 
+constexpr int kRowsThatMultiply = 128;  // of a tile that takes its time to multiply, not to load
+constexpr int kLead = 2;
+
 struct Rings {
   int stages, stage_bytes;
   int chunks;  // of a consumer
+  int lead;    // stages that the first consumer has begun when the second begins a tile; 0: any
 };
 
 struct Tail {  // of shared memory, behind the rings
   Barrier full[kMostStages], empty[kMostStages];
   Barrier filled[kConsumers][kMostChunks], stored[kConsumers][kMostChunks];
+  Barrier leads;
   TilePlan plan;
 };
 
@@ -185,7 +190,24 @@ struct Consumer {
   const Memory& memory;
   int warpgroup;
   RingCursor now = {}, chunk = {};
+  uint32_t lead_parity = 0;
+  int until_lead = 0;
 
+  // The first consumer begins each tile some stages before the second. So the end of a tile of one,
+  // which takes as long, falls beside products of the other, who has the tensor cores alone then.
+  __device__ void begin_tile() {
+    if (memory.rings.lead == 0) return;
+    if (warpgroup == 0) {
+      until_lead = memory.rings.lead;
+    } else {
+      memory.tail().leads.wait(lead_parity);
+      lead_parity ^= 1;
+    }
+  }
+  __device__ void has_begun_stage() {
+    if (until_lead == 0 || --until_lead > 0) return;
+    if (threadIdx.x % kWarp == 0) memory.tail().leads.arrive();
+  }
   // The stage before the current one has been used.
   __device__ void release_last() const {
     const int last = (now.at == 0 ? memory.rings.stages : now.at) - 1;
@@ -211,6 +233,7 @@ __device__ void multiply(const Problem& p, float (&d)[kRows / 2], int stages, Co
       Wgmma<kRows>::template multiply<kTransposed>(d, a + kNext * step, b + 2 * step,
                                                    i > 0 || step > 0);
     wgmma_commit();
+    c.has_begun_stage();
     if (i > 0) {
       wgmma_wait<1>();
       c.release_last();
@@ -258,6 +281,7 @@ __device__ void consume(const Problem& p, const Memory& memory, int warpgroup) {
   Consumer c{memory, warpgroup};
   LargeWalk tile = walk_of_block(p, memory.tail());
   while (tile.next()) {
+    c.begin_tile();
     float d[kMost / 2];
     if constexpr (kAddsParts) {
       float part[kMost / 2];
@@ -350,6 +374,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       tail.filled[0][i].init(4);
       tail.stored[0][i].init(1);
     }
+    tail.leads.init(4);
     fence_barrier_init();
   }
   if (waits_first) {
@@ -394,7 +419,12 @@ Rings rings_for(const Problem& p) {
     return (kRingBytes - kConsumers * chunks * kChunkBytes) / stage_bytes;
   };
   while (stages() < 4) --chunks;
-  return {std::min(stages(), kMostStages), stage_bytes, chunks};
+  Rings rings{std::min(stages(), kMostStages), stage_bytes, chunks, 0};
+  // Where arithmetic takes longer than copies, which would rather have the whole ring. A tile has
+  // no fewer stages than the ring: so the first consumer is never a whole tile ahead, as the
+  // barrier tells only one phase from the next.
+  if (p.tiling.tile_rows >= kRowsThatMultiply && p.k / kTileK >= rings.stages) rings.lead = kLead;
+  return rings;
 }
 
 size_t shared_bytes(const Rings& rings) {
