@@ -22,6 +22,8 @@ constexpr int kGatherThreads = 256;
 __global__ void __launch_bounds__(kGatherThreads)
     gather_context(const __grid_constant__ Launch launch, const int32_t* pages, const Bf16* kv,
                    int page_size) {
+  let_next_start();
+  wait_for_previous();
   const Block& block = launch.block;
   const int warps = kGatherThreads / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
   const int row = static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / kWarp;
@@ -149,9 +151,9 @@ class Prefill {
   // Latents, then keys and values made of them.
   void expand(const Matrix& block) {
     const int heads = inputs_.num_heads(), columns = heads * kHead;
-    launch(stream_, blocks_for(key_rows_, kGatherThreads / kWarp), kGatherThreads, 0,
-           gather_context, launch_, inputs_.step.pages, static_cast<const Bf16*>(inputs_.kv.data),
-           inputs_.kv.page_size);
+    launch_early(stream_, blocks_for(key_rows_, kGatherThreads / kWarp), kGatherThreads, 0,
+                 gather_context, launch_, inputs_.step.pages,
+                 static_cast<const Bf16*>(inputs_.kv.data), inputs_.kv.page_size);
     const Matrix latents = block.columns(2 * columns, kLatent);
     gemm_wgmma(stream_, num_sms_, maps_,
                {.x = latents,

@@ -343,6 +343,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   extern __shared__ char memory[];
   Shared& shared =
       *reinterpret_cast<Shared*>(memory + (1024 - shared_address(memory) % 1024) % 1024);
+  let_next_start();
   if (threadIdx.x == 0) {
     prefetch_map(query_map);
     prefetch_map(block_map);
@@ -357,6 +358,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   }
   const Item item(launch);
   __syncthreads();
+  wait_for_previous();  // consumers too: of a context in blocks they go on from what is in memory
   if (threadIdx.x >= kConsumers * kWarpgroup) {
     give_registers<24>();
     if (threadIdx.x == kConsumers * kWarpgroup)
@@ -372,7 +374,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 void attend(cudaStream_t stream, dim3 grid, const Launch& launch, const CUtensorMap& query_map,
             const CUtensorMap& block_map, float scale_log2, const State& state,
             const Output& output) {
-  cuda::launch(stream, grid, kThreads, kSharedBytes, attend_prefill_kernel, launch, query_map,
+  launch_early(stream, grid, kThreads, kSharedBytes, attend_prefill_kernel, launch, query_map,
                block_map, scale_log2, state, output);
 }
 
