@@ -58,26 +58,46 @@ GLINT_HOST_DEVICE RowCut cut_rows(int num_rows, int tile_rows) {
   return {count, size < tile_rows ? size : tile_rows};
 }
 
-// A stage takes as long as its tile's rows and this many more: reading the weights.
-inline constexpr int kRowsOfWeights = 96;
+// A tile of gemm_large.cu: 128 rows of weights, or 256 if it is wide, and as many rows of x as
+// there are registers for their sums. In parts: with k in parts, which takes two sets of sums.
+inline constexpr int kMostRows = 256, kMostRowsWide = 176, kMostRowsInParts = 192;
+struct TileShape {
+  int rows;
+  bool is_wide;
+};
 
-// Rows of a tile, at most `most`, with which `blocks` blocks that take one tile after another are
-// done first with all features of `rows` rows.
-inline int best_tile_rows(int rows, int feature_tiles, int blocks, int most) {
-  int best = 0, best_time = 0;
-  for (int size = most; size >= kRowStep; size -= kRowStep) {
-    const RowCut cut = cut_rows(rows, size);
-    const int turns = (cut.count * feature_tiles + blocks - 1) / blocks;
-    const int time = turns * (cut.size + kRowsOfWeights);
-    if (best == 0 || time < best_time) best = cut.size, best_time = time;
+// Clocks of a multiprocessor for a stage of 64 columns: of its tensor cores, or of the copies from
+// L2, 40 bytes a clock where all copy (measured on an H200: docs/kernels/gemm.md).
+inline int stage_clocks(const TileShape& tile) {
+  const int weight_rows = tile.is_wide ? 256 : 128;
+  return std::max(weight_rows * tile.rows / 32, 128 * (weight_rows + tile.rows) / 40);
+}
+
+// The tile with which `blocks` blocks that take one after another are done first, where `rows` rows
+// are multiplied with `weight_rows` rows of each group.
+inline TileShape best_tile(int rows, int weight_rows, int groups, int blocks, bool in_parts) {
+  TileShape best{0, false};
+  int best_time = 0;
+  for (const bool is_wide : {false, true}) {
+    if (is_wide && in_parts) continue;
+    const int most = is_wide ? kMostRowsWide : in_parts ? kMostRowsInParts : kMostRows;
+    const int width = is_wide ? 256 : 128;
+    for (int size = most; size >= kRowStep; size -= kRowStep) {
+      const RowCut cut = cut_rows(rows, size);
+      const int tiles = cut.count * groups * ((weight_rows + width - 1) / width);
+      const TileShape tile{cut.size, is_wide};
+      const int time = (tiles + blocks - 1) / blocks * stage_clocks(tile);
+      if (best.rows == 0 || time < best_time) best = tile, best_time = time;
+    }
   }
   return best;
 }
 
-// The same for groups that have `mean` rows on average, some of them more: most in one tile.
-inline int tile_rows_of_groups(int mean, int most) {
+// The same for groups that have `mean` rows on average, some of them more: most in one tile. Wide,
+// as the fewer bytes for what is multiplied count most where x is gathered.
+inline TileShape tile_of_groups(int mean) {
   const int rows = (mean + mean / 2 + kRowStep - 1) / kRowStep * kRowStep;
-  return std::clamp(rows, 64, most);
+  return {std::clamp(rows, 64, kMostRowsWide), true};
 }
 
 // Walks over the tiles index, index + stride, ...: group after group, a group's rows fastest, so

@@ -36,21 +36,28 @@ TEST(GemmWalk, RowsAreCutIntoAsFewTilesAsCanBeWithNoneEmpty) {
     }
 }
 
-TEST(GemmWalk, TilesAreAsLargeAsLeavesNoBlockIdle) {
+TEST(GemmWalk, TilesAreThoseThatBlocksAreDoneWithFirst) {
   constexpr int kBlocks = 132;
+  const auto best = [](int rows, int features, bool in_parts) {
+    return best_tile(rows, features, /*groups=*/1, kBlocks, in_parts);
+  };
   for (int rows = 1; rows < 9000; rows += 7)
-    for (const int features : {1, 11, 16, 30, 40, 160}) {
-      const int size = best_tile_rows(rows, features, kBlocks, 256);
-      ASSERT_TRUE(size % kRowStep == 0 && size > 0 && size <= 256) << size;
-      ASSERT_EQ(cut_rows(rows, size).size, size);
-    }
-  // 2,048 features in tiles of 128: eight tiles of rows are one turn of 132 blocks.
-  EXPECT_EQ(best_tile_rows(1024, 16, kBlocks, 192), 128);
-  EXPECT_EQ(best_tile_rows(1439, 16, kBlocks, 192), 192);
-  // 5,120 features: three are one turn, six are two.
-  EXPECT_EQ(best_tile_rows(512, 40, kBlocks, 256), 176);
-  EXPECT_EQ(best_tile_rows(1024, 40, kBlocks, 256), 176);
-  EXPECT_EQ(best_tile_rows(8192, 40, kBlocks, 256), 256);
+    for (const int features : {64, 1344, 2048, 3840, 5120, 20480})
+      for (const bool in_parts : {false, true}) {
+        const TileShape tile = best(rows, features, in_parts);
+        ASSERT_TRUE(tile.rows > 0 && tile.rows % kRowStep == 0) << tile.rows;
+        ASSERT_LE(tile.rows, in_parts       ? kMostRowsInParts
+                             : tile.is_wide ? kMostRowsWide
+                                            : kMostRows);
+        ASSERT_EQ(cut_rows(rows, tile.rows).size, tile.rows);
+      }
+  // 2,048 features: eight tiles of rows are one turn of 132 blocks.
+  EXPECT_EQ(best(1024, 2048, true).rows, 128);
+  EXPECT_EQ(best(1439, 2048, true).rows, 192);
+  // 5,120 features: three are one turn.
+  EXPECT_EQ(best(512, 5120, false).rows, 176);
+  EXPECT_FALSE(best(512, 5120, false).is_wide);
+  EXPECT_TRUE(best(8192, 20480, false).is_wide);
 }
 
 // As plan_tiles() does on the device.
