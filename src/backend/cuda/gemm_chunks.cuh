@@ -30,7 +30,8 @@ template <typename Out, bool kSwiglu>
 __device__ void fill_chunk(const float* x, char* chunk) {
   constexpr int kLogPieces = log_pieces_of(kSwiglu, sizeof(Out) == 4);
   constexpr int kRows = chunk_rows_of(kLogPieces);
-  const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
+  int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
+  asm volatile("" : "+r"(thread));  // what is made of it takes no registers before
   const int warp = thread / kWarp, lane = thread % kWarp;
   if constexpr (sizeof(Out) == 4) {
 #pragma unroll

@@ -23,6 +23,7 @@ constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
 constexpr int kRowsThatMultiply = 128;  // of a tile that takes its time to multiply, not to load
 
 // Where a consumer is in the rings.
+template <typename S>
 struct Consumer {
   const Memory& memory;
   int warpgroup;
@@ -45,16 +46,23 @@ struct Consumer {
     if (until_lead == 0 || --until_lead > 0) return;
     if (threadIdx.x % kWarp == 0) memory.tail().leads.arrive();
   }
-  // The stage before the current one has been used.
+  // The stage before the current one has been used. One arrival a warp, at all blocks that copy to
+  // it.
   __device__ void release_last() const {
-    const int last = (now.at == 0 ? memory.rings.stages : now.at) - 1;
-    if (threadIdx.x % kWarp == 0) memory.tail().empty[last].arrive();  // one arrival a warp
+    Barrier& empty = memory.tail().empty[(now.at == 0 ? memory.rings.stages : now.at) - 1];
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    if (lane >= S::kBlocks) return;
+    if constexpr (S::kIsPaired)
+      arrive_in_block(address_in_block(shared_address(&empty), lane));
+    else
+      empty.arrive();
   }
 };
 
 // d = the products of the ring's next `stages` stages with each set of the consumer's weights.
 template <typename S, int kRows, int kSums>
-__device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stages, Consumer& c) {
+__device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stages,
+                         Consumer<S>& c) {
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     c.memory.tail().full[c.now.at].wait(c.now.parity);
@@ -92,7 +100,7 @@ __device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stag
 // The same for a tile of `rows` rows, by the smallest product that holds them.
 template <typename S, int kRows, int kSums>
 __device__ void multiply_rows(const Problem& p, float (&d)[S::kSets][kSums], int rows, int stages,
-                              Consumer& c) {
+                              Consumer<S>& c) {
   if constexpr (kRows > kRowStep) {
     if (rows <= kRows - kRowStep) return multiply_rows<S, kRows - kRowStep>(p, d, rows, stages, c);
   }
@@ -100,15 +108,15 @@ __device__ void multiply_rows(const Problem& p, float (&d)[S::kSets][kSums], int
 }
 
 // A set's sums to chunks, as soon as there is room.
-template <typename Out, bool kSwiglu, int kSums>
-__device__ void fill_chunks(const float (&d)[kSums], int rows, Consumer& c) {
-  constexpr int kRows = chunk_rows_of(log_pieces_of(kSwiglu, sizeof(Out) == 4));
+template <typename Out, typename S, int kSums>
+__device__ void fill_chunks(const float (&d)[kSums], int rows, Consumer<S>& c) {
+  constexpr int kRows = chunk_rows_of(log_pieces_of(S::kSwiglu, sizeof(Out) == 4));
   LargeTail& tail = c.memory.tail();
 #pragma unroll  // d stays in registers
   for (int first = 0; first < 2 * kSums; first += kRows) {
     if (first >= rows) break;
     tail.stored[c.warpgroup][c.chunk.at].wait(c.chunk.parity ^ 1);
-    fill_chunk<Out, kSwiglu>(d + first / 2, c.memory.chunk(c.warpgroup, c.chunk.at));
+    fill_chunk<Out, S::kSwiglu>(d + first / 2, c.memory.chunk(c.warpgroup, c.chunk.at));
     __syncwarp();
     if (threadIdx.x % kWarp == 0) tail.filled[c.warpgroup][c.chunk.at].arrive();
     c.chunk.advance(c.memory.rings.chunks);
@@ -118,14 +126,15 @@ __device__ void fill_chunks(const float (&d)[kSums], int rows, Consumer& c) {
 template <typename S>
 __device__ void consume(const Problem& p, const Memory& memory, int warpgroup) {
   constexpr int kSums = S::kTileRows / 2;
-  Consumer c{memory, warpgroup};
-  LargeWalk tile = walk_of_block(p, memory.tail());
+  Consumer<S> c{memory, warpgroup};
+  LargeWalk<S> tile(p, memory);
   while (tile.next()) {
     c.begin_tile();
     const int stages = p.k / kTileK;
     float d[S::kSets][kSums];
     if constexpr (S::kAddsParts) {
       float part[1][kSums];
+#pragma unroll 1
       for (int i = 0; i < p.parts; ++i) {
         multiply_rows<S, S::kTileRows>(p, part, tile.num_rows, stages / p.parts, c);
 #pragma unroll
@@ -137,9 +146,9 @@ __device__ void consume(const Problem& p, const Memory& memory, int warpgroup) {
 #pragma unroll
     for (int set = 0; set < S::kSets; ++set) {
       if (p.out_is_f32)
-        fill_chunks<float, S::kSwiglu>(d[set], tile.num_rows, c);
+        fill_chunks<float, S>(d[set], tile.num_rows, c);
       else
-        fill_chunks<Bf16, S::kSwiglu>(d[set], tile.num_rows, c);
+        fill_chunks<Bf16, S>(d[set], tile.num_rows, c);
     }
   }
 }
@@ -162,7 +171,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     for (int i = 0; i < rings.stages; ++i) {
       // Announced bytes, and the copies of each thread.
       tail.full[i].init(p.ids == nullptr ? 1 : 1 + kCopyThreads);
-      tail.empty[i].init(4 * kConsumers);
+      tail.empty[i].init(4 * kConsumers * S::kBlocks);
     }
 #pragma unroll 1
     for (int i = 0; i < kConsumers * kMostChunks; ++i) {
@@ -177,12 +186,17 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x == 0) let_next_start();
   }
   plan_tiles<0>(p, tail.plan);
-  __syncthreads();
+  if constexpr (S::kIsPaired) {
+    __syncwarp();
+    sync_cluster();  // the other block's barriers may be used
+  } else {
+    __syncthreads();
+  }
   // One value for the warp, for the compiler too: descriptors are made in uniform registers.
   const int warp = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / kWarp, 0);
   // Three warpgroups have 168 registers a thread. What one gives away the consumers take, who need
   // it for two sets of sums; besides, the compiler now knows that a warp is of one mind.
-  constexpr int kKept = S::kAddsParts ? 72 : S::kSets > 1 ? 88 : 104;
+  constexpr int kKept = S::kAddsParts ? 72 : 88;
   constexpr int kTaken = (168 - kKept) / kConsumers;
   if (warp < 4 * kConsumers) {
     take_registers<168 + kTaken>();
@@ -198,18 +212,23 @@ __global__ void __launch_bounds__(kThreads, 1)
 
 using LargeKernel = void (*)(Problem, Rings, CUtensorMap, CUtensorMap);
 
-template <bool kIsWide>
-LargeKernel kernel_for(const GemmArgs& args) {
-  if (args.w_is_transposed) return large_kernel<LargeShape<Weights::kTransposed, kIsWide>>;
-  if (args.is_swiglu) return large_kernel<LargeShape<Weights::kSwiglu, kIsWide>>;
-  return large_kernel<LargeShape<Weights::kPlain, kIsWide>>;
+template <Tile kTile>
+LargeKernel kernel_of(const GemmArgs& args) {
+  if (args.w_is_transposed) return large_kernel<LargeShape<Weights::kTransposed, kTile>>;
+  if (args.is_swiglu) return large_kernel<LargeShape<Weights::kSwiglu, kTile>>;
+  return large_kernel<LargeShape<Weights::kPlain, kTile>>;
+}
+
+LargeKernel kernel_for(const GemmArgs& args, int parts, bool is_wide) {
+  if (parts > 1) return large_kernel<LargeShape<Weights::kPlain, Tile::kPairedInParts>>;
+  return is_wide ? kernel_of<Tile::kWide>(args) : kernel_of<Tile::kPaired>(args);
 }
 
 // At least three stages, and four if three chunks remain; otherwise chunks for a whole tile, so
 // that its consumers need not wait for memory.
 Rings rings_for(const Problem& p, const TileShape& tile) {
   const int sets = tile.is_wide ? 2 : 1;
-  const int stage_bytes = (64 * kConsumers * sets + tile.rows) * kTileK * 2;
+  const int stage_bytes = (tile.weight_rows() + tile.rows) * kTileK * 2;
   const int chunk_rows = chunk_rows_of(log_pieces_of(p.is_swiglu, p.out_is_f32));
   const auto stages = [&](int chunks) {
     return (kRingBytes - kConsumers * chunks * kChunkBytes) / stage_bytes;
@@ -244,6 +263,7 @@ Matrix x_of_groups(const GemmArgs& args) {
 void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args,
                Problem p) {
   const bool gathers = p.ids != nullptr;
+  CHECK(num_sms >= 2, "pairs of blocks on ", num_sms, " multiprocessors");
   CHECK(gathers || p.begin == nullptr, "rows by group without their ids");
   CHECK(!gathers || (p.parts == 1 && !args.w_is_transposed), "no kernel gathers these rows");
   if (args.w_is_transposed) {
@@ -253,23 +273,24 @@ void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
     p.tiling.groups = 1;
   }
   const int weight_rows = p.n * p.heads * (args.is_swiglu ? 2 : 1);
-  const TileShape tile = p.tiling.is_listed
-                             ? tile_of_groups(args.mean_rows)
-                             : best_tile(args.max_rows, weight_rows, p.tiling.groups, num_sms,
-                                         /*in_parts=*/p.parts > 1);
-  const int tile_weight_rows = tile.is_wide ? 256 : 128;
+  const ProductSize size{.rows = args.max_rows,
+                         .weight_rows = weight_rows,
+                         .groups = p.tiling.groups,
+                         .in_parts = p.parts > 1,
+                         .gathers = gathers};
+  const TileShape tile =
+      p.tiling.is_listed ? tile_of_groups(args.mean_rows) : best_tile(size, num_sms);
+  const int width = tile.weight_rows() * tile.blocks();
   p.tiling.tile_rows = tile.rows;
-  p.tiling.feature_tiles = (weight_rows + tile_weight_rows - 1) / tile_weight_rows;
+  p.tiling.feature_tiles = (weight_rows + width - 1) / width;
   const Rings rings = rings_for(p, tile);
-  const int map_rows = args.w_is_transposed ? kTileK : tile_weight_rows;
+  const int map_rows = args.w_is_transposed ? kTileK : tile.weight_rows();
   const CUtensorMap& weights = maps.of_weights(args.w, args.is_swiglu, map_rows);
-  const CUtensorMap rows = gathers ? CUtensorMap{} : map_of_rows(x_of_groups(args), tile.rows);
-  const LargeKernel kernel =
-      p.parts > 1    ? large_kernel<LargeShape<Weights::kPlain, false, /*kAddsParts=*/true>>
-      : tile.is_wide ? kernel_for<true>(args)
-                     : kernel_for<false>(args);
-  launch_early(stream, dim3(static_cast<unsigned>(num_sms)), dim3(kThreads), shared_bytes(rings),
-               kernel, p, rings, weights, rows);
+  const CUtensorMap rows =
+      gathers ? CUtensorMap{} : map_of_rows(x_of_groups(args), tile.rows / tile.blocks());
+  const auto grid = static_cast<unsigned>(num_sms / tile.blocks() * tile.blocks());
+  launch_clusters_early(stream, tile.blocks(), dim3(grid), dim3(kThreads), shared_bytes(rings),
+                        kernel_for(args, p.parts, tile.is_wide), p, rings, weights, rows);
 }
 
 }  // namespace glint::cuda::product

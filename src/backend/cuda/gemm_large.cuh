@@ -13,17 +13,20 @@ inline constexpr int kMostStages = 16, kMostChunks = 8;  // chunks of a consumer
 // How a group's weights lie in memory (GemmArgs).
 enum class Weights { kPlain, kSwiglu, kTransposed };
 
-// A consumer has 64 rows of weights, or twice as many in a wide tile. Wide tiles copy less for what
-// they multiply. kAddsParts: k is summed in parts, which are added one after another.
-template <Weights kWeightsOf, bool kIsWide, bool kAddsPartsOf = false>
+// TileShape: a wide tile of one block, or one of two blocks that copy rows for each other, also
+// with k in parts, which are added one after another.
+enum class Tile { kWide, kPaired, kPairedInParts };
+
+template <Weights kWeights, Tile kTile>
 struct LargeShape {
-  static constexpr Weights kWeights = kWeightsOf;
   static constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
   static constexpr bool kTransposed = kWeights == Weights::kTransposed;
-  static constexpr bool kAddsParts = kAddsPartsOf;
-  static constexpr bool kCanGather = !kTransposed && !kAddsParts;
-  static constexpr int kSets = kIsWide ? 2 : 1;  // of 64 rows of weights, of a consumer
-  static constexpr int kTileRows = kIsWide      ? kMostRowsWide
+  static constexpr bool kAddsParts = kTile == Tile::kPairedInParts;
+  static constexpr bool kIsPaired = kTile != Tile::kWide;
+  static constexpr bool kCanGather = !kIsPaired && !kTransposed;
+  static constexpr int kBlocks = kIsPaired ? 2 : 1;  // of a cluster
+  static constexpr int kSets = kIsPaired ? 1 : 2;    // of 64 rows of weights, of a consumer
+  static constexpr int kTileRows = !kIsPaired   ? kMostRowsWide
                                    : kAddsParts ? kMostRowsInParts
                                                 : kMostRows;
   static constexpr int kWeightRows = 64 * kSets * kConsumers;
@@ -67,10 +70,17 @@ struct RingCursor {
   }
 };
 
-using LargeWalk = BlockWalk<0>;
-
-__device__ inline LargeWalk walk_of_block(const Problem& p, const LargeTail& tail) {
-  return {p, tail.plan, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x)};
-}
+// A block's walk over its tiles. Blocks of a cluster walk side by side.
+template <typename S>
+struct LargeWalk : BlockWalk<0> {
+  __device__ LargeWalk(const Problem& problem, const Memory& memory)
+      : BlockWalk<0>(problem, memory.tail().plan, static_cast<int>(blockIdx.x) / S::kBlocks,
+                     static_cast<int>(gridDim.x) / S::kBlocks) {}
+  __device__ bool next() {
+    if (!BlockWalk<0>::next()) return false;
+    if constexpr (S::kIsPaired) feature = 2 * feature + cluster_rank();
+    return true;
+  }
+};
 
 }  // namespace glint::cuda::product

@@ -58,43 +58,56 @@ GLINT_HOST_DEVICE RowCut cut_rows(int num_rows, int tile_rows) {
   return {count, size < tile_rows ? size : tile_rows};
 }
 
-// A tile of gemm_large.cu: 128 rows of weights, or 256 if it is wide, and as many rows of x as
-// there are registers for their sums. In parts: with k in parts, which takes two sets of sums.
+// A tile of gemm_large.cu. A wide one has 256 rows of weights; of others, with 128, two blocks side
+// by side have the same rows of x, and each copies half of them for both. As many rows of x as
+// there are registers for their sums; with k in parts these are two sets.
 inline constexpr int kMostRows = 256, kMostRowsWide = 176, kMostRowsInParts = 192;
 struct TileShape {
   int rows;
   bool is_wide;
+
+  int blocks() const { return is_wide ? 1 : 2; }
+  int weight_rows() const { return is_wide ? 256 : 128; }  // of a block
 };
 
-// Clocks of a multiprocessor for a stage of 64 columns: of its tensor cores, or of the copies from
-// L2, 40 bytes a clock where all copy (measured on an H200: docs/kernels/gemm.md).
+// Clocks of a multiprocessor for a stage of 64 columns: of its tensor cores; of its shared memory,
+// 128 bytes a clock, which products read and copies write; of the copies from L2, 40 bytes a clock
+// where all copy (measured on an H200: docs/kernels/gemm.md).
 inline int stage_clocks(const TileShape& tile) {
-  const int weight_rows = tile.is_wide ? 256 : 128;
-  return std::max(weight_rows * tile.rows / 32, 128 * (weight_rows + tile.rows) / 40);
+  const int weights = tile.weight_rows(), rows = tile.rows;
+  const int copied = weights + rows / tile.blocks();
+  return std::max(
+      {weights * rows / 32, 2 * weights + rows + weights * rows / 64, copied * 128 / 40});
 }
 
-// The tile with which `blocks` blocks that take one after another are done first, where `rows` rows
-// are multiplied with `weight_rows` rows of each group.
-inline TileShape best_tile(int rows, int weight_rows, int groups, int blocks, bool in_parts) {
+struct ProductSize {
+  int rows;
+  int weight_rows, groups;  // of a group
+  bool in_parts;
+  bool gathers;  // rows of x are anywhere: each block copies its own
+};
+
+// The tile with which `blocks` blocks that take one after another are done first.
+inline TileShape best_tile(const ProductSize& product, int blocks) {
   TileShape best{0, false};
   int best_time = 0;
-  for (const bool is_wide : {false, true}) {
-    if (is_wide && in_parts) continue;
-    const int most = is_wide ? kMostRowsWide : in_parts ? kMostRowsInParts : kMostRows;
-    const int width = is_wide ? 256 : 128;
+  const auto consider = [&](bool is_wide, int most) {
     for (int size = most; size >= kRowStep; size -= kRowStep) {
-      const RowCut cut = cut_rows(rows, size);
-      const int tiles = cut.count * groups * ((weight_rows + width - 1) / width);
+      const RowCut cut = cut_rows(product.rows, size);
       const TileShape tile{cut.size, is_wide};
-      const int time = (tiles + blocks - 1) / blocks * stage_clocks(tile);
+      const int together = tile.weight_rows() * tile.blocks(), walkers = blocks / tile.blocks();
+      const int tiles =
+          cut.count * product.groups * ((product.weight_rows + together - 1) / together);
+      const int time = (tiles + walkers - 1) / walkers * stage_clocks(tile);
       if (best.rows == 0 || time < best_time) best = tile, best_time = time;
     }
-  }
+  };
+  if (!product.gathers) consider(false, product.in_parts ? kMostRowsInParts : kMostRows);
+  if (!product.in_parts) consider(true, kMostRowsWide);
   return best;
 }
 
-// The same for groups that have `mean` rows on average, some of them more: most in one tile. Wide,
-// as the fewer bytes for what is multiplied count most where x is gathered.
+// Of groups that have `mean` rows on average, some of them more: most in one tile.
 inline TileShape tile_of_groups(int mean) {
   const int rows = (mean + mean / 2 + kRowStep - 1) / kRowStep * kRowStep;
   return {std::clamp(rows, 64, kMostRowsWide), true};
