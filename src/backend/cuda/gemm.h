@@ -1,8 +1,9 @@
 #pragma once
 
 // y = x W^T in all the shapes that the model needs: one matrix, one for each expert over the rows
-// that chose it, or one for each head over its own columns. Two kernels: a general one for any size
-// and type, and one on Hopper's tensor cores for BF16 with sizes in multiples of 64.
+// that chose it, or one for each head over its own columns. A general kernel for any size and type,
+// and on Hopper's tensor cores, for BF16 with sizes in multiples of 64, one for few rows and one
+// for many.
 
 #include <cuda.h>
 #include <cuda_runtime_api.h>
