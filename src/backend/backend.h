@@ -196,6 +196,14 @@ class Backend {
   // transposed), q_row [T, H * kv_row]
   virtual void mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation, RowList rows,
                                 Matrix q_row) = 0;
+  // Both products of the query, where no row is attended in the expanded form: q = c_q w_q_b^T,
+  // then mla_absorb_query(). `rows` lists all of them, in order. q may be left as it was. c_q [T,
+  // q_lora_rank], w_q_b [H * qk_head_dim, q_lora_rank], q [T, H * qk_head_dim]
+  virtual void mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Rotation& rotation,
+                         RowList rows, Matrix q, Matrix q_row) {
+    linear(c_q, w_q_b, q);
+    mla_absorb_query(q, w_uk, rotation, rows, q_row);
+  }
   // Before the first mla_attend() of these rows in a step: how their work is split, which is the
   // same in every layer. `kv` is any layer's.
   virtual void plan_attend(const StepView& /*step*/, RowList /*rows*/, KvPages /*kv*/) {}

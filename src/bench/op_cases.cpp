@@ -168,6 +168,25 @@ OpCase OpCases::mla_absorb_query() {
           }};
 }
 
+// Both weights lie in the arena together.
+OpCase OpCases::mla_query() {
+  const int heads = config_.num_attention_heads, q_rank = config_.q_lora_rank;
+  const int latent = config_.kv_lora_rank, nope = config_.qk_nope_head_dim;
+  const int64_t q_b_numbers = int64_t{heads} * config_.qk_head_dim() * q_rank;
+  const int64_t w_uk_numbers = int64_t{heads} * latent * nope;
+  const auto both = weights(1, static_cast<int>((q_b_numbers + w_uk_numbers) / nope), nope);
+  const Matrix c_q = input(rows(), q_rank), q = output(rows(), heads * config_.qk_head_dim());
+  const Matrix q_row = output(rows(), heads * config_.kv_row());
+  const Rotation rotation{cos_sin(), config_.rope_interleave};
+  return {.num_copies = count(both), .call = [=, this](int i) {
+            auto* data = static_cast<char*>(turn(both, i).data);
+            const Matrix w_q_b =
+                contiguous(data, NumberType::kBf16, heads * config_.qk_head_dim(), q_rank);
+            const MatrixStack w_uk{data + 2 * q_b_numbers, NumberType::kBf16, heads, latent, nope};
+            backend_.mla_query(c_q, w_q_b, w_uk, rotation, step_.all_rows(), q, q_row);
+          }};
+}
+
 OpCase OpCases::plan_attend() {
   const KvPages kv = kv_pages()[0];
   return {.call = [=, this](int) { backend_.plan_attend(step_.view(), step_.all_rows(), kv); }};

@@ -48,11 +48,13 @@ class OpCases {
   OpCase rope_query();
   OpCase split_qkv_a();
   OpCase mla_absorb_query();
+  OpCase mla_query();
   OpCase plan_attend();
   OpCase mla_attend();
   OpCase mla_expand_output();
   OpCase mla_attend_expanded();
   OpCase route();
+  OpCase add_rms_norm_route();
   OpCase moe_gate_up();
   OpCase moe_down();
   OpCase moe_combine();

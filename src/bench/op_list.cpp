@@ -56,10 +56,10 @@ BenchOp norm(std::string_view use, Dimension calls) {
 }
 
 template <Dimension kIn, Dimension kOut>
-BenchOp linear(std::string_view use, Dimension calls) {
+BenchOp linear(std::string_view use, Dimension calls, OpPlace place = kEvery) {
   return {"linear",
           use,
-          kEvery,
+          place,
           calls,
           [](const Config& c, const Size& s) { return linear_cost(s.rows, kIn(c), kOut(c)); },
           [](OpCases& cases) { return cases.linear(kIn(cases.config()), kOut(cases.config())); }};
@@ -107,9 +107,10 @@ const std::vector<BenchOp>& all_bench_ops() {
       {"add_rms_norm", "", kEvery, sums, two_rows_cost, made<&OpCases::add_rms_norm>},
       linear<hidden, qkv_a>("qkv_a", layers),
       {"split_qkv_a", "", kEvery, layers, split_qkv_a_cost, made<&OpCases::split_qkv_a>},
-      linear<q_a, q>("q_b", layers),
+      {"mla_query", "", kAbsorbed, layers, query_cost, made<&OpCases::mla_query>},
+      linear<q_a, q>("q_b", layers, kExpanded),
       {"rope_query", "", kExpanded, layers, rope_query_cost, made<&OpCases::rope_query>},
-      {"mla_absorb_query", "", kAbsorbed, layers, absorb_query_cost,
+      {"mla_absorb_query", "", kAbsorbed, never, absorb_query_cost,
        made<&OpCases::mla_absorb_query>},
       {"mla_attend", "", kAbsorbed, layers, attend_cost, made<&OpCases::mla_attend>},
       {"mla_expand_output", "", kAbsorbed, layers, expand_output_cost,

@@ -79,6 +79,10 @@ class LateBackend final : public Backend {
                         Matrix q_row) override {
     later(&Backend::mla_absorb_query, q, w_uk, rotation, rows, q_row);
   }
+  void mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Rotation& rotation, RowList rows,
+                 Matrix q, Matrix q_row) override {
+    later(&Backend::mla_query, c_q, w_q_b, w_uk, rotation, rows, q, q_row);
+  }
   void plan_attend(const StepView& step, RowList rows, KvPages kv) override {
     later(&Backend::plan_attend, step, rows, kv);
   }

@@ -4,6 +4,7 @@
 
 #include "backend/cuda/attention.cuh"
 #include "backend/cuda/attention_decode.cuh"
+#include "backend/cuda/attention_query.cuh"
 #include "backend/cuda/cuda_backend.h"
 
 namespace glint {
@@ -205,6 +206,16 @@ void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& r
   else
     cuda::multiply_heads(stream_, {q, head_dim, map}, w_uk, {q_row, row_size, map}, rows.size);
   cuda::rotate_heads(stream_, q, q_row, num_heads, rotation, rows);
+}
+
+void CudaBackend::mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Rotation& rotation,
+                            RowList rows, Matrix q, Matrix q_row) {
+  CHECK(rows.size == c_q.rows && q.rows == c_q.rows && q_row.rows == c_q.rows, rows.size,
+        " rows listed of ", c_q.rows);
+  const cuda::QueryInputs inputs{c_q, w_q_b, w_uk, rotation};
+  if (!cuda::is_for_make_query(inputs, q_row))
+    return Backend::mla_query(c_q, w_q_b, w_uk, rotation, rows, q, q_row);
+  cuda::make_query(stream_, tensor_maps_, inputs, q_row);
 }
 
 void CudaBackend::plan_attend(const StepView& step, RowList rows, KvPages kv) {

@@ -55,6 +55,8 @@ class CudaBackend final : public Backend {
   void rope_query(Matrix q, int num_heads, const Rotation& rotation, RowList rows) override;
   void mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation, RowList rows,
                         Matrix q_row) override;
+  void mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Rotation& rotation, RowList rows,
+                 Matrix q, Matrix q_row) override;
   void plan_attend(const StepView& step, RowList rows, KvPages kv) override;
   void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv, float scale,
                   RowList rows, Matrix o_latent) override;

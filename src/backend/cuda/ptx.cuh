@@ -48,6 +48,20 @@ struct Barrier {
         "r"(parity)
         : "memory");
   }
+  // The same where other blocks of the cluster arrive or store: sees what they wrote before.
+  __device__ void wait_cluster(uint32_t parity) {
+    asm volatile(
+        "{\n"
+        ".reg .pred done;\n"
+        "again:\n"
+        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
+        "@done bra over;\n"
+        "bra again;\n"
+        "over:\n"
+        "}\n" ::"r"(shared_address(&word)),
+        "r"(parity)
+        : "memory");
+  }
 };
 
 // After Barrier::init, before other threads or the copy engine use them.
@@ -155,11 +169,15 @@ __device__ inline int cluster_rank() {
   asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return rank;
 }
+__device__ inline void arrive_at_cluster() {
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+}
+__device__ inline void wait_for_cluster() {
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
 __device__ inline void sync_cluster() {
-  asm volatile(
-      "barrier.cluster.arrive.release.aligned;\n"
-      "barrier.cluster.wait.acquire.aligned;" ::
-          : "memory");
+  arrive_at_cluster();
+  wait_for_cluster();
 }
 // The barrier alone, after which what others wrote may not be seen yet: it does not wait for
 // stores.
@@ -168,6 +186,26 @@ __device__ inline void meet_cluster() {
       "barrier.cluster.arrive.relaxed.aligned;\n"
       "barrier.cluster.wait.acquire.aligned;" ::
           : "memory");
+}
+// Where `shared`, a shared_address() of this block, lies in the block of that rank.
+__device__ inline uint32_t address_in_block(uint32_t shared, int rank) {
+  uint32_t there;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(shared), "r"(rank));
+  return there;
+}
+// Sends 16 bytes to another block's shared memory; they count towards a barrier there. Both
+// addresses are address_in_block()'s.
+__device__ inline void send_16_bytes(uint32_t to, const uint4& x, uint32_t barrier) {
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%1, %2, %3, %4}, "
+      "[%5];" ::"r"(to),
+      "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w), "r"(barrier)
+      : "memory");
+}
+// An arrival at a barrier of another block, after what this thread did before.
+__device__ inline void arrive_in_block(uint32_t barrier) {
+  asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier)
+               : "memory");
 }
 // The floats at `shared`, a shared_address() of this block, in the block of that rank.
 __device__ inline float4 load_from_block(uint32_t shared, int rank) {
