@@ -227,6 +227,13 @@ class Backend {
   // x [T, hidden], w [E, hidden] of any type, bias [1, E] FP32
   virtual void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
                      Routing routing) = 0;
+  // add_rms_norm(), then route() of its `out`, bit for bit.
+  virtual void add_rms_norm_route(Matrix delta, Matrix residual, Matrix weight, float eps,
+                                  Matrix out, Matrix w, Matrix bias, const RouterParams& params,
+                                  Routing routing) {
+    add_rms_norm(delta, residual, weight, eps, out);
+    route(out, w, bias, params, routing);
+  }
   // linear_swiglu of each row with each of its experts.
   // x [T, hidden], w [E + S, 2 I, hidden], out [T * P, I]: row t * P + j is of token t's j-th
   // expert

@@ -77,6 +77,8 @@ class OpCases {
   std::vector<MatrixStack> weights(int count, int rows, int cols, double share_read = 1);
   std::vector<Matrix> weights(int rows, int cols);
   std::vector<KvPages> kv_pages();
+  RouterParams router_params() const;
+  Routing unrouted();
   Matrix cos_sin() { return input(rows(), config_.qk_rope_head_dim, NumberType::kF32); }
 
   Backend& backend_;

@@ -12,9 +12,9 @@ int twice(const Config&) { return 2; }
 int layers(const Config& c) { return c.num_hidden_layers; }
 int dense_layers(const Config& c) { return c.first_k_dense_replace; }
 int moe_layers(const Config& c) { return c.num_hidden_layers - c.first_k_dense_replace; }
-// Of a layer's two the first is none in layer 0, and adds up experts where they came before. +1
-// last.
-int sums(const Config& c) { return c.num_hidden_layers + c.first_k_dense_replace + 1; }
+// Of a layer's two the first is none in layer 0, and adds up experts where they came before; the
+// second is one with the choice of experts where they follow. +1 last.
+int sums(const Config& c) { return 2 * c.first_k_dense_replace + 1; }
 int expert_sums(const Config& c) { return moe_layers(c) - 1; }
 
 int hidden(const Config& c) { return c.hidden_size; }
@@ -76,6 +76,11 @@ BenchOp swiglu(std::string_view use, Dimension calls) {
       [](OpCases& cases) { return cases.linear_swiglu(kWidth(cases.config())); }};
 }
 
+OpCost norm_route_cost(const Config& c, const Size& s) {
+  const OpCost norm = two_rows_cost(c, s), route = route_cost(c, s);
+  return {.bytes = norm.bytes + route.bytes, .flops = route.flops};
+}
+
 OpCost lm_head_cost(const Config& c, const Size& s) {
   return linear_cost(s.rows, c.hidden_size, c.vocab_size, /*bytes_per_output=*/4);
 }
@@ -120,7 +125,9 @@ const std::vector<BenchOp>& all_bench_ops() {
       linear<o, hidden>("o_proj", layers),
       swiglu<dense>("dense", dense_layers),
       linear<dense, hidden>("dense_down", dense_layers),
-      {"route", "", kEvery, moe_layers, route_cost, made<&OpCases::route>},
+      {"add_rms_norm_route", "", kEvery, moe_layers, norm_route_cost,
+       made<&OpCases::add_rms_norm_route>},
+      {"route", "", kEvery, never, route_cost, made<&OpCases::route>},
       {"moe_gate_up", "", kEvery, moe_layers, moe_gate_up_cost, made<&OpCases::moe_gate_up>},
       {"moe_down", "", kEvery, moe_layers, moe_down_cost, made<&OpCases::moe_down>},
       {"moe_combine", "", kEvery, once, moe_combine_cost, made<&OpCases::moe_combine>},

@@ -101,6 +101,12 @@ class LateBackend final : public Backend {
              Routing routing) override {
     later(&Backend::route, x, w, bias, params, routing);
   }
+  void add_rms_norm_route(Matrix delta, Matrix residual, Matrix weight, float eps, Matrix out,
+                          Matrix w, Matrix bias, const RouterParams& params,
+                          Routing routing) override {
+    later(&Backend::add_rms_norm_route, delta, residual, weight, eps, out, w, bias, params,
+          routing);
+  }
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override {
     later(&Backend::moe_gate_up, x, routing, w, out);
   }
