@@ -185,6 +185,14 @@ void attend_rows(cudaStream_t stream, const StepView& step, const HeadRows& q, i
 }
 
 }  // namespace cuda
+namespace {
+
+// The listed rows of `num_rows` as a product takes them: all of them are found without a list.
+const int32_t* ids_of(RowList rows, int num_rows) {
+  return rows.size == num_rows ? nullptr : rows.data;
+}
+
+}  // namespace
 
 void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation,
                                    RowList rows, Matrix q_row) {
@@ -199,7 +207,7 @@ void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& r
                                .out = q_row,
                                .out_group_columns = row_size,
                                .max_rows = rows.size,
-                               .ids = rows.data};
+                               .ids = ids_of(rows, q.rows)};
   const cuda::RowMap map{rows.data};
   if (rows.size > 0 && cuda::is_for_wgmma(product))
     gemm(product);
@@ -251,7 +259,7 @@ void CudaBackend::mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList r
                                .out = o,
                                .out_group_columns = v_dim,
                                .max_rows = rows.size,
-                               .ids = rows.data};
+                               .ids = ids_of(rows, o.rows)};
   if (rows.size > 0 && cuda::is_for_wgmma(product)) return gemm(product);
   const cuda::RowMap map{rows.data};
   cuda::multiply_heads(stream_, {o_latent, latent, map}, w_uv, {o, v_dim, map}, rows.size);

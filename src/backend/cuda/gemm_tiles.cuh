@@ -38,6 +38,12 @@ struct Problem {
   bool is_swiglu, out_is_f32;  // what small tiles ask at run time, and others are compiled for
 };
 
+inline bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
+
+inline bool stores_whole(const GemmArgs& args) {
+  return is_aligned(args.out.data) && args.out.stride % 8 == 0 && args.out_group_columns % 8 == 0;
+}
+
 // a / b of numbers below 2^22, b > 0: a fraction of the code of an integer's division.
 __device__ inline int quotient(int a, int b) {
   const int q = static_cast<int>(__fdividef(static_cast<float>(a), static_cast<float>(b)));

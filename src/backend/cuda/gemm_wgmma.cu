@@ -274,12 +274,6 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   if (is_split) meet_cluster();  // all have read what others sum
 }
 
-bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
-
-bool stores_whole(const GemmArgs& args) {
-  return is_aligned(args.out.data) && args.out.stride % 8 == 0 && args.out_group_columns % 8 == 0;
-}
-
 // With few rows a layer's weights are read once, and more than L2 has room for: what they would
 // push out of it is everything else, the kernels' code too.
 constexpr int kFewRows = 256;
@@ -354,7 +348,7 @@ void run(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& arg
 // Whether clusters that have a tile each are at most as many blocks as can run at once.
 bool is_for_clusters(const GemmArgs& args) {
   const int parts = parts_of_k(args);
-  return parts > 1 && (args.max_rows + 127) / 128 * ((args.n() + 63) / 64) * parts <= 2 * 132;
+  return parts > 1 && (args.max_rows + 63) / 64 * ((args.n() + 63) / 64) * parts <= 2 * 132;
 }
 
 // What `rows` rows of a group take with tiles of `tile` rows, in rows that are computed. A group
@@ -382,6 +376,7 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   using namespace product;
   if (args.w_is_transposed) return run<Shape<256, 2, 4, 1>>(stream, num_sms, maps, args);
   const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
+  if (is_for_clusters(args)) return gemm_cluster(stream, maps, args, parts_of_k(args));
   if (args.max_rows <= 8) return run<Shape<8, 1, 11, 2>>(stream, num_sms, maps, args);
   if (args.max_rows <= 64 || mean <= 32)
     return run<Shape<64, 1, 6, 2>>(stream, num_sms, maps, args);

@@ -202,6 +202,14 @@ __device__ inline void send_16_bytes(uint32_t to, const uint4& x, uint32_t barri
       "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w), "r"(barrier)
       : "memory");
 }
+// The same of 8 bytes.
+__device__ inline void send_8_bytes(uint32_t to, float a, float b, uint32_t barrier) {
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.f32 [%0], {%1, %2}, [%3];" ::"r"(
+          to),
+      "f"(a), "f"(b), "r"(barrier)
+      : "memory");
+}
 // An arrival at a barrier of another block, after what this thread did before.
 __device__ inline void arrive_in_block(uint32_t barrier) {
   asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier)
