@@ -137,6 +137,43 @@ TEST_P(MlaTest, AttendKeepsANanInItsSequence) {
   }
 }
 
+// A step plans before its layers write their KV rows, and a backend may fetch others before that.
+TEST_P(MlaTest, AttendSeesTheRowsThatItsStepWrites) {
+  const Mla mla = mla_of_the_model(2);
+  const TestStep step(
+      *backend_, random_,
+      {{0, 1}, {63, 1}, {64, 1}, {65, 1}, {127, 2}, {126, 3}, {300, 1}, {511, 2}, {700, 5}},
+      mla.page_size, 5);
+  const int num_tokens = step.num_tokens(), q_rank = 24;
+  Numbers cache = filled_cache(step, mla);
+  for (int t = 0; t < num_tokens; ++t)
+    for (int c = 0; c < mla.kv_row(); ++c)
+      cache.set(step.kv_row(t, step.position(t)), c, Numbers::kNan);
+  cache.upload();
+  const Numbers qkv_a = filled(num_tokens, q_rank + mla.kv_row()), norm = filled(1, mla.latent);
+  const Numbers q_norm = filled(1, q_rank), c_q = numbers(num_tokens, q_rank);
+  const Numbers table = rope_of(step, mla.rope);
+  Numbers q_row(*backend_, type(), num_tokens, mla.heads * mla.kv_row(), kAlignedGap);
+  q_row.fill(random_);
+  Numbers first = numbers(num_tokens, mla.heads * mla.latent), again = first.copy();
+  const Integers rows(*backend_, all_rows(num_tokens));
+  const auto attend = [&](Matrix out) {
+    backend_->mla_attend(step.view(), q_row.view(), mla.heads, step.cache(cache), mla.scale,
+                         rows.list(), out);
+  };
+  backend_->plan_attend(step.view(), rows.list(), step.cache(cache));
+  backend_->split_qkv_a(step.view(), qkv_a.view(), {q_norm.view(), norm.view(), 1e-5f},
+                        {table.view(), true}, c_q.view(), step.cache(cache));
+  attend(first.view());
+  attend(again.view());
+  first.download();
+  again.download();
+  for (int t = 0; t < num_tokens; ++t) {
+    EXPECT_FALSE(std::isnan(first.at(t, 0))) << "row " << t;
+    EXPECT_TRUE(first.same_row(t, again, t)) << "row " << t;
+  }
+}
+
 // Prompts at the real model's sizes. Fast kernels round keys and values to BF16, as transformers
 // does; so does the reference.
 class PromptTest : public MlaTest {

@@ -70,6 +70,7 @@ void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan_scratch,
   if (rows.size == 0) return;
   launch_early(stream, 1, kPlanThreads, 0, plan_decode, sequences_of(step, rows), num_sms,
                most_parts(rows.size, kv), plan_in(plan_scratch, sealed, rows.size));
+  launch_early(stream, 1, kWarp, 0, settle_plan);
 }
 
 void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,

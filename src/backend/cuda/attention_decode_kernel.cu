@@ -348,8 +348,6 @@ __global__ void __launch_bounds__(kThreads, 1)
     prefetch_map(query_map);
   }
   __syncthreads();
-  wait_for_previous();
-  let_next_start();  // here: the plan is complete when those start who merge the parts
   if (threadIdx.x >= kConsumerThreads) {
     give_registers<40>();
     if (threadIdx.x == kConsumerThreads)

@@ -97,17 +97,27 @@ struct Producer {
                 item.token);
   }
 
+  // Before the kernels before have ended, the tiles that no kernel of this step writes.
   __device__ void load_item(const DecodeItem& item, int count) {
-    load_query(item, count);
     const int32_t* of_item = pages + item.page_begin + item.begin / kTile;
     const int num_tiles = item.num_tiles();
+    const int early = count == 0 ? min(kStages, item.num_settled) : 0;
     int page = item.first_page;
 #pragma unroll 1
-    for (int tile = 0; tile < num_tiles; ++tile) {
+    for (int tile = 0; tile <= num_tiles; ++tile) {
+      if (tile == early) {
+        if (count == 0) begin();
+        load_query(item, count);
+      }
+      if (tile == num_tiles) break;
       const int now = page;
       if (tile + 1 < num_tiles) page = of_item[tile + 1];
       load_page(now, min(kTile, item.end - item.begin - tile * kTile));
     }
+  }
+  __device__ static void begin() {
+    wait_for_previous();
+    let_next_start();
   }
 
   __device__ void run(const DecodeWork& work) {
@@ -122,6 +132,7 @@ struct Producer {
       if (turns.place < num_items) next = work.items[turns.place];
       load_item(item, count);
     }
+    if (count == 0) begin();
     next.token = -1;
     pass_item(next, count).arrive();
   }

@@ -196,12 +196,14 @@ __device__ DecodeItem make_item(const DecodeSequences& step, const Cut& cut, int
                                 int part) {
   const int begin = cut.begin(index), end = cut.end(index);
   const int page_begin = step.page_begin[max(step.sequence(row), 0)];
+  const int settled_rows = min(step.num_settled(row), end) - begin;
   return {.token = step.rows[row],
           .begin = begin,
           .end = end,
           .group_rows = group_rows(cut.length),
           .page_begin = page_begin,
           .first_page = cut.length > 0 ? step.pages[page_begin + begin / kDecodeTile] : 0,
+          .num_settled = max(0, settled_rows) / kDecodeTile,
           .part = part};
 }
 
@@ -245,6 +247,11 @@ __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_parts,
   for_share(step.num_rows, [&](int row) {
     if (memory.rows[row].num_parts == 0) write(row, 0, -1);
   });
+}
+
+__global__ void settle_plan() {
+  wait_for_previous();
+  let_next_start();
 }
 
 }  // namespace glint::cuda

@@ -27,6 +27,13 @@ struct DecodeSequences {
   const int32_t* pages;
   __device__ int sequence(int row) const { return token_sequence[rows[row]]; }
   __device__ int length(int row) const { return sequence(row) < 0 ? 0 : positions[rows[row]] + 1; }
+  // At least so many of the sequence's first rows are of steps before, and no kernel of this step
+  // writes them. Its tokens of this step stand together, in the order of their positions.
+  __device__ int num_settled(int row) const {
+    const int token = rows[row];
+    const bool is_first = token == 0 || token_sequence[token - 1] != token_sequence[token];
+    return is_first ? positions[token] : max(0, positions[token] - token);
+  }
 };
 
 // Cached rows of a group in a row of this length: few parts where they are long anyway, small ones
@@ -49,9 +56,10 @@ struct alignas(16) DecodeItem {
   int token;  // negative in shared memory alone: there are no more items
   int begin, end;
   int group_rows;
-  int page_begin;  // of its sequence, in StepView::pages
-  int first_page;  // that of `begin`
-  int part;        // where its sums go, negative: it is all of its row
+  int page_begin;   // of its sequence, in StepView::pages
+  int first_page;   // that of `begin`
+  int num_settled;  // of its first tiles: no kernel of the step writes them
+  int part;         // where its sums go, negative: it is all of its row
   __device__ int num_tiles() const { return (end - begin + kDecodeTile - 1) / kDecodeTile; }
 };
 
@@ -115,6 +123,9 @@ __device__ inline MergeScales merge(PartStats& first, const PartStats& second) {
 // One block. Chooses the unit that ends soonest on `num_blocks` blocks; at most max_parts.
 constexpr int kPlanThreads = 256;
 __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_parts, PlanMemory memory);
+// One warp, behind it. Whoever begins when this has triggered begins when the plan is complete, and
+// may read it before its own wait.
+__global__ void settle_plan();
 
 // A head's sums in a part are stored as the decode kernel's threads have them: two halves of the
 // columns, in each [64, 4], of which column c is at [c % 64, c / 64].
@@ -130,8 +141,7 @@ struct DecodeParts {
 };
 
 // Merges the parts of each row that has several into out[token, head * kDecodeLatent + column], a
-// thread four columns. The plan is read before the wait for the kernel before, which lets these
-// start only when it is complete.
+// thread four columns. The plan is read before the wait for the kernel before.
 constexpr int kCombineQuarters = kDecodeLatent / (4 * kWarp);
 // Few rows: a warp merges a group. Grid: rows, heads, kCombineQuarters; block: kWarp,
 // kCombineWarps.
