@@ -207,7 +207,8 @@ class Backend {
   // Before the first mla_attend() of these rows in a step: how their work is split, which is the
   // same in every layer. `kv` is any layer's.
   virtual void plan_attend(const StepView& /*step*/, RowList /*rows*/, KvPages /*kv*/) {}
-  // Absorbed attention of the listed rows to their sequences' rows up to themselves:
+  // Absorbed attention of the listed rows to their sequences' rows up to themselves, of which those
+  // before a sequence's first row in this step are as they were when the step began:
   // o_latent[h] = softmax(scale q_row[h] . kv^T) kv[:, :kv_lora_rank].  o_latent [T, H *
   // kv_lora_rank]
   virtual void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv,

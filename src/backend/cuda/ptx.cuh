@@ -147,6 +147,12 @@ __device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group
          uint64_t{rows_bytes >> 4} << 32 | uint64_t{1} << 62;
 }
 
+// The same operand so many bytes further, a multiple of 16, in shared memory.
+__device__ inline uint64_t further(uint64_t descriptor, int bytes) {
+  const auto start = static_cast<uint32_t>(descriptor) + static_cast<uint32_t>(bytes >> 4);
+  return descriptor >> 32 << 32 | start;
+}
+
 // Four 8 x 8 matrices of BF16, transposed, to shared memory: lane l gives where row l % 8 of matrix
 // l / 8 goes, and has two numbers side by side in a column of each, which becomes a row.
 __device__ inline void store_matrices_transposed(uint32_t to, const uint32_t (&x)[4]) {
@@ -233,6 +239,11 @@ __device__ inline float4 load_from_block(uint32_t shared, int rank) {
 // Waits for the other warps of this warpgroup; barrier 0 is __syncthreads().
 __device__ inline void sync_warpgroup(int warpgroup) {
   asm volatile("bar.sync %0, 128;" ::"r"(warpgroup + 1) : "memory");
+}
+// Waits until so many threads have come, of whole warps.
+template <int kBarrier, int kThreads>
+__device__ void sync_threads() {
+  asm volatile("bar.sync %0, %1;" ::"n"(kBarrier), "n"(kThreads) : "memory");
 }
 
 __device__ inline void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
