@@ -8,7 +8,6 @@
 namespace glint {
 
 constexpr double kTheta = 1e6;
-constexpr int kAlignedGap = 8;  // rows begin at multiples of 16 bytes, as the model's do
 
 class AttentionTest : public OpsTest {
  protected:

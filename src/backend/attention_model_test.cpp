@@ -34,27 +34,46 @@ struct LargeCase {
   std::vector<TestSequence> sequences;
 };
 
-// Also as many rows as a backend may deal with otherwise: several of a sequence at about one
-// length.
+// Decode rows, one a sequence, of up to max_length cached rows.
+std::vector<TestSequence> decoding(Random& random, int rows, int max_length) {
+  std::vector<TestSequence> sequences(static_cast<size_t>(rows));
+  for (TestSequence& sequence : sequences) sequence = {random.integer(0, max_length - 1), 1};
+  return sequences;
+}
+
+Mla mla_of_the_model(int heads) {
+  return {.heads = heads,
+          .nope = 192,
+          .rope = 64,
+          .latent = 512,
+          .v = 256,
+          .page_size = 64,
+          .scale = 1.0f / 16};
+}
+
+// Lengths around those at which rows may be cut; many rows, which may be cut otherwise than each
+// alone, and several of a sequence.
 TEST_P(MlaTest, AttendAtTheModelsSizes) {
+  const std::vector<TestSequence> edges{{0, 1}, {62, 3}, {126, 3}, {254, 3}, {510, 3}, {1022, 3}};
   const std::vector<LargeCase> cases{
-      {20, {{0, 1}, {62, 1}, {63, 1}, {64, 1}, {126, 3}, {510, 3}, {999, 1}, {1023, 2}}},
+      {20, edges},
       {20, {{1500, 1}}},
       {2, {{5, 1}, {300, 1}}},
       {10, {{700, 1}}},
       {1, {{4700, 1}}},
+      {1, {{2046, 3}, {8190, 3}}},
+      {4, edges},
+      {8, {{62, 3}, {254, 3}, {1500, 1}}},
+      {24, {{62, 3}, {254, 3}, {700, 1}}},
       {32, {{130, 1}, {600, 2}}},
       {1, {{990, 64}, {3, 2}}},
       {1, {{1000, 130}, {0, 3}}},
+      {1, decoding(random_, 70, 900)},
+      {1, decoding(random_, 150, 400)},
+      {2, decoding(random_, 256, 150)},
   };
   for (const LargeCase& large : cases) {
-    const Mla mla{.heads = large.heads,
-                  .nope = 192,
-                  .rope = 64,
-                  .latent = 512,
-                  .v = 256,
-                  .page_size = 64,
-                  .scale = 1.0f / 16};
+    const Mla mla = mla_of_the_model(large.heads);
     const TestStep step(*backend_, random_, large.sequences, mla.page_size, 5);
     const Numbers cache = filled_cache(step, mla);
     Numbers q_row(*backend_, type(), step.num_tokens(), mla.heads * mla.kv_row(), kAlignedGap);
@@ -88,18 +107,77 @@ TEST_P(MlaTest, AttendAtTheModelsSizes) {
   }
 }
 
+// One sequence's numbers are nobody else's, whatever is computed after them in the same place.
+TEST_P(MlaTest, AttendKeepsANanInItsSequence) {
+  const Mla mla = mla_of_the_model(2);
+  const TestStep step(*backend_, random_, decoding(random_, 300, 150), mla.page_size, 5);
+  Numbers cache = filled_cache(step, mla);
+  Numbers q_row(*backend_, type(), step.num_tokens(), mla.heads * mla.kv_row(), kAlignedGap);
+  q_row.fill(random_);
+  const Integers rows(*backend_, all_rows(step.num_tokens()));
+  const auto attended = [&] {
+    Numbers out = numbers(step.num_tokens(), mla.heads * mla.latent);
+    backend_->plan_attend(step.view(), rows.list(), step.cache(cache));
+    backend_->mla_attend(step.view(), q_row.view(), mla.heads, step.cache(cache), mla.scale,
+                         rows.list(), out.view());
+    out.download();
+    return out;
+  };
+  const Numbers before = attended();
+  for (int t = 0; t < step.num_tokens(); t += 2) {
+    const int row = step.kv_row(t, random_.integer(0, step.position(t)));
+    for (int c = 0; c < mla.kv_row(); ++c) cache.set(row, c, Numbers::kNan);
+  }
+  cache.upload();
+  const Numbers after = attended();
+  for (int t = 0; t < step.num_tokens(); ++t) {
+    const bool has_nan = t % 2 == 0;
+    EXPECT_EQ(std::isnan(after.at(t, 0)), has_nan) << "row " << t;
+    EXPECT_EQ(after.same_row(t, before, t), !has_nan) << "row " << t;
+  }
+}
+
+// A step plans before its layers write their KV rows, and a backend may fetch others before that.
+TEST_P(MlaTest, AttendSeesTheRowsThatItsStepWrites) {
+  const Mla mla = mla_of_the_model(2);
+  const TestStep step(
+      *backend_, random_,
+      {{0, 1}, {63, 1}, {64, 1}, {65, 1}, {127, 2}, {126, 3}, {300, 1}, {511, 2}, {700, 5}},
+      mla.page_size, 5);
+  const int num_tokens = step.num_tokens(), q_rank = 24;
+  Numbers cache = filled_cache(step, mla);
+  for (int t = 0; t < num_tokens; ++t)
+    for (int c = 0; c < mla.kv_row(); ++c)
+      cache.set(step.kv_row(t, step.position(t)), c, Numbers::kNan);
+  cache.upload();
+  const Numbers qkv_a = filled(num_tokens, q_rank + mla.kv_row()), norm = filled(1, mla.latent);
+  const Numbers q_norm = filled(1, q_rank), c_q = numbers(num_tokens, q_rank);
+  const Numbers table = rope_of(step, mla.rope);
+  Numbers q_row(*backend_, type(), num_tokens, mla.heads * mla.kv_row(), kAlignedGap);
+  q_row.fill(random_);
+  Numbers first = numbers(num_tokens, mla.heads * mla.latent), again = first.copy();
+  const Integers rows(*backend_, all_rows(num_tokens));
+  const auto attend = [&](Matrix out) {
+    backend_->mla_attend(step.view(), q_row.view(), mla.heads, step.cache(cache), mla.scale,
+                         rows.list(), out);
+  };
+  backend_->plan_attend(step.view(), rows.list(), step.cache(cache));
+  backend_->split_qkv_a(step.view(), qkv_a.view(), {q_norm.view(), norm.view(), 1e-5f},
+                        {table.view(), true}, c_q.view(), step.cache(cache));
+  attend(first.view());
+  attend(again.view());
+  first.download();
+  again.download();
+  for (int t = 0; t < num_tokens; ++t) {
+    EXPECT_FALSE(std::isnan(first.at(t, 0))) << "row " << t;
+    EXPECT_TRUE(first.same_row(t, again, t)) << "row " << t;
+  }
+}
+
 // Prompts at the real model's sizes. Fast kernels round keys and values to BF16, as transformers
 // does; so does the reference.
 class PromptTest : public MlaTest {
  protected:
-  static constexpr Mla kMla{.heads = 0,
-                            .nope = 192,
-                            .rope = 64,
-                            .latent = 512,
-                            .v = 256,
-                            .page_size = 64,
-                            .scale = 1.0f / 16};
-
   double stored(double x) const {
     const auto value = static_cast<float>(x);
     return type() == NumberType::kBf16 ? to_float(to_bf16(value)) : value;
@@ -151,8 +229,7 @@ ReferenceHead reference_head(const Mla& mla, const Numbers& cache, const std::ve
 }
 
 void PromptTest::check(int heads, const std::vector<TestSequence>& sequences) {
-  Mla mla = kMla;
-  mla.heads = heads;
+  const Mla mla = mla_of_the_model(heads);
   const TestStep step(*backend_, random_, sequences, mla.page_size, 5);
   const Numbers cache = filled_cache(step, mla);
   Numbers q(*backend_, type(), step.num_tokens(), heads * mla.head_dim(), kAlignedGap);

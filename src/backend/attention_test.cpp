@@ -123,6 +123,44 @@ TEST_P(MlaTest, AbsorbQuery) {
   }
 }
 
+// One op or two: the rows around the chunks in which a fused kernel takes them, in sizes that it
+// takes and that it leaves to the two.
+TEST_P(MlaTest, QueryHasTheBitsOfItsTwoOps) {
+  struct Size {
+    int heads, q_rank, nope, rope, latent;
+  };
+  for (const Size& size : {Size{3, 128, 192, 64, 512}, Size{2, 768, 192, 64, 512},
+                           Size{2, 512, 192, 64, 512}, Size{2, 64, 64, 32, 128}}) {
+    for (const int num_rows : {1, 7, 8, 9, 16, 17, 33, 64, 65, 130, 257}) {
+      SCOPED_TRACE(cat(size.heads, " heads, q_lora_rank ", size.q_rank, ", ", num_rows, " rows"));
+      const bool interleave = num_rows % 2 == 1;
+      const TestStep step(*backend_, random_, {{3, num_rows}}, 64, 5);
+      const auto make = [&](int cols) {
+        return Numbers(*backend_, type(), num_rows, cols, kAlignedGap);
+      };
+      const int head_dim = size.nope + size.rope, kv_row = size.latent + size.rope;
+      Numbers c_q = make(size.q_rank), q = make(size.heads * head_dim);
+      c_q.fill(random_);
+      Numbers together = make(size.heads * kv_row), apart = make(size.heads * kv_row);
+      const Numbers w_q_b = weights(size.heads * head_dim, size.q_rank, weight_scale(size.q_rank));
+      const Numbers w_uk =
+          filled_stack(size.heads, size.latent, size.nope, weight_scale(size.nope));
+      const Numbers table = rope_of(step, size.rope);
+      const Rotation rotation{table.view(), interleave};
+      const Integers rows(*backend_, all_rows(num_rows));
+      backend_->linear(c_q.view(), w_q_b.view(), q.view());
+      backend_->mla_absorb_query(q.view(), w_uk.stack(size.heads), rotation, rows.list(),
+                                 apart.view());
+      backend_->mla_query(c_q.view(), w_q_b.view(), w_uk.stack(size.heads), rotation, rows.list(),
+                          q.view(), together.view());
+      apart.download();
+      together.download();
+      for (int t = 0; t < num_rows; ++t) EXPECT_TRUE(together.same_row(t, apart, t)) << "row " << t;
+      EXPECT_TRUE(together.gaps_are_nan());
+    }
+  }
+}
+
 TEST_P(MlaTest, ExpandOutput) {
   for (int round = 0; round < kRounds; ++round) {
     const Mla mla = random_mla(random_);

@@ -196,10 +196,19 @@ class Backend {
   // transposed), q_row [T, H * kv_row]
   virtual void mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation, RowList rows,
                                 Matrix q_row) = 0;
+  // Both products of the query, where no row is attended in the expanded form: q = c_q w_q_b^T,
+  // then mla_absorb_query(). `rows` lists all of them, in order. q may be left as it was. c_q [T,
+  // q_lora_rank], w_q_b [H * qk_head_dim, q_lora_rank], q [T, H * qk_head_dim]
+  virtual void mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Rotation& rotation,
+                         RowList rows, Matrix q, Matrix q_row) {
+    linear(c_q, w_q_b, q);
+    mla_absorb_query(q, w_uk, rotation, rows, q_row);
+  }
   // Before the first mla_attend() of these rows in a step: how their work is split, which is the
   // same in every layer. `kv` is any layer's.
   virtual void plan_attend(const StepView& /*step*/, RowList /*rows*/, KvPages /*kv*/) {}
-  // Absorbed attention of the listed rows to their sequences' rows up to themselves:
+  // Absorbed attention of the listed rows to their sequences' rows up to themselves, of which those
+  // before a sequence's first row in this step are as they were when the step began:
   // o_latent[h] = softmax(scale q_row[h] . kv^T) kv[:, :kv_lora_rank].  o_latent [T, H *
   // kv_lora_rank]
   virtual void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv,
@@ -219,6 +228,13 @@ class Backend {
   // x [T, hidden], w [E, hidden] of any type, bias [1, E] FP32
   virtual void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
                      Routing routing) = 0;
+  // add_rms_norm(), then route() of its `out`, bit for bit.
+  virtual void add_rms_norm_route(Matrix delta, Matrix residual, Matrix weight, float eps,
+                                  Matrix out, Matrix w, Matrix bias, const RouterParams& params,
+                                  Routing routing) {
+    add_rms_norm(delta, residual, weight, eps, out);
+    route(out, w, bias, params, routing);
+  }
   // linear_swiglu of each row with each of its experts.
   // x [T, hidden], w [E + S, 2 I, hidden], out [T * P, I]: row t * P + j is of token t's j-th
   // expert

@@ -9,6 +9,8 @@
 
 namespace glint {
 
+constexpr int kAlignedGap = 8;  // rows begin at multiples of 16 bytes, as the model's do
+
 // A backend and the type of its numbers.
 struct OpsCase {
   std::string name;

@@ -300,6 +300,52 @@ TEST_P(OpsTest, RouteChoosesByBiasAndWeighsWithoutIt) {
   }
 }
 
+// One op or two: in the size that a fused kernel takes and in others, for rows around those of its
+// clusters. A bad row stays alone.
+TEST_P(OpsTest, NormAndRouteHaveTheBitsOfTheirTwoOps) {
+  struct Size {
+    int hidden, experts, chosen, shared;
+  };
+  const float eps = 1e-5f;
+  for (const Size& size :
+       {Size{2048, 64, 4, 1}, Size{2048, 24, 3, 0}, Size{2048, 10, 2, 2}, Size{256, 64, 4, 1}}) {
+    const int all = size.experts + size.shared, per_row = size.chosen + size.shared;
+    const RouterParams params{size.chosen, true, 1.8f};
+    const Numbers w = weights(size.experts, size.hidden, weight_scale(size.hidden));
+    const Numbers bias = std::move(floats(1, size.experts).fill(random_, 0.1f));
+    const auto make = [&](int rows) {
+      return Numbers(*backend_, type(), rows, size.hidden, kAlignedGap);
+    };
+    const Numbers norm = std::move(make(1).fill(random_));
+    for (const int num_rows : {1, 2, 8, 9, 15, 16, 17, 40, 100, 128, 129}) {
+      SCOPED_TRACE(cat(size.hidden, " columns, ", size.experts, " experts, ", num_rows, " rows"));
+      const Numbers delta = std::move(make(num_rows).fill(random_));
+      Numbers before = make(num_rows);
+      before.fill(random_);
+      if (num_rows > 8) before.set(3, size.hidden - 5, Numbers::kNan);
+      before.upload();
+      Numbers residual = before.copy(), apart = make(num_rows), together = make(num_rows);
+      TestRouting one(*backend_, num_rows, per_row, all, size.shared);
+      TestRouting two(*backend_, num_rows, per_row, all, size.shared);
+      backend_->add_rms_norm(delta.view(), before.view(), norm.view(), eps, apart.view());
+      backend_->route(apart.view(), w.view(), bias.view(), params, two.view());
+      backend_->add_rms_norm_route(delta.view(), residual.view(), norm.view(), eps, together.view(),
+                                   w.view(), bias.view(), params, one.view());
+      for (Numbers* numbers : {&before, &residual, &apart, &together}) numbers->download();
+      one.download();
+      two.download();
+      EXPECT_TRUE(one.is_grouped());
+      for (int t = 0; t < num_rows; ++t) {
+        for (int j = 0; j < per_row; ++j) EXPECT_EQ(one.expert(t, j), two.expert(t, j)) << t;
+        if (num_rows > 8 && t == 3) continue;  // NaN has many bits
+        EXPECT_TRUE(residual.same_row(t, before, t)) << "row " << t;
+        EXPECT_TRUE(together.same_row(t, apart, t)) << "row " << t;
+        EXPECT_TRUE(one.weights().same_row(t, two.weights(), t)) << "row " << t;
+      }
+      EXPECT_TRUE(together.gaps_are_nan() && residual.gaps_are_nan());
+    }
+  }
+}
 TEST_P(OpsTest, RouteTakesTheLowestOfEqualIdsAndNamesRealOnesForNan) {
   Numbers x = filled(2, 8);
   x.set(1, 3, Numbers::kNan);

@@ -168,6 +168,25 @@ OpCase OpCases::mla_absorb_query() {
           }};
 }
 
+// Both weights lie in the arena together.
+OpCase OpCases::mla_query() {
+  const int heads = config_.num_attention_heads, q_rank = config_.q_lora_rank;
+  const int latent = config_.kv_lora_rank, nope = config_.qk_nope_head_dim;
+  const int64_t q_b_numbers = int64_t{heads} * config_.qk_head_dim() * q_rank;
+  const int64_t w_uk_numbers = int64_t{heads} * latent * nope;
+  const auto both = weights(1, static_cast<int>((q_b_numbers + w_uk_numbers) / nope), nope);
+  const Matrix c_q = input(rows(), q_rank), q = output(rows(), heads * config_.qk_head_dim());
+  const Matrix q_row = output(rows(), heads * config_.kv_row());
+  const Rotation rotation{cos_sin(), config_.rope_interleave};
+  return {.num_copies = count(both), .call = [=, this](int i) {
+            auto* data = static_cast<char*>(turn(both, i).data);
+            const Matrix w_q_b =
+                contiguous(data, NumberType::kBf16, heads * config_.qk_head_dim(), q_rank);
+            const MatrixStack w_uk{data + 2 * q_b_numbers, NumberType::kBf16, heads, latent, nope};
+            backend_.mla_query(c_q, w_q_b, w_uk, rotation, step_.all_rows(), q, q_row);
+          }};
+}
+
 OpCase OpCases::plan_attend() {
   const KvPages kv = kv_pages()[0];
   return {.call = [=, this](int) { backend_.plan_attend(step_.view(), step_.all_rows(), kv); }};
@@ -217,24 +236,44 @@ OpCase OpCases::mla_attend_expanded() {
           .can_be_recorded = false};  // steps with prompts are not
 }
 
+RouterParams OpCases::router_params() const {
+  return {.num_experts_per_tok = config_.num_experts_per_tok,
+          .norm_topk_prob = config_.norm_topk_prob,
+          .routed_scaling_factor = config_.routed_scaling_factor};
+}
+
+Routing OpCases::unrouted() {
+  const int64_t pairs = int64_t{rows()} * config_.experts_per_row();
+  return {.num_tokens = rows(),
+          .n_shared_experts = config_.n_shared_experts,
+          .experts_per_row = config_.experts_per_row(),
+          .expert_ids = array<int32_t>(pairs),
+          .weights = array<float>(pairs),
+          .expert_begin = array<int32_t>(config_.num_experts() + 1),
+          .expert_pairs = array<int32_t>(pairs)};
+}
+
 OpCase OpCases::route() {
-  const int experts = config_.n_routed_experts, chosen = config_.num_experts_per_tok;
+  const int experts = config_.n_routed_experts;
   const auto w = weights(experts, config_.hidden_size);
   const Matrix x = input(rows(), config_.hidden_size);
   const Matrix bias = input(1, experts, NumberType::kF32);
-  const RouterParams params{.num_experts_per_tok = chosen,
-                            .norm_topk_prob = config_.norm_topk_prob,
-                            .routed_scaling_factor = config_.routed_scaling_factor};
-  const int64_t pairs = int64_t{rows()} * config_.experts_per_row();
-  const Routing routing{.num_tokens = rows(),
-                        .n_shared_experts = config_.n_shared_experts,
-                        .experts_per_row = config_.experts_per_row(),
-                        .expert_ids = array<int32_t>(pairs),
-                        .weights = array<float>(pairs),
-                        .expert_begin = array<int32_t>(config_.num_experts() + 1),
-                        .expert_pairs = array<int32_t>(pairs)};
-  return {.num_copies = count(w),
-          .call = [=, this](int i) { backend_.route(x, turn(w, i), bias, params, routing); }};
+  const Routing routing = unrouted();
+  return {.num_copies = count(w), .call = [=, this](int i) {
+            backend_.route(x, turn(w, i), bias, router_params(), routing);
+          }};
+}
+
+OpCase OpCases::add_rms_norm_route() {
+  const int n = config_.hidden_size, experts = config_.n_routed_experts;
+  const auto w = weights(experts, n);
+  const Matrix delta = input(rows(), n), residual = input(rows(), n), weight = input(1, n);
+  const Matrix out = output(rows(), n), bias = input(1, experts, NumberType::kF32);
+  const Routing routing = unrouted();
+  return {.num_copies = count(w), .call = [=, this](int i) {
+            backend_.add_rms_norm_route(delta, residual, weight, kEps, out, turn(w, i), bias,
+                                        router_params(), routing);
+          }};
 }
 
 OpCase OpCases::moe_gate_up() {

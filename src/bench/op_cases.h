@@ -48,11 +48,13 @@ class OpCases {
   OpCase rope_query();
   OpCase split_qkv_a();
   OpCase mla_absorb_query();
+  OpCase mla_query();
   OpCase plan_attend();
   OpCase mla_attend();
   OpCase mla_expand_output();
   OpCase mla_attend_expanded();
   OpCase route();
+  OpCase add_rms_norm_route();
   OpCase moe_gate_up();
   OpCase moe_down();
   OpCase moe_combine();
@@ -75,6 +77,8 @@ class OpCases {
   std::vector<MatrixStack> weights(int count, int rows, int cols, double share_read = 1);
   std::vector<Matrix> weights(int rows, int cols);
   std::vector<KvPages> kv_pages();
+  RouterParams router_params() const;
+  Routing unrouted();
   Matrix cos_sin() { return input(rows(), config_.qk_rope_head_dim, NumberType::kF32); }
 
   Backend& backend_;

@@ -53,6 +53,15 @@ OpCost absorb_query_cost(const ModelConfig& config, const StepSize& size) {
           .flops = 2 * r * weights};
 }
 
+// Without q, which need not reach memory.
+OpCost query_cost(const ModelConfig& config, const StepSize& size) {
+  const double r = size.rows, heads = config.num_attention_heads, rank = config.q_lora_rank;
+  const double weights = heads * (config.qk_head_dim() * rank +
+                                  double{1} * config.kv_lora_rank * config.qk_nope_head_dim);
+  return {.bytes = kBf16 * (weights + r * (rank + heads * config.kv_row())),
+          .flops = 2 * r * weights};
+}
+
 OpCost attend_cost(const ModelConfig& config, const StepSize& size) {
   const double heads = config.num_attention_heads;
   const double numbers = config.kv_row() + config.kv_lora_rank;  // of a head's query and output

@@ -49,6 +49,7 @@ OpCost rope_table_cost(const ModelConfig& config, const StepSize& size);
 OpCost rope_query_cost(const ModelConfig& config, const StepSize& size);
 OpCost split_qkv_a_cost(const ModelConfig& config, const StepSize& size);
 OpCost absorb_query_cost(const ModelConfig& config, const StepSize& size);
+OpCost query_cost(const ModelConfig& config, const StepSize& size);
 OpCost attend_cost(const ModelConfig& config, const StepSize& size);
 OpCost expand_output_cost(const ModelConfig& config, const StepSize& size);
 OpCost attend_expanded_cost(const ModelConfig& config, const StepSize& size);

@@ -12,9 +12,9 @@ int twice(const Config&) { return 2; }
 int layers(const Config& c) { return c.num_hidden_layers; }
 int dense_layers(const Config& c) { return c.first_k_dense_replace; }
 int moe_layers(const Config& c) { return c.num_hidden_layers - c.first_k_dense_replace; }
-// Of a layer's two the first is none in layer 0, and adds up experts where they came before. +1
-// last.
-int sums(const Config& c) { return c.num_hidden_layers + c.first_k_dense_replace + 1; }
+// Of a layer's two the first is none in layer 0, and adds up experts where they came before; the
+// second is one with the choice of experts where they follow. +1 last.
+int sums(const Config& c) { return 2 * c.first_k_dense_replace + 1; }
 int expert_sums(const Config& c) { return moe_layers(c) - 1; }
 
 int hidden(const Config& c) { return c.hidden_size; }
@@ -56,10 +56,10 @@ BenchOp norm(std::string_view use, Dimension calls) {
 }
 
 template <Dimension kIn, Dimension kOut>
-BenchOp linear(std::string_view use, Dimension calls) {
+BenchOp linear(std::string_view use, Dimension calls, OpPlace place = kEvery) {
   return {"linear",
           use,
-          kEvery,
+          place,
           calls,
           [](const Config& c, const Size& s) { return linear_cost(s.rows, kIn(c), kOut(c)); },
           [](OpCases& cases) { return cases.linear(kIn(cases.config()), kOut(cases.config())); }};
@@ -74,6 +74,11 @@ BenchOp swiglu(std::string_view use, Dimension calls) {
       calls,
       [](const Config& c, const Size& s) { return swiglu_cost(s.rows, c.hidden_size, kWidth(c)); },
       [](OpCases& cases) { return cases.linear_swiglu(kWidth(cases.config())); }};
+}
+
+OpCost norm_route_cost(const Config& c, const Size& s) {
+  const OpCost norm = two_rows_cost(c, s), route = route_cost(c, s);
+  return {.bytes = norm.bytes + route.bytes, .flops = route.flops};
 }
 
 OpCost lm_head_cost(const Config& c, const Size& s) {
@@ -107,9 +112,10 @@ const std::vector<BenchOp>& all_bench_ops() {
       {"add_rms_norm", "", kEvery, sums, two_rows_cost, made<&OpCases::add_rms_norm>},
       linear<hidden, qkv_a>("qkv_a", layers),
       {"split_qkv_a", "", kEvery, layers, split_qkv_a_cost, made<&OpCases::split_qkv_a>},
-      linear<q_a, q>("q_b", layers),
+      {"mla_query", "", kAbsorbed, layers, query_cost, made<&OpCases::mla_query>},
+      linear<q_a, q>("q_b", layers, kExpanded),
       {"rope_query", "", kExpanded, layers, rope_query_cost, made<&OpCases::rope_query>},
-      {"mla_absorb_query", "", kAbsorbed, layers, absorb_query_cost,
+      {"mla_absorb_query", "", kAbsorbed, never, absorb_query_cost,
        made<&OpCases::mla_absorb_query>},
       {"mla_attend", "", kAbsorbed, layers, attend_cost, made<&OpCases::mla_attend>},
       {"mla_expand_output", "", kAbsorbed, layers, expand_output_cost,
@@ -119,7 +125,9 @@ const std::vector<BenchOp>& all_bench_ops() {
       linear<o, hidden>("o_proj", layers),
       swiglu<dense>("dense", dense_layers),
       linear<dense, hidden>("dense_down", dense_layers),
-      {"route", "", kEvery, moe_layers, route_cost, made<&OpCases::route>},
+      {"add_rms_norm_route", "", kEvery, moe_layers, norm_route_cost,
+       made<&OpCases::add_rms_norm_route>},
+      {"route", "", kEvery, never, route_cost, made<&OpCases::route>},
       {"moe_gate_up", "", kEvery, moe_layers, moe_gate_up_cost, made<&OpCases::moe_gate_up>},
       {"moe_down", "", kEvery, moe_layers, moe_down_cost, made<&OpCases::moe_down>},
       {"moe_combine", "", kEvery, once, moe_combine_cost, made<&OpCases::moe_combine>},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "backend/cuda/attention_decode.h"
 #include "backend/cuda/attention_prefill.h"
 #include "model/checkpoint_tensors.h"
 
@@ -30,9 +31,8 @@ int64_t activations_per_token(const ModelConfig& c) {
 
 // What attention keeps beside the activations (docs/kernels/attention.md): keys and values of so
 // many context rows in the expanded form and the running sums of prompt rows whose contexts are
-// longer, and the parts of split rows that are decoded, or
-// that are computed again after a request gave way. All FP32 but keys and values.
-constexpr int kMostSplits = 3072;  // kMaxFullItems in backend/cuda/attention_decode.cu
+// longer, and the parts of rows that are decoded, or that are computed again after a request gave
+// way. All FP32 but keys and values.
 int64_t attention_bytes(const ModelConfig& c, const MemoryPlanRequest& request, int rows) {
   const int64_t heads = c.num_attention_heads;
   const int64_t context = std::min(request.context_length.value_or(c.max_position_embeddings),
@@ -41,8 +41,8 @@ int64_t attention_bytes(const ModelConfig& c, const MemoryPlanRequest& request, 
   const int64_t keys_values =
       block_rows * (heads * (c.qk_head_dim() + c.v_head_dim) + c.kv_lora_rank);
   const int64_t running = context > block_rows ? heads * (c.v_head_dim + 8) * rows : 0;
-  const int64_t splits = int64_t{kMostSplits + rows} * heads * (c.kv_lora_rank + 2);
-  return keys_values * request.element_bytes + 4 * (running + splits);
+  const int64_t parts = cuda::kMostDecodeParts * cuda::decode_part_bytes(heads, c.kv_lora_rank);
+  return keys_values * request.element_bytes + 4 * running + parts;
 }
 
 // FP32 logits, as much again for sampling, and every request's counts and lists.

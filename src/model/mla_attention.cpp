@@ -20,12 +20,16 @@ void mla_attention(Backend& backend, const ModelConfig& config, const AttentionW
   backend.split_qkv_a(step, qkv_a,
                       {weights.q_a_layernorm, weights.kv_a_layernorm, config.rms_norm_eps},
                       rotation, c_q, kv);
-  backend.linear(c_q, weights.q_b, q);
-
+  const Matrix q_row = activations.q_row.first_rows(tokens);
+  if (inputs.expanded_rows.size == 0) {
+    backend.mla_query(c_q, weights.q_b, weights.w_uk, rotation, inputs.absorbed_rows, q, q_row);
+  } else {
+    backend.linear(c_q, weights.q_b, q);
+    if (inputs.absorbed_rows.size > 0)
+      backend.mla_absorb_query(q, weights.w_uk, rotation, inputs.absorbed_rows, q_row);
+  }
   if (inputs.absorbed_rows.size > 0) {
-    const Matrix q_row = activations.q_row.first_rows(tokens);
     const Matrix o_latent = activations.o_latent.first_rows(tokens);
-    backend.mla_absorb_query(q, weights.w_uk, rotation, inputs.absorbed_rows, q_row);
     backend.mla_attend(step, q_row, heads, kv, scale, inputs.absorbed_rows, o_latent);
     backend.mla_expand_output(o_latent, weights.w_uv, inputs.absorbed_rows, o);
   }

@@ -19,12 +19,13 @@ void mlp(Backend& backend, const MlpWeights& weights, Matrix x, Activations& act
          Matrix out);
 
 // What the experts gave each row, to be summed by backend.moe_combine() or its norm. Points into
-// the activations: valid until the next moe().
+// the activations: valid until the next norm_and_moe().
 struct ExpertParts {
   Matrix parts;  // [T * P, hidden_size]
   Routing routing;
 };
-ExpertParts moe(Backend& backend, const ModelConfig& config, const MoeWeights& weights, Matrix x,
-                Activations& activations);
+// The activations' residual += delta; then moe() of its norm, which is left in `normed`.
+ExpertParts norm_and_moe(Backend& backend, const ModelConfig& config, Matrix layernorm,
+                         const MoeWeights& weights, int num_tokens, Activations& activations);
 
 }  // namespace glint

@@ -156,8 +156,10 @@ Model::State::Delta Model::State::decoder_layer(int layer, const LayerWeights& w
   add_delta_and_norm(delta, w.input_layernorm, normed);
   mla_attention(backend, config, w.attention, inputs, normed, kv_pages(layer), activations,
                 activations.delta.first_rows(num_tokens));
+  if (w.moe)
+    return {.parts = norm_and_moe(backend, config, w.post_attention_layernorm, *w.moe, num_tokens,
+                                  activations)};
   add_delta_and_norm({}, w.post_attention_layernorm, normed);
-  if (w.moe) return {.parts = moe(backend, config, *w.moe, normed, activations)};
   mlp(backend, *w.mlp, normed, activations, activations.delta.first_rows(num_tokens));
   return {};
 }

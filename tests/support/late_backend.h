@@ -79,6 +79,10 @@ class LateBackend final : public Backend {
                         Matrix q_row) override {
     later(&Backend::mla_absorb_query, q, w_uk, rotation, rows, q_row);
   }
+  void mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Rotation& rotation, RowList rows,
+                 Matrix q, Matrix q_row) override {
+    later(&Backend::mla_query, c_q, w_q_b, w_uk, rotation, rows, q, q_row);
+  }
   void plan_attend(const StepView& step, RowList rows, KvPages kv) override {
     later(&Backend::plan_attend, step, rows, kv);
   }
@@ -96,6 +100,12 @@ class LateBackend final : public Backend {
   void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
              Routing routing) override {
     later(&Backend::route, x, w, bias, params, routing);
+  }
+  void add_rms_norm_route(Matrix delta, Matrix residual, Matrix weight, float eps, Matrix out,
+                          Matrix w, Matrix bias, const RouterParams& params,
+                          Routing routing) override {
+    later(&Backend::add_rms_norm_route, delta, residual, weight, eps, out, w, bias, params,
+          routing);
   }
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override {
     later(&Backend::moe_gate_up, x, routing, w, out);

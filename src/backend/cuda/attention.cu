@@ -4,6 +4,7 @@
 
 #include "backend/cuda/attention.cuh"
 #include "backend/cuda/attention_decode.cuh"
+#include "backend/cuda/attention_query.cuh"
 #include "backend/cuda/cuda_backend.h"
 
 namespace glint {
@@ -184,6 +185,14 @@ void attend_rows(cudaStream_t stream, const StepView& step, const HeadRows& q, i
 }
 
 }  // namespace cuda
+namespace {
+
+// The listed rows of `num_rows` as a product takes them: all of them are found without a list.
+const int32_t* ids_of(RowList rows, int num_rows) {
+  return rows.size == num_rows ? nullptr : rows.data;
+}
+
+}  // namespace
 
 void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation,
                                    RowList rows, Matrix q_row) {
@@ -198,13 +207,23 @@ void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& r
                                .out = q_row,
                                .out_group_columns = row_size,
                                .max_rows = rows.size,
-                               .ids = rows.data};
+                               .ids = ids_of(rows, q.rows)};
   const cuda::RowMap map{rows.data};
   if (rows.size > 0 && cuda::is_for_wgmma(product))
     gemm(product);
   else
     cuda::multiply_heads(stream_, {q, head_dim, map}, w_uk, {q_row, row_size, map}, rows.size);
   cuda::rotate_heads(stream_, q, q_row, num_heads, rotation, rows);
+}
+
+void CudaBackend::mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Rotation& rotation,
+                            RowList rows, Matrix q, Matrix q_row) {
+  CHECK(rows.size == c_q.rows && q.rows == c_q.rows && q_row.rows == c_q.rows, rows.size,
+        " rows listed of ", c_q.rows);
+  const cuda::QueryInputs inputs{c_q, w_q_b, w_uk, rotation};
+  if (!cuda::is_for_make_query(inputs, q_row))
+    return Backend::mla_query(c_q, w_q_b, w_uk, rotation, rows, q, q_row);
+  cuda::make_query(stream_, tensor_maps_, inputs, q_row);
 }
 
 void CudaBackend::plan_attend(const StepView& step, RowList rows, KvPages kv) {
@@ -240,7 +259,7 @@ void CudaBackend::mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList r
                                .out = o,
                                .out_group_columns = v_dim,
                                .max_rows = rows.size,
-                               .ids = rows.data};
+                               .ids = ids_of(rows, o.rows)};
   if (rows.size > 0 && cuda::is_for_wgmma(product)) return gemm(product);
   const cuda::RowMap map{rows.data};
   cuda::multiply_heads(stream_, {o_latent, latent, map}, w_uv, {o, v_dim, map}, rows.size);

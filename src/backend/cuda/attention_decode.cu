@@ -1,16 +1,16 @@
-// Decode attention on the host's side: where it can be had, its memory, its three kernels.
+// Decode attention on the host's side: where it can be had, its memory, its kernels.
 
 #include <algorithm>
 #include <numbers>
 
 #include "backend/cuda/attention_decode.cuh"
+#include "backend/cuda/attention_decode.h"
 #include "backend/cuda/attention_decode_kernel.cuh"
 #include "backend/cuda/attention_decode_plan.cuh"
 
 namespace glint::cuda {
 namespace {
 
-constexpr int kMaxFullItems = 3072;
 constexpr int kFewRowHeads = 132;
 
 bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
@@ -33,19 +33,22 @@ DecodeSequences sequences_of(const StepView& step, RowList rows) {
 }
 
 // A row cannot be longer than all pages together.
-int most_full_items(int num_rows, const KvPages& kv) {
-  const int64_t longest = static_cast<int64_t>(kv.num_pages) * kDecodeTile;
-  return static_cast<int>(std::min<int64_t>(kMaxFullItems, num_rows * (longest / kSplit + 1)));
+int most_parts(int num_rows, const KvPages& kv) {
+  return static_cast<int>(
+      std::min<int64_t>(kMostDecodeParts, static_cast<int64_t>(num_rows) * kv.num_pages));
 }
 
-// The plan, its rows and its items.
-PlanMemory plan_in(Scratch& scratch, bool sealed, int num_rows, const KvPages& kv) {
-  const auto rows = static_cast<size_t>(num_rows) + 1;
-  const auto items = static_cast<size_t>(most_full_items(num_rows, kv) + num_rows);
-  const size_t bytes = sizeof(DecodePlan) + rows * sizeof(DecodeRow) + items * sizeof(DecodeItem);
-  auto* plan = reinterpret_cast<DecodePlan*>(scratch.at_least<char>(bytes, sealed));
-  auto* plan_rows = reinterpret_cast<DecodeRow*>(plan + 1);
-  return {plan, plan_rows, reinterpret_cast<DecodeItem*>(plan_rows + rows)};
+// The plan, its rows and its items: more than a GPU has blocks, each of which reads its first item
+// before it knows whether there is one.
+PlanMemory plan_in(Scratch& scratch, bool sealed, int num_rows) {
+  const auto rows = static_cast<size_t>(num_rows), items = rows + kMostDecodeParts;
+  const size_t row_bytes = sizeof(DecodeRow) + sizeof(int);
+  const size_t bytes = sizeof(DecodeItem) * (1 + items) + row_bytes * rows;
+  auto* plan = scratch.at_least<char>(bytes, sealed);
+  auto* plan_items = reinterpret_cast<DecodeItem*>(plan) + 1;
+  auto* plan_rows = reinterpret_cast<DecodeRow*>(plan_items + items);
+  return {reinterpret_cast<DecodePlan*>(plan), plan_rows, plan_items,
+          reinterpret_cast<int*>(plan_rows + rows)};
 }
 
 // Few rows do not occupy the GPU unless several warps share a row's groups.
@@ -66,18 +69,20 @@ void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan_scratch,
                         const StepView& step, RowList rows, const KvPages& kv) {
   if (rows.size == 0) return;
   launch_early(stream, 1, kPlanThreads, 0, plan_decode, sequences_of(step, rows), num_sms,
-               most_full_items(rows.size, kv), plan_in(plan_scratch, sealed, rows.size, kv));
+               most_parts(rows.size, kv), plan_in(plan_scratch, sealed, rows.size));
+  launch_early(stream, 1, kWarp, 0, settle_plan);
 }
 
 void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
                    const DecodeInputs& inputs, const Matrix& o_latent) {
   const int num_rows = inputs.rows.size, heads = inputs.num_heads;
   if (num_rows == 0) return;
-  const PlanMemory plan = plan_in(scratch.plan, /*sealed=*/true, num_rows, inputs.kv);
-  const size_t item_heads = static_cast<size_t>(most_full_items(num_rows, inputs.kv) + num_rows) *
-                            static_cast<size_t>(heads);
-  float* sums = scratch.parts.at_least<float>(item_heads * (kDecodeLatent + 2), scratch.sealed);
-  auto* stats = reinterpret_cast<PartStats*>(sums + item_heads * kDecodeLatent);
+  const PlanMemory plan = plan_in(scratch.plan, /*sealed=*/true, num_rows);
+  const size_t part_heads =
+      static_cast<size_t>(most_parts(num_rows, inputs.kv)) * static_cast<size_t>(heads);
+  const size_t bytes = part_heads * decode_part_bytes(1, kDecodeLatent);
+  auto* sums = reinterpret_cast<float*>(scratch.parts.at_least<char>(bytes, scratch.sealed));
+  auto* stats = reinterpret_cast<PartStats*>(sums + part_heads * kDecodeLatent);
   const DecodeArgs args{.work = {plan.plan, plan.items, inputs.step.pages},
                         .num_heads = heads,
                         .scale_log2 = inputs.scale * std::numbers::log2e_v<float>,
@@ -85,7 +90,7 @@ void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratc
                         .stats = stats,
                         .out = rows_of<Bf16>(o_latent)};
   attend_items(stream, num_sms, inputs, args);
-  combine(stream, num_rows, {plan.plan, plan.rows, sums, stats, heads}, rows_of<Bf16>(o_latent));
+  combine(stream, num_rows, {plan.rows, sums, stats, heads}, rows_of<Bf16>(o_latent));
 }
 
 }  // namespace glint::cuda

@@ -20,13 +20,13 @@ struct DecodeInputs {
   RowList rows;
 };
 
-// plan_attend. Scratch: 48 bytes a row, and 32 for each of at most 3,072 parts.
+// plan_attend. Scratch: 52 bytes a row, and 100 KB.
 void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan, bool sealed,
                         const StepView& step, RowList rows, const KvPages& kv);
 
 struct DecodeScratch {
   Scratch& plan;   // as plan_attend_decode() left it
-  Scratch& parts;  // (512 + 2) FP32 numbers a head for each of at most 3,072 + rows.size parts
+  Scratch& parts;  // at most kMostDecodeParts of them
   bool sealed;
 };
 

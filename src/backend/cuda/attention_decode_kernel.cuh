@@ -13,8 +13,8 @@ struct DecodeArgs {
   DecodeWork work;
   int num_heads;
   float scale_log2;  // scores in powers of two
-  float* sums;       // [item, num_heads, kDecodeLatent]
-  PartStats* stats;  // [item, num_heads]
+  float* sums;       // as in DecodeParts
+  PartStats* stats;  // [part, num_heads]
   Rows<Bf16> out;    // of rows with one item
 };
 

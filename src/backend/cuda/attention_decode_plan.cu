@@ -1,11 +1,66 @@
-#include <cmath>
+// The plan of decode attention: rows become items, and items are dealt out. One block, once a step.
+
+#include <climits>
 
 #include "backend/cuda/attention_decode_plan.cuh"
 
 namespace glint::cuda {
 namespace {
 
-constexpr int kMaxWarps = 32;
+constexpr int kMaxWarps = kPlanThreads / kWarp;
+
+// ---- units
+
+enum class Unit { kTile, kGroup, kRow };
+
+// The first num_whole rows are an item each, the others are cut into units. With a few rows more
+// than blocks, or twice as many, the few would keep all waiting.
+struct Choice {
+  Unit unit;
+  int num_whole;
+  __device__ Unit of_row(int row) const { return row < num_whole ? Unit::kRow : unit; }
+};
+
+// How a row of this length is cut into items.
+struct Cut {
+  int length;
+  int unit_rows;  // of all items but the last
+  int num_items;
+
+  __device__ Cut(int row_length, Unit unit) : length(row_length) {
+    unit_rows = unit == Unit::kTile    ? kDecodeTile
+                : unit == Unit::kGroup ? group_rows(length)
+                                       : max(length, 1);
+    num_items = max(1, (length + unit_rows - 1) / unit_rows);
+  }
+
+  __device__ int num_parts() const { return num_items > 1 ? num_items : 0; }
+  __device__ int begin(int item) const { return item * unit_rows; }
+  __device__ int end(int item) const { return min(length, (item + 1) * unit_rows); }
+};
+
+__device__ int tiles_of(int num_rows) { return (num_rows + kDecodeTile - 1) / kDecodeTile; }
+
+// ---- order
+
+// Items are dealt out by their number of tiles, in classes: one for each number below 16, then
+// eight for each doubling.
+constexpr int kClasses = 128;
+__device__ int class_of(int tiles) {
+  if (tiles < 16) return tiles;
+  const int log = 31 - __clz(tiles);
+  return min(kClasses - 1, 8 * log - 16 + (tiles >> (log - 3)) % 8);
+}
+__device__ int tiles_of_class(int size_class) {
+  if (size_class < 16) return size_class;
+  return (8 + size_class % 8) << (size_class / 8 - 1);
+}
+
+// Places of items in the order, the largest first.
+struct Order {
+  int count[kClasses];  // by class
+  int begin[kClasses];  // of a class; as items are written, its next free place
+};
 
 // The sum of x over the threads before this one, and over all.
 struct BlockScan {
@@ -22,241 +77,181 @@ __device__ BlockScan scan_block(int x, int* warp_totals) {
   if (lane == kWarp - 1) warp_totals[warp] = sum;
   __syncthreads();
   BlockScan scan{sum - x, 0};
-  for (int w = 0; w < static_cast<int>(blockDim.x) / kWarp; ++w) {
+  for (int w = 0; w < kMaxWarps; ++w) {
     if (w < warp) scan.before += warp_totals[w];
     scan.total += warp_totals[w];
   }
   return scan;
 }
 
-// What all rows come to in items of `unit` cached rows.
-struct UnitTotals {
-  int full;    // whole units
-  int stored;  // items of rows that have several
-};
-__device__ UnitTotals total_units(const DecodeSequences& step, int unit, int* warp_totals) {
-  int full = 0, stored = 0;
-  for (int row = static_cast<int>(threadIdx.x); row < step.num_rows;
-       row += static_cast<int>(blockDim.x)) {
-    const int of_row = full_units(step.length(row), unit);
-    full += of_row;
-    stored += of_row > 0 ? of_row + 1 : 0;
-  }
-  return {scan_block(full, warp_totals).total, scan_block(stored, warp_totals).total};
+// f(i) for this thread's share of [0, count).
+template <typename F>
+__device__ void for_share(int count, F&& f) {
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += kPlanThreads) f(i);
 }
 
-// Tiles of all rows, and of the longest.
-struct TileTotals {
-  int all, longest;
+// Fills `order`; returns how many tiles and parts there are.
+struct Totals {
+  int tiles, parts;
 };
-__device__ TileTotals total_tiles(const DecodeSequences& step, int* warp_totals) {
-  __shared__ int longest;
-  if (threadIdx.x == 0) longest = 0;
+__device__ Totals order_items(const int* lengths, int num_rows, const Choice& choice, Order& order,
+                              int* warp_totals) {
+  const int thread = static_cast<int>(threadIdx.x);
+  __syncthreads();  // the order may still be read
+  if (thread < kClasses) order.count[thread] = 0;
   __syncthreads();
-  int all = 0, most = 0;
-  for (int row = static_cast<int>(threadIdx.x); row < step.num_rows;
-       row += static_cast<int>(blockDim.x)) {
-    const int tiles = (step.length(row) + kDecodeTile - 1) / kDecodeTile;
-    all += tiles;
-    most = max(most, tiles);
-  }
-  atomicMax(&longest, most);
-  return {scan_block(all, warp_totals).total, longest};  // the scan waits for all threads
+  int tiles = 0, parts = 0;
+  for_share(num_rows, [&](int row) {
+    const Cut cut(lengths[row], choice.of_row(row));
+    const int last = cut.num_items - 1;
+    if (last > 0) atomicAdd(&order.count[class_of(cut.unit_rows / kDecodeTile)], last);
+    atomicAdd(&order.count[class_of(tiles_of(cut.length - cut.begin(last)))], 1);
+    tiles += tiles_of(cut.length);
+    parts += cut.num_parts();
+  });
+  __syncthreads();
+  const int size_class = kClasses - 1 - thread;
+  const BlockScan places = scan_block(size_class < 0 ? 0 : order.count[size_class], warp_totals);
+  if (size_class >= 0) order.begin[size_class] = places.before;
+  return {scan_block(tiles, warp_totals).total, scan_block(parts, warp_totals).total};
 }
 
-// The longer of two times. Memory: tiles, and two for each item that is stored and merged. A
-// block's: its items, each a tile beside its own; alone it takes three quarters of the time for a
-// tile that it takes when all blocks share the memory's rate.
-__device__ int64_t cost(const TileTotals& tiles, int items, int stored, int unit_tiles,
-                        int num_blocks) {
-  const int rounds = (items + num_blocks - 1) / num_blocks;
-  const int64_t memory = tiles.all + 2 * stored;
-  const int64_t longest = int64_t{rounds} * (min(unit_tiles, tiles.longest) + 1) * num_blocks;
-  return max(4 * memory, 3 * longest);
-}
-
-// The same in every thread.
-__device__ int choose_unit(const DecodeSequences& step, int num_blocks, int max_full,
-                           int* warp_totals) {
-  const TileTotals tiles = total_tiles(step, warp_totals);
-  int best_unit = kWholeRow;
-  int64_t best_cost = cost(tiles, step.num_rows, 0, tiles.longest, num_blocks);
-  const int units[] = {kGroup, kSplit};
-  for (const int unit : units) {
-    const UnitTotals totals = total_units(step, unit, warp_totals);
-    const int64_t unit_cost =
-        cost(tiles, totals.full + step.num_rows, totals.stored, unit / kDecodeTile, num_blocks);
-    if (totals.full <= max_full && unit_cost < best_cost) best_unit = unit, best_cost = unit_cost;
-  }
-  return best_unit;
-}
-
-// The last row whose units begin at or before the item.
-__device__ int row_of(const DecodeRow* rows, int num_rows, int full_item) {
-  int low = 0, high = num_rows;  // begin of low <= item < begin of high
-  while (high - low > 1) {
+// The class of the item at a place.
+__device__ int class_at(const Order& order, int place) {
+  int low = 0, high = kClasses - 1;  // begin of high <= place: higher classes begin earlier
+#pragma unroll 1
+  while (low < high) {
     const int middle = (low + high) / 2;
-    (rows[middle].begin <= full_item ? low : high) = middle;
+    if (order.begin[middle] <= place)
+      high = middle;
+    else
+      low = middle + 1;
   }
   return low;
 }
 
-__device__ DecodeItem make_item(const DecodeSequences& step, const DecodePlan& plan,
-                                const DecodeRow* rows, int item) {
-  const bool is_full = item < plan.num_full;
-  const int row = is_full ? row_of(rows, step.num_rows, item) : item - plan.num_full;
-  const int num_full = rows[row + 1].begin - rows[row].begin;
-  const int begin = (is_full ? item - rows[row].begin : num_full) * (num_full > 0 ? plan.unit : 0);
+// Tiles of the block that gets most of them.
+__device__ int most_tiles(const Order& order, int num_items, int num_blocks) {
+  __shared__ int most;
+  if (threadIdx.x == 0) most = 0;
+  __syncthreads();
+  for_share(num_blocks, [&](int block) {
+    int tiles = 0;
+#pragma unroll 1
+    for (Turns turns(block, num_blocks); turns.place < num_items; turns.advance())
+      tiles += tiles_of_class(class_at(order, turns.place));
+    atomicMax(&most, tiles);
+  });
+  __syncthreads();
+  return most;
+}
+
+// ---- choice
+
+// In eighths of what the memory needs for a tile when all blocks share it; a block alone takes five
+// for it. A part is written and read again, which costs about a tile. The same in every thread.
+__device__ int64_t cost(const int* lengths, int num_rows, const Choice& choice, int num_blocks,
+                        int max_parts, Order& order, int* warp_totals) {
+  const Totals totals = order_items(lengths, num_rows, choice, order, warp_totals);
+  if (totals.parts > max_parts) return LLONG_MAX;
+  const int num_items = order.begin[0] + order.count[0];
+  const int64_t longest = most_tiles(order, num_items, num_blocks);
+  return max(int64_t{8} * (totals.tiles + totals.parts), 5 * longest * num_blocks);
+}
+
+__device__ Choice choose(const int* lengths, int num_rows, int num_blocks, int max_parts,
+                         Order& order, int* warp_totals) {
+  const int whole_turns = num_rows / num_blocks * num_blocks;
+  const Choice choices[] = {{Unit::kRow, num_rows},
+                            {Unit::kGroup, 0},
+                            {Unit::kTile, 0},
+                            {Unit::kGroup, whole_turns},
+                            {Unit::kTile, whole_turns}};
+  Choice best = choices[0];
+  int64_t best_cost = LLONG_MAX;
+#pragma unroll 1
+  for (int i = 0; i < (whole_turns > 0 ? 5 : 3); ++i) {
+    const int64_t of_choice =
+        cost(lengths, num_rows, choices[i], num_blocks, max_parts, order, warp_totals);
+    if (of_choice < best_cost) best = choices[i], best_cost = of_choice;
+  }
+  return best;
+}
+
+// ---- items
+
+// The row that has the part: the last whose parts begin at or before it.
+__device__ int row_of(const DecodeRow* rows, int num_rows, int part) {
+  int low = 0, high = num_rows;
+#pragma unroll 1
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    (rows[middle].first_part <= part ? low : high) = middle;
+  }
+  return low;
+}
+
+__device__ DecodeItem make_item(const DecodeSequences& step, const Cut& cut, int row, int index,
+                                int part) {
+  const int begin = cut.begin(index), end = cut.end(index);
   const int page_begin = step.page_begin[max(step.sequence(row), 0)];
-  return {.token = rows[row].token,
+  const int settled_rows = min(step.num_settled(row), end) - begin;
+  return {.token = step.rows[row],
           .begin = begin,
-          .end = is_full ? begin + plan.unit : rows[row].length,
+          .end = end,
+          .group_rows = group_rows(cut.length),
           .page_begin = page_begin,
-          .first_page = rows[row].length > 0 ? step.pages[page_begin + begin / kDecodeTile] : 0,
-          .is_only = num_full == 0};
-}
-
-// The result of a part for four columns.
-struct Part {
-  PartStats stats;
-  float4 sums;
-
-  __device__ void take(const Part& other) {
-    const MergeScales scales = merge(stats, other.stats);
-    sums.x = merged(sums.x, other.sums.x, scales);
-    sums.y = merged(sums.y, other.sums.y, scales);
-    sums.z = merged(sums.z, other.sums.z, scales);
-    sums.w = merged(sums.w, other.sums.w, scales);
-  }
-};
-
-__device__ Part empty_part() { return {{-INFINITY, 0}, {0, 0, 0, 0}}; }
-
-// The items of a row, in order.
-struct RowItems {
-  DecodePlan plan;
-  DecodeRow of_row;
-  int row, count;
-
-  __device__ RowItems(const DecodeParts& parts, int row_index)
-      : plan(*parts.plan), of_row(parts.rows[row_index]), row(row_index) {
-    count = parts.rows[row + 1].begin - of_row.begin + 1;
-  }
-  __device__ int operator[](int i) const {
-    return i + 1 < count ? of_row.begin + i : plan.num_full + row;
-  }
-  __device__ int per_group() const { return plan.unit == kSplit ? kSplitsPerGroup : 1; }
-};
-
-__device__ Part load_part(const DecodeParts& parts, int item, int head, int column) {
-  const int64_t at = static_cast<int64_t>(item) * parts.num_heads + head;
-  return {parts.stats[at],
-          *reinterpret_cast<const float4*>(parts.sums + at * kDecodeLatent + column)};
-}
-
-// As many parts are asked for at once as a group has splits, twice.
-__device__ Part merge_row(const DecodeParts& parts, const RowItems& items, int head, int column) {
-  constexpr int kAtOnce = 2 * kSplitsPerGroup;
-  const int per_group = items.per_group();
-  Part whole = empty_part(), group = empty_part();
-  for (int first = 0; first < items.count; first += kAtOnce) {
-    Part loaded[kAtOnce];
-#pragma unroll
-    for (int i = 0; i < kAtOnce; ++i)
-      if (first + i < items.count) loaded[i] = load_part(parts, items[first + i], head, column);
-#pragma unroll
-    for (int i = 0; i < kAtOnce; ++i) {
-      const int next = first + i + 1;
-      if (next > items.count) break;
-      group.take(loaded[i]);
-      if (next % per_group != 0 && next != items.count) continue;
-      whole.take(group);
-      group = empty_part();
-    }
-  }
-  return whole;
-}
-
-// One group of it.
-__device__ Part merge_group(const DecodeParts& parts, const RowItems& items, int index, int head,
-                            int column) {
-  const int first = index * items.per_group();
-  const int count = min(items.per_group(), items.count - first);
-  Part loaded[kSplitsPerGroup], group = empty_part();
-#pragma unroll
-  for (int i = 0; i < kSplitsPerGroup; ++i)
-    if (i < count) loaded[i] = load_part(parts, items[first + i], head, column);
-#pragma unroll
-  for (int i = 0; i < kSplitsPerGroup; ++i)
-    if (i < count) group.take(loaded[i]);
-  return group;
-}
-
-__device__ void store_row(const Rows<__nv_bfloat16>& out, const RowItems& items, int head,
-                          int column, const Part& whole) {
-  __nv_bfloat16* to = out[items.of_row.token] + head * kDecodeLatent + column;
-  const float sums[4] = {whole.sums.x, whole.sums.y, whole.sums.z, whole.sums.w};
-  const float share = 1 / whole.stats.total;
-  for (int i = 0; i < 4; ++i) to[i] = from_f32<__nv_bfloat16>(sums[i] * share);
+          .first_page = cut.length > 0 ? step.pages[page_begin + begin / kDecodeTile] : 0,
+          .num_settled = max(0, settled_rows) / kDecodeTile,
+          .part = part};
 }
 
 }  // namespace
 
-__global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, PlanMemory memory) {
+__global__ void plan_decode(DecodeSequences step, int num_blocks, int max_parts,
+                            PlanMemory memory) {
   let_next_start();
   wait_for_previous();
   __shared__ int warp_totals[kMaxWarps];
-  const int unit = choose_unit(step, num_blocks, max_full, warp_totals);
-  int num_full = 0;
-  for (int first = 0; first < step.num_rows; first += static_cast<int>(blockDim.x)) {
+  __shared__ Order order;
+  for_share(step.num_rows, [&](int row) { memory.lengths[row] = step.length(row); });
+  const Choice choice =
+      choose(memory.lengths, step.num_rows, num_blocks, max_parts, order, warp_totals);
+  order_items(memory.lengths, step.num_rows, choice, order, warp_totals);
+  if (threadIdx.x == 0) memory.plan->num_items = order.begin[0] + order.count[0];
+
+  int num_parts = 0;
+#pragma unroll 1
+  for (int first = 0; first < step.num_rows; first += kPlanThreads) {
     const int row = first + static_cast<int>(threadIdx.x);
     const bool is_row = row < step.num_rows;
-    const BlockScan scan = scan_block(is_row ? full_units(step.length(row), unit) : 0, warp_totals);
-    if (is_row) memory.rows[row] = {num_full + scan.before, step.length(row), step.rows[row]};
-    num_full += scan.total;
-  }
-  const DecodePlan plan{unit, num_full, num_full + step.num_rows};
-  if (threadIdx.x == 0) {
-    memory.rows[step.num_rows].begin = num_full;
-    *memory.plan = plan;
+    const Cut cut(is_row ? memory.lengths[row] : 0, choice.of_row(row));
+    const BlockScan parts = scan_block(cut.num_parts(), warp_totals);
+    if (is_row)
+      memory.rows[row] = {num_parts + parts.before, cut.num_parts(),
+                          max(1, group_rows(cut.length) / cut.unit_rows), step.rows[row]};
+    num_parts += parts.total;
   }
   __syncthreads();
-  for (int item = static_cast<int>(threadIdx.x); item < plan.num_items;
-       item += static_cast<int>(blockDim.x))
-    memory.items[item] = make_item(step, plan, memory.rows, item);
+
+  const auto write = [&](int row, int index, int part) {
+    const Cut cut(memory.lengths[row], choice.of_row(row));
+    const DecodeItem item = make_item(step, cut, row, index, part);
+    memory.items[atomicAdd(&order.begin[class_of(item.num_tiles())], 1)] = item;
+  };
+  for_share(num_parts, [&](int part) {
+    const int row = row_of(memory.rows, step.num_rows, part);
+    write(row, part - memory.rows[row].first_part, part);
+  });
+  for_share(step.num_rows, [&](int row) {
+    if (memory.rows[row].num_parts == 0) write(row, 0, -1);
+  });
 }
 
-__global__ void combine_few(DecodeParts parts, Rows<__nv_bfloat16> out) {
-  let_next_start();
-  __shared__ Part groups[kCombineWarps][kWarp];
-  const RowItems items(parts, static_cast<int>(blockIdx.x));
+__global__ void settle_plan() {
   wait_for_previous();
-  if (items.count == 1) return;  // the item is in its place already
-  const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
-  const int head = static_cast<int>(blockIdx.y);
-  const int column = 4 * (static_cast<int>(blockIdx.z) * kWarp + lane);
-  const int num_groups = (items.count + items.per_group() - 1) / items.per_group();
-  Part whole = empty_part();
-  for (int begin = 0; begin < num_groups; begin += kCombineWarps) {
-    if (begin + warp < num_groups)
-      groups[warp][lane] = merge_group(parts, items, begin + warp, head, column);
-    __syncthreads();
-    if (warp == 0) {
-      for (int i = 0; i < min(kCombineWarps, num_groups - begin); ++i) whole.take(groups[i][lane]);
-    }
-    __syncthreads();
-  }
-  if (warp == 0) store_row(out, items, head, column, whole);
-}
-
-__global__ void combine_many(DecodeParts parts, Rows<__nv_bfloat16> out) {
   let_next_start();
-  const RowItems items(parts, static_cast<int>(blockIdx.x));
-  wait_for_previous();
-  const int head = static_cast<int>(blockIdx.y * blockDim.z + threadIdx.z);
-  if (items.count == 1 || head >= parts.num_heads) return;  // one item is in its place already
-  const int column = 4 * static_cast<int>(threadIdx.y * kWarp + threadIdx.x);
-  store_row(out, items, head, column, merge_row(parts, items, head, column));
 }
 
 }  // namespace glint::cuda

@@ -2,24 +2,21 @@
 
 // Which part of which row a block of the decode kernel attends, and how parts are put together.
 //
-// A row's cached rows are cut at fixed positions: splits of 128, four of them a group. The softmax
-// of a split is summed from nothing; a group's is its splits merged in order, a row's its groups
-// merged in order. That is the arithmetic, whoever does it: with few rows an item of work is a
-// split, with more a group, with very many a row, and the bits are the same.
+// A row's cached rows are cut at fixed positions: tiles of 64, 4, 8 or 16 of them a group, by the
+// row's own length. The softmax of a tile is summed from nothing; a group's is its tiles merged in
+// order, a row's its groups merged in order. That is the arithmetic, whoever does it: with few rows
+// an item of work is a tile, with more a group, with many a row, and the bits are the same.
 
-#include <climits>
+#include <cmath>
 
 #include "backend/cuda/kernel.cuh"
+#include "backend/cuda/ptx.cuh"
 
 namespace glint::cuda {
 
 constexpr int kDecodeTile = 64;  // KV rows at once: a page
 constexpr int kDecodeLatent = 512;
 constexpr int kDecodeRow = kDecodeLatent + 64;
-constexpr int kSplit = 128;
-constexpr int kGroup = 512;
-constexpr int kSplitsPerGroup = kGroup / kSplit;
-constexpr int kWholeRow = INT_MAX;
 
 struct DecodeSequences {
   const int32_t* rows;  // the listed tokens
@@ -30,39 +27,52 @@ struct DecodeSequences {
   const int32_t* pages;
   __device__ int sequence(int row) const { return token_sequence[rows[row]]; }
   __device__ int length(int row) const { return sequence(row) < 0 ? 0 : positions[rows[row]] + 1; }
+  // At least so many of the sequence's first rows are of steps before, and no kernel of this step
+  // writes them. Its tokens of this step stand together, in the order of their positions.
+  __device__ int num_settled(int row) const {
+    const int token = rows[row];
+    const bool is_first = token == 0 || token_sequence[token - 1] != token_sequence[token];
+    return is_first ? positions[token] : max(0, positions[token] - token);
+  }
 };
+
+// Cached rows of a group in a row of this length: few parts where they are long anyway, small ones
+// where there would be too few for all blocks.
+__host__ __device__ constexpr int group_rows(int length) {
+  return length <= 2048 ? 256 : length <= 8192 ? 512 : 1024;
+}
 
 // What the plan says of a row, to those who merge its parts.
 struct alignas(16) DecodeRow {
-  int begin;   // its first item
-  int length;  // cached rows, itself included
+  int first_part;
+  int num_parts;        // none: the row is one item, which is in its place already
+  int parts_per_group;  // a power of two
   int token;
 };
 
 // A part of a row: its cached rows from position `begin` up to `end`. All that a block reads before
 // it can ask for cached rows, so that it waits for memory once.
 struct alignas(16) DecodeItem {
-  int token;
+  int token;  // negative in shared memory alone: there are no more items
   int begin, end;
-  int page_begin;  // of its sequence, in StepView::pages
-  int first_page;  // that of `begin`
-  bool is_only;    // of its row: there is nothing to merge
+  int group_rows;
+  int page_begin;   // of its sequence, in StepView::pages
+  int first_page;   // that of `begin`
+  int num_settled;  // of its first tiles: no kernel of the step writes them
+  int part;         // where its sums go, negative: it is all of its row
   __device__ int num_tiles() const { return (end - begin + kDecodeTile - 1) / kDecodeTile; }
 };
 
-// In device memory. Items [0, num_full) are whole units, those of row r from its begin on; item
-// num_full + r is what is left of row r, 1 to `unit` cached rows; none of a row of no sequence.
-struct alignas(16) DecodePlan {
-  int unit;  // kSplit, kGroup or kWholeRow
-  int num_full;
+struct DecodePlan {
   int num_items;
 };
 
 // The plan's parts in device memory, for num_rows rows.
 struct PlanMemory {
   DecodePlan* plan;
-  DecodeRow* rows;    // [num_rows + 1]: the last only begins
-  DecodeItem* items;  // [max_full + num_rows]
+  DecodeRow* rows;    // [num_rows]
+  DecodeItem* items;  // [most parts + num_rows], the largest first
+  int* lengths;       // [num_rows], for plan_decode() alone
 };
 
 // What a block of the decode kernel reads.
@@ -72,44 +82,66 @@ struct DecodeWork {
   const int32_t* pages;
 };
 
-__device__ inline int full_units(int length, int unit) { return (length - 1) / unit; }
+// Places in DecodeWork::items that a block deals with, in order: there and back again, so that who
+// has had the largest item of one turn has the smallest of the next.
+struct Turns {
+  int place, other_way;  // the next place, and that of its mirror image
+  int num_blocks;
+  __device__ Turns(int block, int blocks)
+      : place(block), other_way(2 * blocks - 1 - block), num_blocks(blocks) {}
+  __device__ void advance() {
+    const int next = other_way;
+    other_way = place + 2 * num_blocks;
+    place = next;
+  }
+};
 
 // What a part of a row's cached rows comes to for one head, in powers of two: `sum` beside it.
 struct PartStats {
   float max;
   float total;
 };
+constexpr PartStats kNothing{-INFINITY, 0};  // with sums of zero: another part joins it unchanged
 struct MergeScales {
   float first, second;
 };
-// `first` becomes the whole of both; their sums are to be scaled so before they are added.
-__device__ inline MergeScales merge(PartStats& first, const PartStats& second) {
-  const float max = fmaxf(first.max, second.max);
-  const MergeScales scales{exp2f(first.max - max), exp2f(second.max - max)};
-  first = {max, fmaf(first.total, scales.first, second.total * scales.second)};
-  return scales;
+// Of two parts with these maxima, before what they sum is added.
+__device__ inline MergeScales merge_scales(float first_max, float second_max) {
+  const float max = fmaxf(first_max, second_max);
+  return {fast_exp2(first_max - max), fast_exp2(second_max - max)};
 }
 __device__ inline float merged(float first, float second, const MergeScales& scales) {
-  return fmaf(first, scales.first, second * scales.second);
+  return fmaf(second, scales.second, first * scales.first);
+}
+// `first` becomes the whole of both.
+__device__ inline MergeScales merge(PartStats& first, const PartStats& second) {
+  const MergeScales scales = merge_scales(first.max, second.max);
+  first = {fmaxf(first.max, second.max), merged(first.total, second.total, scales)};
+  return scales;
 }
 
-// One block. Chooses the unit that ends sooner on `num_blocks` blocks; at most max_full items are
-// whole units.
+// One block. Chooses the unit that ends soonest on `num_blocks` blocks; at most max_parts.
 constexpr int kPlanThreads = 256;
-__global__ void plan_decode(DecodeSequences step, int num_blocks, int max_full, PlanMemory memory);
+__global__ void plan_decode(DecodeSequences step, int num_blocks, int max_parts, PlanMemory memory);
+// One warp, behind it. Whoever begins when this has triggered begins when the plan is complete, and
+// may read it before its own wait.
+__global__ void settle_plan();
+
+// A head's sums in a part are stored as the decode kernel's threads have them: two halves of the
+// columns, in each [64, 4], of which column c is at [c % 64, c / 64].
+constexpr int kPartHalf = kDecodeLatent / 2;
+constexpr int kPartBoxes = kPartHalf / 64;
 
 // What the items came to.
 struct DecodeParts {
-  const DecodePlan* plan;
-  const DecodeRow* rows;   // [num_rows + 1]
-  const float* sums;       // [item, num_heads, kDecodeLatent], aligned to 16 bytes
-  const PartStats* stats;  // [item, num_heads]
+  const DecodeRow* rows;   // [num_rows]
+  const float* sums;       // [part, num_heads, kDecodeLatent], aligned to 16 bytes
+  const PartStats* stats;  // [part, num_heads]
   int num_heads;
 };
 
 // Merges the parts of each row that has several into out[token, head * kDecodeLatent + column], a
-// thread four columns. The plan is read before the wait for the kernel before, which lets these
-// start only when it is complete.
+// thread four columns. The plan is read before the wait for the kernel before.
 constexpr int kCombineQuarters = kDecodeLatent / (4 * kWarp);
 // Few rows: a warp merges a group. Grid: rows, heads, kCombineQuarters; block: kWarp,
 // kCombineWarps.

@@ -55,6 +55,8 @@ class CudaBackend final : public Backend {
   void rope_query(Matrix q, int num_heads, const Rotation& rotation, RowList rows) override;
   void mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& rotation, RowList rows,
                         Matrix q_row) override;
+  void mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Rotation& rotation, RowList rows,
+                 Matrix q, Matrix q_row) override;
   void plan_attend(const StepView& step, RowList rows, KvPages kv) override;
   void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv, float scale,
                   RowList rows, Matrix o_latent) override;
@@ -62,6 +64,9 @@ class CudaBackend final : public Backend {
   void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk, MatrixStack w_uv,
                            KvPages kv, float scale, RowList rows, Matrix o) override;
   void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params, Routing routing) override;
+  void add_rms_norm_route(Matrix delta, Matrix residual, Matrix weight, float eps, Matrix out,
+                          Matrix w, Matrix bias, const RouterParams& params,
+                          Routing routing) override;
   void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override;
   void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) override;
   void moe_combine(Matrix parts, const Routing& routing, Matrix out) override;
@@ -86,6 +91,7 @@ class CudaBackend final : public Backend {
   RowList planned_rows_;  // of plan_attend(), whose plan is in plan_scratch_
   cuda::Scratch plan_scratch_;
   const int32_t* settled_begin_ = nullptr;  // GemmArgs::begin_is_settled, of the last moe_gate_up()
+  cuda::Counter finished_clusters_;         // of add_rms_norm_route()
   cuda::Scratch attention_scratch_, moe_scratch_, sample_scratch_;
   cuda::Scratch prefill_scratch_, prefill_state_scratch_;
   int prefill_block_rows_ = cuda::kPrefillBlockRows;

@@ -35,6 +35,23 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
+// A number of the device's that is 0 between two kernels: one that counts in it leaves it so.
+class Counter {
+ public:
+  Counter() {
+    CUDA_CHECK(cudaMalloc(&data_, sizeof(unsigned)));
+    CUDA_CHECK(cudaMemset(data_, 0, sizeof(unsigned)));
+  }
+  ~Counter() { cudaFree(data_); }
+  Counter(const Counter&) = delete;
+  Counter& operator=(const Counter&) = delete;
+
+  unsigned* data() { return static_cast<unsigned*>(data_); }
+
+ private:
+  void* data_ = nullptr;
+};
+
 // Memory of the device that grows to the largest step it has seen and stays. Growing waits for the
 // device; once the backend is sealed (no allocation on the request path) it is a CHECK.
 class Scratch {

@@ -274,10 +274,12 @@ void run_small(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
                         problem, map);
 }
 
-// Whether clusters that have a tile each are at most as many blocks as can run at once.
+// Whether clusters that have a tile each are at most as many blocks as can run at once. They do not
+// take rows from a list.
 bool is_for_clusters(const GemmArgs& args) {
   const int parts = parts_of_k(args);
-  return parts > 1 && (args.max_rows + 127) / 128 * ((args.n() + 63) / 64) * parts <= 2 * 132;
+  return parts > 1 && args.ids == nullptr &&
+         (args.max_rows + 63) / 64 * ((args.n() + 63) / 64) * parts <= 2 * 132;
 }
 
 }  // namespace
@@ -298,12 +300,12 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   const auto run = [&](auto* run_kernel) { run_kernel(stream, num_sms, maps, args, problem); };
   if (args.w_is_transposed) return run(run_large);
   const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
+  if (is_for_clusters(args)) return gemm_cluster(stream, maps, args, problem.parts);
   if (args.max_rows <= 8) return run(run_small<Shape<8, 11>>);
   if (args.max_rows <= 64 || mean <= 16) return run(run_small<Shape<64, 6>>);
   // What the large kernel does not do: rows from anywhere, with k in parts.
   const bool is_for_small = problem.parts > 1 && args.ids != nullptr;
-  if (args.max_rows <= 128 || is_for_clusters(args) || is_for_small)
-    return run(run_small<Shape<128, 4>>);
+  if (args.max_rows <= 128 || is_for_small) return run(run_small<Shape<128, 4>>);
   run(run_large);
 }
 

@@ -6,11 +6,11 @@ namespace {
 // counts [gridDim.x, num_experts]: of each block's pairs.
 __global__ void __launch_bounds__(kGroupThreads)
     count_pairs(const int32_t* expert_ids, int num_pairs, int num_experts, int* counts) {
-  __shared__ PairGroups::Shared shared;
+  __shared__ PairGroups<>::Shared shared;
   let_next_start();
   wait_for_previous();
   const int first = static_cast<int>(blockIdx.x) * kGroupPairs;
-  PairGroups groups(shared, num_experts);
+  PairGroups<> groups(shared, num_experts);
   groups.count(expert_ids + first, min(num_pairs - first, kGroupPairs));
   const int e = static_cast<int>(threadIdx.x);
   if (e < num_experts) counts[blockIdx.x * num_experts + e] = shared.total[e];
@@ -19,12 +19,12 @@ __global__ void __launch_bounds__(kGroupThreads)
 __global__ void __launch_bounds__(kGroupThreads)
     group_pairs(const int32_t* expert_ids, int num_pairs, int num_experts, const int* counts,
                 int32_t* begin, int32_t* pairs) {
-  __shared__ PairGroups::Shared shared;
+  __shared__ PairGroups<>::Shared shared;
   __shared__ int before[kMostExperts];  // in the blocks before
   let_next_start();
   wait_for_previous();
   const int first = static_cast<int>(blockIdx.x) * kGroupPairs;
-  PairGroups groups(shared, num_experts);
+  PairGroups<> groups(shared, num_experts);
   groups.count(expert_ids + first, min(num_pairs - first, kGroupPairs));
   const int e = static_cast<int>(threadIdx.x);
   if (e < num_experts) {

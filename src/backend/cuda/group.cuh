@@ -12,11 +12,13 @@ inline constexpr int kGroupThreads = 1024, kGroupWarps = kGroupThreads / kWarp;
 inline constexpr int kGroupChunks = 2;                            // of 32 pairs, for each warp
 inline constexpr int kGroupPairs = kGroupThreads * kGroupChunks;  // that one block orders
 
-// Orders up to kGroupPairs pairs: which come before each in its expert's list.
+// Orders up to kWarps * kChunks * 32 pairs: which come before each in its expert's list. A block of
+// kWarps warps, not fewer threads than experts.
+template <int kWarps = kGroupWarps, int kChunks = kGroupChunks>
 class PairGroups {
  public:
   struct Shared {
-    int count[kGroupWarps][kMostExperts];  // of each warp's pairs, then of those of warps before
+    int count[kWarps][kMostExperts];  // of each warp's pairs, then of those of warps before
     int total[kMostExperts];
     int begin[kMostExperts + 1];
   };
@@ -32,7 +34,7 @@ class PairGroups {
     for (int e = lane; e < num_experts_; e += kWarp) mine[e] = 0;
     __syncwarp();
 #pragma unroll
-    for (int chunk = 0; chunk < kGroupChunks; ++chunk) {
+    for (int chunk = 0; chunk < kChunks; ++chunk) {
       const int pair = pair_of(chunk);
       id_[chunk] = pair < num_pairs ? ids[pair] : -1;
       const unsigned same = __match_any_sync(~0u, id_[chunk]);
@@ -46,7 +48,7 @@ class PairGroups {
     const int e = static_cast<int>(threadIdx.x);
     if (e < num_experts_) {
       int before = 0;
-      const int warps = (num_pairs + kGroupChunks * kWarp - 1) / (kGroupChunks * kWarp);
+      const int warps = (num_pairs + kChunks * kWarp - 1) / (kChunks * kWarp);
 #pragma unroll 1
       for (int warp = 0; warp < warps; ++warp) {  // a later one has no pairs
         const int here = shared_.count[warp][e];
@@ -81,7 +83,7 @@ class PairGroups {
   template <typename Begin>
   __device__ void place(int first_pair, int32_t* pairs, Begin&& begin) const {
 #pragma unroll
-    for (int chunk = 0; chunk < kGroupChunks; ++chunk) {
+    for (int chunk = 0; chunk < kChunks; ++chunk) {
       const int id = id_[chunk];
       if (id < 0) continue;
       const int before = shared_.count[threadIdx.x / kWarp][id] + rank_[chunk];
@@ -93,7 +95,7 @@ class PairGroups {
   // A warp has pairs side by side, so that a later warp's come later.
   __device__ static int pair_of(int chunk) {
     const int warp = static_cast<int>(threadIdx.x) / kWarp;
-    return (warp * kGroupChunks + chunk) * kWarp + static_cast<int>(threadIdx.x) % kWarp;
+    return (warp * kChunks + chunk) * kWarp + static_cast<int>(threadIdx.x) % kWarp;
   }
   __device__ static int warp_prefix(int x) {
     for (int offset = 1; offset < kWarp; offset *= 2) {
@@ -105,7 +107,7 @@ class PairGroups {
 
   Shared& shared_;
   int num_experts_;
-  int id_[kGroupChunks], rank_[kGroupChunks];
+  int id_[kChunks], rank_[kChunks];
 };
 
 // Fills routing.expert_begin and expert_pairs from expert_ids. `counts` has room for

@@ -48,6 +48,20 @@ struct Barrier {
         "r"(parity)
         : "memory");
   }
+  // The same where other blocks of the cluster arrive or store: sees what they wrote before.
+  __device__ void wait_cluster(uint32_t parity) {
+    asm volatile(
+        "{\n"
+        ".reg .pred done;\n"
+        "again:\n"
+        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
+        "@done bra over;\n"
+        "bra again;\n"
+        "over:\n"
+        "}\n" ::"r"(shared_address(&word)),
+        "r"(parity)
+        : "memory");
+  }
 };
 
 // After Barrier::init, before other threads or the copy engine use them.
@@ -154,6 +168,12 @@ __device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group
          uint64_t{rows_bytes >> 4} << 32 | uint64_t{1} << 62;
 }
 
+// The same operand so many bytes further, a multiple of 16, in shared memory.
+__device__ inline uint64_t further(uint64_t descriptor, int bytes) {
+  const auto start = static_cast<uint32_t>(descriptor) + static_cast<uint32_t>(bytes >> 4);
+  return descriptor >> 32 << 32 | start;
+}
+
 // Four 8 x 8 matrices of BF16, transposed, to shared memory: lane l gives where row l % 8 of matrix
 // l / 8 goes, and has two numbers side by side in a column of each, which becomes a row.
 __device__ inline void store_matrices_transposed(uint32_t to, const uint32_t (&x)[4]) {
@@ -176,11 +196,15 @@ __device__ inline int cluster_rank() {
   asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return rank;
 }
+__device__ inline void arrive_at_cluster() {
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+}
+__device__ inline void wait_for_cluster() {
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
 __device__ inline void sync_cluster() {
-  asm volatile(
-      "barrier.cluster.arrive.release.aligned;\n"
-      "barrier.cluster.wait.acquire.aligned;" ::
-          : "memory");
+  arrive_at_cluster();
+  wait_for_cluster();
 }
 // The barrier alone, after which what others wrote may not be seen yet: it does not wait for
 // stores.
@@ -195,6 +219,23 @@ __device__ inline uint32_t address_in_block(uint32_t shared, int rank) {
   uint32_t there;
   asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(shared), "r"(rank));
   return there;
+}
+// Sends 16 bytes to another block's shared memory; they count towards a barrier there. Both
+// addresses are address_in_block()'s.
+__device__ inline void send_16_bytes(uint32_t to, const uint4& x, uint32_t barrier) {
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%1, %2, %3, %4}, "
+      "[%5];" ::"r"(to),
+      "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w), "r"(barrier)
+      : "memory");
+}
+// The same of 8 bytes.
+__device__ inline void send_8_bytes(uint32_t to, float a, float b, uint32_t barrier) {
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.f32 [%0], {%1, %2}, [%3];" ::"r"(
+          to),
+      "f"(a), "f"(b), "r"(barrier)
+      : "memory");
 }
 // An arrival at a barrier of another block, after what this thread did before.
 __device__ inline void arrive_in_block(uint32_t barrier) {
@@ -219,6 +260,11 @@ __device__ inline float4 load_from_block(uint32_t shared, int rank) {
 // Waits for the other warps of this warpgroup; barrier 0 is __syncthreads().
 __device__ inline void sync_warpgroup(int warpgroup) {
   asm volatile("bar.sync %0, 128;" ::"r"(warpgroup + 1) : "memory");
+}
+// Waits until so many threads have come, of whole warps.
+template <int kBarrier, int kThreads>
+__device__ void sync_threads() {
+  asm volatile("bar.sync %0, %1;" ::"n"(kBarrier), "n"(kThreads) : "memory");
 }
 
 __device__ inline void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }

@@ -5,6 +5,7 @@
 
 #include "backend/cuda/attention.cuh"
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/rope.cuh"
 #include "backend/cuda/rows.cuh"
 
 namespace glint {
@@ -48,11 +49,11 @@ __device__ void rotate_pair(const R& from, int64_t from_row, int from_col, const
                             int64_t to_row, int to_col, int i, const float* cos_sin, int half,
                             bool interleave) {
   const int first = interleave ? 2 * i : i, second = interleave ? 2 * i + 1 : i + half;
-  const float a = load_number(from, from_row, from_col + first);
-  const float b = load_number(from, from_row, from_col + second);
-  const float cosine = cos_sin[i], sine = cos_sin[half + i];
-  store_number(to, to_row, to_col + first, a * cosine - b * sine);
-  store_number(to, to_row, to_col + second, b * cosine + a * sine);
+  const cuda::Pair turned = cuda::rotate({load_number(from, from_row, from_col + first),
+                                          load_number(from, from_row, from_col + second)},
+                                         cos_sin[i], cos_sin[half + i]);
+  store_number(to, to_row, to_col + first, turned.first);
+  store_number(to, to_row, to_col + second, turned.second);
 }
 
 // How the kernels take a Rotation.

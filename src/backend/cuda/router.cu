@@ -6,15 +6,20 @@
 
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/group.cuh"
+#include "backend/cuda/norm_route.cuh"
+#include "backend/cuda/router.cuh"
 #include "backend/cuda/rows.cuh"
 
 namespace glint {
 namespace {
 
 using cuda::AnyRows;
+using cuda::check_norm;
+using cuda::choose_row;
 using cuda::Chunk;
 using cuda::kChunk;
 using cuda::kWarp;
+using cuda::LaneLogits;
 
 constexpr int kWarps = 4;  // of a block
 constexpr int kFewRows = 16;
@@ -51,73 +56,6 @@ __global__ void __launch_bounds__(kWarps* kWarp)
     }
 }
 
-__device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
-
-// Larger for what comes first; NaN counts as smallest, so that a bad row still names experts that
-// exist.
-__device__ unsigned order_key(float x) {
-  if (isnan(x)) x = -INFINITY;
-  const unsigned bits = __float_as_uint(x);
-  return (bits >> 31) != 0 ? ~bits : bits | 0x80000000u;
-}
-
-// A row's logits of experts l, l + 32, ... in lane l of a warp.
-template <int kPerLane>
-struct LaneLogits {
-  float of[kPerLane];
-
-  __device__ LaneLogits(const float* logits, int num_experts) {
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i) {
-      const int e = static_cast<int>(threadIdx.x) % kWarp + i * kWarp;
-      if (e < num_experts) of[i] = logits[e];
-    }
-  }
-};
-
-// One warp: the experts of row t; ids_out too gets the ids.
-template <int kPerLane>
-__device__ void choose_row(const LaneLogits<kPerLane>& logits, const float* bias, int num_experts,
-                           const RouterParams& params, int t, const Routing& routing,
-                           int32_t* ids_out) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp, count = params.num_experts_per_tok;
-  float score[kPerLane];
-  unsigned key[kPerLane];  // 0 for an expert that is taken, or none
-#pragma unroll
-  for (int i = 0; i < kPerLane; ++i) {
-    const int e = lane + i * kWarp;
-    if (e < num_experts) score[i] = sigmoid(logits.of[i]);
-    key[i] = e < num_experts ? order_key(score[i] + bias[e]) : 0;
-  }
-  int32_t my_id = num_experts + lane - count;  // a shared expert's, from lane `count` on
-  float my_score = 1, total = 0;
-#pragma unroll 1
-  for (int j = 0; j < count; ++j) {
-    unsigned best = 0;
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i) best = max(best, key[i]);
-    best = __reduce_max_sync(~0u, best);
-    unsigned id = ~0u;
-#pragma unroll
-    for (int i = kPerLane - 1; i >= 0; --i)
-      if (key[i] == best) id = static_cast<unsigned>(lane + i * kWarp);
-    id = __reduce_min_sync(~0u, id);
-    float chosen = 0;
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i)
-      if (static_cast<unsigned>(lane + i * kWarp) == id) chosen = score[i], key[i] = 0;
-    chosen = __shfl_sync(~0u, chosen, static_cast<int>(id % kWarp));
-    total += chosen;
-    if (lane == j) my_id = static_cast<int32_t>(id), my_score = chosen;
-  }
-  if (lane >= routing.experts_per_row) return;
-  if (!params.norm_topk_prob) total = 1.0f;
-  const int64_t pair = int64_t{t} * routing.experts_per_row + lane;
-  routing.expert_ids[pair] = my_id;
-  routing.weights[pair] = lane < count ? my_score / total * params.routed_scaling_factor : my_score;
-  if (ids_out != nullptr) ids_out[lane] = my_id;
-}
-
 // One warp a row.
 template <int kPerLane>
 __global__ void choose_kernel(const float* logits, const float* bias, int num_experts,
@@ -126,8 +64,9 @@ __global__ void choose_kernel(const float* logits, const float* bias, int num_ex
   cuda::wait_for_previous();
   const int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / kWarp;
   if (t >= routing.num_tokens) return;
-  const LaneLogits<kPerLane> row(logits + int64_t{t} * num_experts, num_experts);
-  choose_row<kPerLane>(row, bias, num_experts, params, t, routing, nullptr);
+  const float* of_row = logits + int64_t{t} * num_experts;
+  const LaneLogits<kPerLane> row(num_experts, [&](int e) { return of_row[e]; });
+  choose_row(row, bias, num_experts, params, t, routing);
 }
 
 // Few rows in one block, which groups them too.
@@ -135,25 +74,27 @@ template <int kPerLane>
 __global__ void __launch_bounds__(cuda::kGroupThreads)
     choose_and_group_kernel(const float* logits, const float* bias, int num_experts,
                             RouterParams params, Routing routing) {
-  __shared__ cuda::PairGroups::Shared shared;
+  __shared__ cuda::PairGroups<>::Shared shared;
   __shared__ int32_t ids[cuda::kGroupPairs];
   cuda::let_next_start();
   cuda::wait_for_previous();
   const int per_row = routing.experts_per_row, all = num_experts + routing.n_shared_experts;
   const auto logits_of = [&](int t) {  // some row's where t is none
-    const int64_t row = min(t, routing.num_tokens - 1);
-    return LaneLogits<kPerLane>(logits + row * num_experts, num_experts);
+    const float* of_row = logits + int64_t{min(t, routing.num_tokens - 1)} * num_experts;
+    return LaneLogits<kPerLane>(num_experts, [&](int e) { return of_row[e]; });
   };
   const int first = static_cast<int>(threadIdx.x) / kWarp;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
   LaneLogits<kPerLane> next = logits_of(first);
 #pragma unroll 1
   for (int t = first; t < routing.num_tokens; t += cuda::kGroupWarps) {
     const LaneLogits<kPerLane> row = next;
     next = logits_of(t + cuda::kGroupWarps);  // while this row's experts are chosen
-    choose_row<kPerLane>(row, bias, num_experts, params, t, routing, ids + t * per_row);
+    const int32_t id = choose_row(row, bias, num_experts, params, t, routing);
+    if (lane < per_row) ids[t * per_row + lane] = id;
   }
   __syncthreads();
-  cuda::PairGroups groups(shared, all);
+  cuda::PairGroups<> groups(shared, all);
   groups.count(ids, routing.num_tokens * per_row);
   groups.begin_from(shared.total);
   const int e = static_cast<int>(threadIdx.x);
@@ -168,10 +109,8 @@ void launch_logits(cudaStream_t stream, const Matrix& x, const Matrix& w, float*
                      cuda::any_rows(x), x.rows, x.cols, cuda::any_rows(w), w.rows, logits);
 }
 
-}  // namespace
-
-void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
-                        Routing routing) {
+void check_route(const Matrix& x, const Matrix& w, const Matrix& bias, const RouterParams& params,
+                 const Routing& routing) {
   const int count = params.num_experts_per_tok, all = w.rows + routing.n_shared_experts;
   CHECK(bias.type == NumberType::kF32, "the bias is FP32");
   CHECK(w.cols == x.cols && bias.cols == w.rows, "w [", w.rows, ", ", w.cols, "]");
@@ -180,6 +119,27 @@ void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& par
         count, " of ", w.rows, " experts for ", routing.num_tokens, " rows");
   CHECK(all <= cuda::kMostExperts && routing.experts_per_row <= kWarp, routing.experts_per_row,
         " of ", all, " experts, the kernel takes ", kWarp, " of ", cuda::kMostExperts);
+}
+
+}  // namespace
+
+void CudaBackend::add_rms_norm_route(Matrix delta, Matrix residual, Matrix weight, float eps,
+                                     Matrix out, Matrix w, Matrix bias, const RouterParams& params,
+                                     Routing routing) {
+  const cuda::NormRouteInputs inputs{delta, residual, weight, eps, w, bias, params};
+  if (!cuda::is_for_norm_route(inputs, routing, out))
+    return Backend::add_rms_norm_route(delta, residual, weight, eps, out, w, bias, params, routing);
+  check_norm(residual, weight, out);
+  check_norm(delta, weight, out);
+  check_route(out, w, bias, params, routing);
+  settled_begin_ = nullptr;
+  cuda::norm_route(stream_, tensor_maps_, finished_clusters_, inputs, routing, out);
+}
+
+void CudaBackend::route(Matrix x, Matrix w, Matrix bias, const RouterParams& params,
+                        Routing routing) {
+  check_route(x, w, bias, params, routing);
+  const int all = w.rows + routing.n_shared_experts;
   settled_begin_ = nullptr;
   if (x.rows == 0) return;
   const int pairs = x.rows * routing.experts_per_row;

@@ -9,6 +9,7 @@ namespace glint {
 namespace {
 
 using cuda::AnyRows;
+using cuda::check_norm;
 using cuda::Chunk;
 using cuda::is_chunked;
 using cuda::kChunk;
@@ -93,12 +94,6 @@ __global__ void embed_norm_concat_kernel(const int32_t* token_ids, AnyRows table
 }
 
 unsigned rows_grid(int rows) { return static_cast<unsigned>(rows); }
-
-void check_norm(const Matrix& x, const Matrix& weight, const Matrix& out) {
-  CHECK(weight.cols == x.cols && weight.rows == 1, "weight [", weight.rows, ", ", weight.cols,
-        "] for rows of ", x.cols);
-  CHECK(out.rows == x.rows && out.cols == x.cols, "out [", out.rows, ", ", out.cols, "]");
-}
 
 }  // namespace
 

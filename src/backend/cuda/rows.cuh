@@ -163,6 +163,12 @@ __device__ inline float rounded_as(const ChunkedRows&, float x) {
   return rounded<__nv_bfloat16>(x);
 }
 
+inline void check_norm(const Matrix& x, const Matrix& weight, const Matrix& out) {
+  CHECK(weight.cols == x.cols && weight.rows == 1, "weight [", weight.rows, ", ", weight.cols,
+        "] for rows of ", x.cols);
+  CHECK(out.rows == x.rows && out.cols == x.cols, "out [", out.rows, ", ", out.cols, "]");
+}
+
 // Threads of a block that takes one row of n: a chunk for each, in whole warps.
 inline unsigned row_threads(int n) {
   constexpr unsigned kMost = 1024;

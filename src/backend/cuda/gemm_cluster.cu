@@ -1,0 +1,250 @@
+// Products of few rows with a matrix that is too narrow to occupy the GPU: k is cut into parts
+// (parts_of_k), and the blocks of a cluster sum one each, for the same 64 features.
+//
+//   producer thread       weights and rows by the copy engine, into a ring of stages of 64 columns;
+//                         the first weights before the kernel that makes x has ended
+//   consumer warpgroup    wgmma over the ring; then each number goes to the block that adds its
+//                         parts up, in order, and stores it: block b of P has 64 / P features
+//
+// Parts are sent as they are made (st.async), so that nobody waits for a barrier of the cluster and
+// then fetches them.
+
+#include <algorithm>
+#include <bit>
+
+#include "backend/cuda/gemm_store.cuh"
+#include "backend/cuda/wgmma.cuh"
+
+namespace glint::cuda {
+namespace product {
+namespace {
+
+constexpr int kThreads = kWarpgroup + kWarp;
+constexpr int kFeatures = 64;  // of a cluster
+
+// The ring lies behind, as many stages as there are tiles, up to kMostStages: two blocks have room
+// on a multiprocessor, so that a cluster finds its four among few, and the kernels before and
+// behind run beside this one.
+template <int kRows>
+struct ClusterShared {
+  static constexpr int kMostStages = kRows <= 8 ? 11 : kRows <= 16 ? 10 : kRows <= 32 ? 8 : 5;
+  // Of a feature's sums: what eight neighbours receive at once lies in different banks.
+  static constexpr int kSumsStride = kRows <= 8 ? kRows : kRows + 8;
+  struct Stage {
+    char weights[kFeatures * kTileK * 2];
+    char rows[kRows * kTileK * 2];
+  };
+  float sums[kFeatures][kSumsStride];  // [part, feature of this block][row]
+  Barrier full[kMostStages], empty[kMostStages];
+  Barrier sums_full;
+
+  __device__ Stage& stage(int i) {
+    return reinterpret_cast<Stage*>(reinterpret_cast<char*>(this) + kRingBegin())[i];
+  }
+  static constexpr size_t kRingBegin() { return (sizeof(ClusterShared) + 1023) / 1024 * 1024; }
+};
+template <int kRows>
+constexpr size_t cluster_shared_bytes(int stages) {
+  using S = ClusterShared<kRows>;
+  return 1024 + S::kRingBegin() + static_cast<size_t>(stages) * sizeof(typename S::Stage);
+}
+constexpr size_t kHalfOfShared = 113 * 1024;  // of a multiprocessor's memory, less what it takes
+static_assert(cluster_shared_bytes<8>(11) <= kHalfOfShared &&
+              cluster_shared_bytes<16>(10) <= kHalfOfShared &&
+              cluster_shared_bytes<32>(8) <= kHalfOfShared &&
+              cluster_shared_bytes<64>(5) <= kHalfOfShared);
+
+struct ClusterProblem {
+  void* out;
+  int64_t out_stride;
+  int num_rows, n;
+  int k_of_block, log_parts;
+  int stages = 0;  // of the ring, by the size of a stage
+  bool streams_weights, stores_whole, out_is_f32;
+};
+
+struct RingCursor {
+  int stages;
+  int stage = 0;
+  uint32_t parity = 0;
+  __device__ void advance() {
+    if (++stage == stages) stage = 0, parity ^= 1;
+  }
+};
+
+template <int kRows>
+__device__ void produce(const ClusterProblem& p, ClusterShared<kRows>& shared, int first_feature,
+                        int first_row, int first_k, const CUtensorMap& w, const CUtensorMap& x) {
+  using S = ClusterShared<kRows>;
+  const uint64_t policy = p.streams_weights ? evict_first() : evict_normal();
+  const int tiles = p.k_of_block / kTileK;
+  const auto request_weights = [&](int i, int stage) {
+    shared.full[stage].arrive_expecting(sizeof(typename S::Stage));
+    load_tile(shared.stage(stage).weights, w, shared.full[stage], policy, first_k + i * kTileK,
+              first_feature, 0);
+  };
+#pragma unroll 1
+  for (int i = 0; i < p.stages; ++i) request_weights(i, i);
+  wait_for_previous();
+  RingCursor now{p.stages};
+#pragma unroll 1
+  for (int i = 0; i < tiles; ++i, now.advance()) {
+    if (i >= p.stages) {
+      shared.empty[now.stage].wait(now.parity ^ 1);
+      request_weights(i, now.stage);
+    }
+    load_tile(shared.stage(now.stage).rows, x, shared.full[now.stage], evict_normal(),
+              first_k + i * kTileK, first_row, 0);
+  }
+}
+
+// d = this block's part of the products.
+template <int kRows>
+__device__ void multiply(const ClusterProblem& p, ClusterShared<kRows>& shared,
+                         float (&d)[kRows / 2]) {
+  const auto release = [&](int stage) {
+    if (threadIdx.x % kWarp == 0) shared.empty[stage].arrive();  // one arrival a warp
+  };
+  RingCursor now{p.stages};
+#pragma unroll 1
+  for (int i = 0; i < p.k_of_block / kTileK; ++i, now.advance()) {
+    shared.full[now.stage].wait(now.parity);
+    const uint64_t a = matrix_descriptor(shared_address(shared.stage(now.stage).weights));
+    const uint64_t b = matrix_descriptor(shared_address(shared.stage(now.stage).rows));
+    wgmma_fence();
+#pragma unroll
+    for (int step = 0; step < kTileK / 16; ++step)
+      Wgmma<kRows>::multiply(d, a + 2 * step, b + 2 * step, i > 0 || step > 0);
+    wgmma_commit();
+    if (i == 0) continue;
+    wgmma_wait<1>();
+    release((now.stage == 0 ? p.stages : now.stage) - 1);
+  }
+  wgmma_wait<0>();
+  pin(d);
+}
+
+// Each number of d, as Wgmma lays it out, to the block that has its feature.
+template <int kRows>
+__device__ void send(const ClusterProblem& p, ClusterShared<kRows>& shared, int part,
+                     const float (&d)[kRows / 2]) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int log_features = std::countr_zero(unsigned{kFeatures}) - p.log_parts;  // of a block
+  const uint32_t barrier = shared_address(&shared.sums_full);
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const int feature = warp * 16 + lane / 4 + 8 * r, block = feature >> log_features;
+    const int row = (part << log_features) + feature - (block << log_features);
+    const uint32_t to = address_in_block(shared_address(&shared.sums[row][lane % 4 * 2]), block);
+    const uint32_t barrier_there = address_in_block(barrier, block);
+#pragma unroll
+    for (int i = 0; i < kRows / 8; ++i)
+      send_8_bytes(to + static_cast<uint32_t>(i * 8 * sizeof(float)), d[4 * i + 2 * r],
+                   d[4 * i + 2 * r + 1], barrier_there);
+  }
+}
+
+// Eight features of a row a thread, their parts added in order.
+template <int kRows>
+__device__ void store_parts(const ClusterProblem& p, const ClusterShared<kRows>& shared,
+                            int first_feature, int first_row) {
+  const int parts = 1 << p.log_parts, features = kFeatures >> p.log_parts;
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < kRows * (features / 8); i += kWarpgroup) {
+    const int row = i % kRows, eight = i / kRows * 8, feature = first_feature + eight;
+    if (first_row + row >= p.num_rows || feature >= p.n) continue;
+    float x[8];
+#pragma unroll
+    for (int j = 0; j < 8; ++j) {
+      x[j] = shared.sums[eight + j][row];
+#pragma unroll
+      for (int part = 1; part < kMostParts; ++part)
+        if (part < parts) x[j] += shared.sums[part * features + eight + j][row];
+    }
+    const int64_t at = (first_row + row) * p.out_stride + feature;
+    if (p.out_is_f32)
+      store_eight(static_cast<float*>(p.out) + at, x, p.stores_whole);
+    else
+      store_eight(static_cast<Bf16*>(p.out) + at, x, p.stores_whole);
+  }
+}
+
+// A cluster for each 64 features and kRows rows.
+template <int kRows>
+__global__ void __launch_bounds__(kThreads, 2)
+    gemm_cluster_kernel(const ClusterProblem p, const __grid_constant__ CUtensorMap w,
+                        const __grid_constant__ CUtensorMap x) {
+  extern __shared__ char memory[];
+  auto& shared = *reinterpret_cast<ClusterShared<kRows>*>(
+      memory + (1024 - shared_address(memory) % 1024) % 1024);
+  const int part = cluster_rank(), first_row = static_cast<int>(blockIdx.y) * kRows;
+  const int first_feature = (static_cast<int>(blockIdx.x) >> p.log_parts) * kFeatures;
+  if (threadIdx.x == 0) {
+    let_next_start();
+#pragma unroll 1
+    for (int s = 0; s < p.stages; ++s) {
+      shared.full[s].init(1);
+      shared.empty[s].init(kWarpgroup / kWarp);
+    }
+    shared.sums_full.init(1);
+    shared.sums_full.arrive_expecting(kFeatures * kRows * static_cast<int>(sizeof(float)));
+    fence_barrier_init();
+  }
+  __syncthreads();
+  arrive_at_cluster();  // this block's barrier may be used
+  if (threadIdx.x >= kWarpgroup) {
+    if (threadIdx.x == kWarpgroup)
+      produce(p, shared, first_feature, first_row, part * p.k_of_block, w, x);
+    __syncwarp();
+    wait_for_cluster();
+    return;
+  }
+  float d[kRows / 2];
+  multiply(p, shared, d);
+  wait_for_cluster();
+  send(p, shared, part, d);
+  shared.sums_full.wait_cluster(0);
+  store_parts(p, shared, first_feature + part * (kFeatures >> p.log_parts), first_row);
+}
+
+template <int kRows>
+void launch_cluster(cudaStream_t stream, TensorMaps& maps, const GemmArgs& args,
+                    ClusterProblem problem) {
+  const int parts = 1 << problem.log_parts;
+  problem.stages = std::min(ClusterShared<kRows>::kMostStages, problem.k_of_block / kTileK);
+  const dim3 grid(blocks_for(args.n(), kFeatures) * static_cast<unsigned>(parts),
+                  blocks_for(args.max_rows, kRows));
+  Matrix rows = args.x;
+  rows.rows = args.max_rows;
+  launch_clusters_early(stream, parts, grid, dim3(kThreads),
+                        cluster_shared_bytes<kRows>(problem.stages), gemm_cluster_kernel<kRows>,
+                        problem, maps.of_weights(args.w, false, kFeatures),
+                        map_of_rows(rows, kRows));
+}
+
+}  // namespace
+}  // namespace product
+
+void gemm_cluster(cudaStream_t stream, TensorMaps& maps, const GemmArgs& args, int parts) {
+  using namespace product;
+  const ClusterProblem problem{.out = args.out.data,
+                               .out_stride = args.out.stride,
+                               .num_rows = args.max_rows,
+                               .n = args.n(),
+                               .k_of_block = args.k() / parts,
+                               .log_parts = std::countr_zero(static_cast<unsigned>(parts)),
+                               .streams_weights = args.n() > kFeatures,
+                               .stores_whole = stores_whole(args),
+                               .out_is_f32 = args.out.type == NumberType::kF32};
+  if (args.max_rows <= 8)
+    launch_cluster<8>(stream, maps, args, problem);
+  else if (args.max_rows <= 16)
+    launch_cluster<16>(stream, maps, args, problem);
+  else if (args.max_rows <= 32)
+    launch_cluster<32>(stream, maps, args, problem);
+  else
+    launch_cluster<64>(stream, maps, args, problem);
+}
+
+}  // namespace glint::cuda
