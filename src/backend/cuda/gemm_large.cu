@@ -174,9 +174,11 @@ __global__ void __launch_bounds__(kThreads, 1)
       tail.empty[i].init(4 * kConsumers * S::kBlocks);
     }
 #pragma unroll 1
-    for (int i = 0; i < kConsumers * kMostChunks; ++i) {
-      tail.filled[0][i].init(4);
-      tail.stored[0][i].init(1);
+    for (int i = 0; i < rings.chunks; ++i) {
+      for (int consumer = 0; consumer < kConsumers; ++consumer) {
+        tail.filled[consumer][i].init(4);  // one arrival a warp
+        tail.stored[consumer][i].init(1);
+      }
     }
     tail.leads.init(4);
     fence_barrier_init();
