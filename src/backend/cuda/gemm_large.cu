@@ -2,8 +2,7 @@
 // up to 256 or 176 rows of x.
 //
 //   consumer warpgroups  64 or 128 rows of weights each: wgmma over a ring of stages of 64 columns;
-//   a
-//                        tile's sums, as they are stored, go to a ring of chunks
+//                        a tile's sums, as they are stored, go to a ring of chunks
 //   2 warps              fill the ring of stages: weights by the copy engine; rows of x by it too,
 //                        or by 16-byte copies where they are gathered
 //   2 warps              store the chunks of one consumer each, beside the next tile's products
@@ -20,49 +19,23 @@ namespace glint::cuda::product {
 namespace {
 
 constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
-constexpr int kRowsThatMultiply = 128;  // of a tile that takes its time to multiply, not to load
 
 // Where a consumer is in the rings.
-template <typename S>
 struct Consumer {
   const Memory& memory;
   int warpgroup;
   RingCursor now = {}, chunk = {};
-  uint32_t lead_parity = 0;
-  int until_lead = 0;
 
-  // The first consumer begins each tile some stages before the second. So the end of a tile of one,
-  // which takes as long, falls beside products of the other, who has the tensor cores alone then.
-  __device__ void begin_tile() {
-    if (memory.rings.lead == 0) return;
-    if (warpgroup == 0) {
-      until_lead = memory.rings.lead;
-    } else {
-      memory.tail().leads.wait(lead_parity);
-      lead_parity ^= 1;
-    }
-  }
-  __device__ void has_begun_stage() {
-    if (until_lead == 0 || --until_lead > 0) return;
-    if (threadIdx.x % kWarp == 0) memory.tail().leads.arrive();
-  }
-  // The stage before the current one has been used. One arrival a warp, at all blocks that copy to
-  // it.
+  // The stage before the current one has been used.
   __device__ void release_last() const {
-    Barrier& empty = memory.tail().empty[(now.at == 0 ? memory.rings.stages : now.at) - 1];
-    const int lane = static_cast<int>(threadIdx.x) % kWarp;
-    if (lane >= S::kBlocks) return;
-    if constexpr (S::kIsPaired)
-      arrive_in_block(address_in_block(shared_address(&empty), lane));
-    else
-      empty.arrive();
+    const int last = (now.at == 0 ? memory.rings.stages : now.at) - 1;
+    if (threadIdx.x % kWarp == 0) memory.tail().empty[last].arrive();  // one arrival a warp
   }
 };
 
 // d = the products of the ring's next `stages` stages with each set of the consumer's weights.
 template <typename S, int kRows, int kSums>
-__device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stages,
-                         Consumer<S>& c) {
+__device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stages, Consumer& c) {
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     c.memory.tail().full[c.now.at].wait(c.now.parity);
@@ -84,7 +57,6 @@ __device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stag
             b + 2 * step, i > 0 || step > 0);
     }
     wgmma_commit();
-    c.has_begun_stage();
     if (i > 0) {
       wgmma_wait<1>();
       c.release_last();
@@ -100,7 +72,7 @@ __device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stag
 // The same for a tile of `rows` rows, by the smallest product that holds them.
 template <typename S, int kRows, int kSums>
 __device__ void multiply_rows(const Problem& p, float (&d)[S::kSets][kSums], int rows, int stages,
-                              Consumer<S>& c) {
+                              Consumer& c) {
   if constexpr (kRows > kRowStep) {
     if (rows <= kRows - kRowStep) return multiply_rows<S, kRows - kRowStep>(p, d, rows, stages, c);
   }
@@ -109,7 +81,7 @@ __device__ void multiply_rows(const Problem& p, float (&d)[S::kSets][kSums], int
 
 // A set's sums to chunks, as soon as there is room.
 template <typename Out, typename S, int kSums>
-__device__ void fill_chunks(const float (&d)[kSums], int rows, Consumer<S>& c) {
+__device__ void fill_chunks(const float (&d)[kSums], int rows, Consumer& c) {
   constexpr int kRows = chunk_rows_of(log_pieces_of(S::kSwiglu, sizeof(Out) == 4));
   LargeTail& tail = c.memory.tail();
 #pragma unroll  // d stays in registers
@@ -126,10 +98,9 @@ __device__ void fill_chunks(const float (&d)[kSums], int rows, Consumer<S>& c) {
 template <typename S>
 __device__ void consume(const Problem& p, const Memory& memory, int warpgroup) {
   constexpr int kSums = S::kTileRows / 2;
-  Consumer<S> c{memory, warpgroup};
-  LargeWalk<S> tile(p, memory);
+  Consumer c{memory, warpgroup};
+  LargeWalk tile(p, memory);
   while (tile.next()) {
-    c.begin_tile();
     const int stages = p.k / kTileK;
     float d[S::kSets][kSums];
     if constexpr (S::kAddsParts) {
@@ -171,7 +142,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     for (int i = 0; i < rings.stages; ++i) {
       // Announced bytes, and the copies of each thread.
       tail.full[i].init(p.ids == nullptr ? 1 : 1 + kCopyThreads);
-      tail.empty[i].init(4 * kConsumers * S::kBlocks);
+      tail.empty[i].init(4 * kConsumers);
     }
 #pragma unroll 1
     for (int i = 0; i < rings.chunks; ++i) {
@@ -180,7 +151,6 @@ __global__ void __launch_bounds__(kThreads, 1)
         tail.stored[consumer][i].init(1);
       }
     }
-    tail.leads.init(4);
     fence_barrier_init();
   }
   if (waits_first) {
@@ -188,12 +158,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x == 0) let_next_start();
   }
   plan_tiles<0>(p, tail.plan);
-  if constexpr (S::kIsPaired) {
-    __syncwarp();
-    sync_cluster();  // the other block's barriers may be used
-  } else {
-    __syncthreads();
-  }
+  __syncthreads();
   // One value for the warp, for the compiler too: descriptors are made in uniform registers.
   const int warp = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / kWarp, 0);
   // Three warpgroups have 168 registers a thread. What one gives away the consumers take, who need
@@ -222,8 +187,8 @@ LargeKernel kernel_of(const GemmArgs& args) {
 }
 
 LargeKernel kernel_for(const GemmArgs& args, int parts, bool is_wide) {
-  if (parts > 1) return large_kernel<LargeShape<Weights::kPlain, Tile::kPairedInParts>>;
-  return is_wide ? kernel_of<Tile::kWide>(args) : kernel_of<Tile::kPaired>(args);
+  if (parts > 1) return large_kernel<LargeShape<Weights::kPlain, Tile::kNarrowInParts>>;
+  return is_wide ? kernel_of<Tile::kWide>(args) : kernel_of<Tile::kNarrow>(args);
 }
 
 // At least three stages, and four if three chunks remain; otherwise chunks for a whole tile, so
@@ -238,12 +203,7 @@ Rings rings_for(const Problem& p, const TileShape& tile) {
   const int wanted = std::min(stages(3), 4);
   int chunks = std::min(sets * ((tile.rows + chunk_rows - 1) / chunk_rows), kMostChunks);
   while (stages(chunks) < wanted) --chunks;
-  Rings rings{std::min(stages(chunks), kMostStages), stage_bytes, chunks, 0};
-  // Where arithmetic takes longer than copies, which would rather have the whole ring. A tile has
-  // no fewer stages than the ring: so the first consumer is never a whole tile ahead, as the
-  // barrier tells only one phase from the next.
-  if (tile.rows >= kRowsThatMultiply && p.k / kTileK >= rings.stages) rings.lead = 2 / sets;
-  return rings;
+  return {std::min(stages(chunks), kMostStages), stage_bytes, chunks};
 }
 
 size_t shared_bytes(const Rings& rings) {
@@ -265,7 +225,6 @@ Matrix x_of_groups(const GemmArgs& args) {
 void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args,
                Problem p) {
   const bool gathers = p.ids != nullptr;
-  CHECK(num_sms >= 2, "pairs of blocks on ", num_sms, " multiprocessors");
   CHECK(gathers || p.begin == nullptr, "rows by group without their ids");
   CHECK(!gathers || (p.parts == 1 && !args.w_is_transposed), "no kernel gathers these rows");
   if (args.w_is_transposed) {
@@ -282,17 +241,14 @@ void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
                          .gathers = gathers};
   const TileShape tile =
       p.tiling.is_listed ? tile_of_groups(args.mean_rows) : best_tile(size, num_sms);
-  const int width = tile.weight_rows() * tile.blocks();
   p.tiling.tile_rows = tile.rows;
-  p.tiling.feature_tiles = (weight_rows + width - 1) / width;
+  p.tiling.feature_tiles = (weight_rows + tile.weight_rows() - 1) / tile.weight_rows();
   const Rings rings = rings_for(p, tile);
   const int map_rows = args.w_is_transposed ? kTileK : tile.weight_rows();
   const CUtensorMap& weights = maps.of_weights(args.w, args.is_swiglu, map_rows);
-  const CUtensorMap rows =
-      gathers ? CUtensorMap{} : map_of_rows(x_of_groups(args), tile.rows / tile.blocks());
-  const auto grid = static_cast<unsigned>(num_sms / tile.blocks() * tile.blocks());
-  launch_clusters_early(stream, tile.blocks(), dim3(grid), dim3(kThreads), shared_bytes(rings),
-                        kernel_for(args, p.parts, tile.is_wide), p, rings, weights, rows);
+  const CUtensorMap rows = gathers ? CUtensorMap{} : map_of_rows(x_of_groups(args), tile.rows);
+  launch_early(stream, dim3(static_cast<unsigned>(num_sms)), dim3(kThreads), shared_bytes(rings),
+               kernel_for(args, p.parts, tile.is_wide), p, rings, weights, rows);
 }
 
 }  // namespace glint::cuda::product

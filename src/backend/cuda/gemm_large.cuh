@@ -13,20 +13,18 @@ inline constexpr int kMostStages = 16, kMostChunks = 8;  // chunks of a consumer
 // How a group's weights lie in memory (GemmArgs).
 enum class Weights { kPlain, kSwiglu, kTransposed };
 
-// TileShape: a wide tile of one block, or one of two blocks that copy rows for each other, also
-// with k in parts, which are added one after another.
-enum class Tile { kWide, kPaired, kPairedInParts };
+// TileShape; also with k in parts, which are added one after another.
+enum class Tile { kWide, kNarrow, kNarrowInParts };
 
 template <Weights kWeights, Tile kTile>
 struct LargeShape {
   static constexpr bool kSwiglu = kWeights == Weights::kSwiglu;
   static constexpr bool kTransposed = kWeights == Weights::kTransposed;
-  static constexpr bool kAddsParts = kTile == Tile::kPairedInParts;
-  static constexpr bool kIsPaired = kTile != Tile::kWide;
-  static constexpr bool kCanGather = !kIsPaired && !kTransposed;
-  static constexpr int kBlocks = kIsPaired ? 2 : 1;  // of a cluster
-  static constexpr int kSets = kIsPaired ? 1 : 2;    // of 64 rows of weights, of a consumer
-  static constexpr int kTileRows = !kIsPaired   ? kMostRowsWide
+  static constexpr bool kAddsParts = kTile == Tile::kNarrowInParts;
+  static constexpr bool kIsWide = kTile == Tile::kWide;
+  static constexpr bool kCanGather = kIsWide && !kTransposed;
+  static constexpr int kSets = kIsWide ? 2 : 1;  // of 64 rows of weights, of a consumer
+  static constexpr int kTileRows = kIsWide      ? kMostRowsWide
                                    : kAddsParts ? kMostRowsInParts
                                                 : kMostRows;
   static constexpr int kWeightRows = 64 * kSets * kConsumers;
@@ -37,13 +35,11 @@ struct LargeShape {
 struct Rings {
   int stages, stage_bytes;
   int chunks;  // of a consumer
-  int lead;    // stages that the first consumer has begun when the second begins a tile; 0: any
 };
 
 struct LargeTail {  // of shared memory, behind the rings
   Barrier full[kMostStages], empty[kMostStages];
   Barrier filled[kConsumers][kMostChunks], stored[kConsumers][kMostChunks];
-  Barrier leads;
   TilePlan plan;
 };
 
@@ -70,17 +66,11 @@ struct RingCursor {
   }
 };
 
-// A block's walk over its tiles. Blocks of a cluster walk side by side.
-template <typename S>
+// A block's walk over its tiles.
 struct LargeWalk : BlockWalk<0> {
   __device__ LargeWalk(const Problem& problem, const Memory& memory)
-      : BlockWalk<0>(problem, memory.tail().plan, static_cast<int>(blockIdx.x) / S::kBlocks,
-                     static_cast<int>(gridDim.x) / S::kBlocks) {}
-  __device__ bool next() {
-    if (!BlockWalk<0>::next()) return false;
-    if constexpr (S::kIsPaired) feature = 2 * feature + cluster_rank();
-    return true;
-  }
+      : BlockWalk<0>(problem, memory.tail().plan, static_cast<int>(blockIdx.x),
+                     static_cast<int>(gridDim.x)) {}
 };
 
 }  // namespace glint::cuda::product

@@ -9,7 +9,7 @@ namespace glint::cuda::product {
 
 // One thread: announces what the copy engine brings to a stage and asks for its weights.
 template <typename S>
-__device__ void request_weights(const Problem& p, const LargeWalk<S>& tile, int k,
+__device__ void request_weights(const Problem& p, const LargeWalk& tile, int k,
                                 const CUtensorMap& map, char* stage, Barrier& full) {
   const uint64_t policy = p.streams_weights ? evict_first() : evict_normal();
   const int row_bytes = p.ids == nullptr ? p.tiling.tile_rows * kTileK * 2 : 0;
@@ -30,17 +30,10 @@ __device__ void request_weights(const Problem& p, const LargeWalk<S>& tile, int 
 
 // One thread: asks for the rows of x of a stage, where they lie side by side.
 template <typename S>
-__device__ void request_rows(const LargeWalk<S>& tile, int k, const CUtensorMap& map, char* stage,
+__device__ void request_rows(const LargeWalk& tile, int k, const CUtensorMap& map, char* stage,
                              Barrier& full) {
-  char* rows = stage + S::kWeightBytes;
-  const int column = tile.group * tile.p.x_group_columns + k;
-  if constexpr (S::kIsPaired) {
-    const int first = cluster_rank() * (tile.tiling.tile_rows / 2);
-    load_tile_to_blocks(0b11, rows + first * kTileK * 2, map, full, evict_normal(), column,
-                        tile.first_row + first, 0);
-  } else {
-    load_tile(rows, map, full, evict_normal(), column, tile.first_row, 0);
-  }
+  load_tile(stage + S::kWeightBytes, map, full, evict_normal(),
+            tile.group * tile.p.x_group_columns + k, tile.first_row, 0);
 }
 
 // A tile's rows of x that are anywhere: each of kCopyThreads copies a piece of 16 bytes of every
@@ -95,7 +88,7 @@ __device__ void produce(const Problem& p, const CUtensorMap& weights, const CUte
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup, stages = memory.rings.stages;
   const bool gathers = S::kCanGather && p.ids != nullptr;
   LargeTail& tail = memory.tail();
-  LargeWalk<S> tile(p, memory);
+  LargeWalk tile(p, memory);
   RingCursor now;
   Gather gather;
   int early = -1;  // stages whose weights are requested; negative: the first tile is to come
@@ -126,11 +119,6 @@ __device__ void produce(const Problem& p, const CUtensorMap& weights, const CUte
       now.advance(stages);
     }
   }
-  if constexpr (S::kIsPaired) {
-    // Until the other block has arrived at this one's barriers for the last time.
-    for (int i = 0; i < stages && thread == 0; ++i, now.advance(stages))
-      tail.empty[now.at].wait(now.parity ^ 1);
-  }
   wait_for_previous();  // a block without a tile too
   commit_copies();
   wait_copies<0>();
@@ -144,7 +132,7 @@ __device__ void store(const Problem& p, const Memory& memory, int consumer) {
   const int chunk_rows = chunk_rows_of(lane.log_pieces);
   const int row_bytes = static_cast<int>(p.out_stride) * number_bytes;
   LargeTail& tail = memory.tail();
-  LargeWalk<S> tile(p, memory);
+  LargeWalk tile(p, memory);
   RingCursor now;
   // Of the tile's rows, those from `first` on that the next chunk has.
   const auto store_rows = [&](int first, int rows, char* out) {

@@ -58,33 +58,31 @@ GLINT_HOST_DEVICE RowCut cut_rows(int num_rows, int tile_rows) {
   return {count, size < tile_rows ? size : tile_rows};
 }
 
-// A tile of gemm_large.cu. A wide one has 256 rows of weights; of others, with 128, two blocks side
-// by side have the same rows of x, and each copies half of them for both. As many rows of x as
-// there are registers for their sums; with k in parts these are two sets.
+// A tile of gemm_large.cu: 256 rows of weights, or 128, and as many rows of x as there are
+// registers for their sums; with k in parts these are two sets.
 inline constexpr int kMostRows = 256, kMostRowsWide = 176, kMostRowsInParts = 192;
 struct TileShape {
   int rows;
   bool is_wide;
 
-  int blocks() const { return is_wide ? 1 : 2; }
-  int weight_rows() const { return is_wide ? 256 : 128; }  // of a block
+  int weight_rows() const { return is_wide ? 256 : 128; }
 };
 
 // Clocks of a multiprocessor for a stage of 64 columns: of its tensor cores; of its shared memory,
-// 128 bytes a clock, which products read and copies write; of the copies from L2, 40 bytes a clock
-// where all copy (measured on an H200: docs/kernels/gemm.md).
+// 128 bytes a clock, which products read and copies write; of the copies from L2, at 40 bytes a
+// clock. Narrow tiles get up to 50 of these (docs/kernels/gemm.md), but of tiles that multiply as
+// fast that one is better which copies less.
 inline int stage_clocks(const TileShape& tile) {
   const int weights = tile.weight_rows(), rows = tile.rows;
-  const int copied = weights + rows / tile.blocks();
   return std::max(
-      {weights * rows / 32, 2 * weights + rows + weights * rows / 64, copied * 128 / 40});
+      {weights * rows / 32, 2 * weights + rows + weights * rows / 64, (weights + rows) * 128 / 40});
 }
 
 struct ProductSize {
   int rows;
   int weight_rows, groups;  // of a group
   bool in_parts;
-  bool gathers;  // rows of x are anywhere: each block copies its own
+  bool gathers;  // rows of x are anywhere
 };
 
 // The tile with which `blocks` blocks that take one after another are done first.
@@ -95,10 +93,9 @@ inline TileShape best_tile(const ProductSize& product, int blocks) {
     for (int size = most; size >= kRowStep; size -= kRowStep) {
       const RowCut cut = cut_rows(product.rows, size);
       const TileShape tile{cut.size, is_wide};
-      const int together = tile.weight_rows() * tile.blocks(), walkers = blocks / tile.blocks();
-      const int tiles =
-          cut.count * product.groups * ((product.weight_rows + together - 1) / together);
-      const int time = (tiles + walkers - 1) / walkers * stage_clocks(tile);
+      const int feature_tiles = (product.weight_rows + tile.weight_rows() - 1) / tile.weight_rows();
+      const int tiles = cut.count * product.groups * feature_tiles;
+      const int time = (tiles + blocks - 1) / blocks * stage_clocks(tile);
       if (best.rows == 0 || time < best_time) best = tile, best_time = time;
     }
   };

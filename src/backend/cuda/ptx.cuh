@@ -134,19 +134,6 @@ __device__ inline void load_tile(void* to_shared, const CUtensorMap& map, Barrie
       "l"(policy)
       : "memory");
 }
-// The same to that place in all blocks of the cluster whose bits are set in `blocks`, and to the
-// barrier there.
-__device__ inline void load_tile_to_blocks(uint16_t blocks, void* to_shared, const CUtensorMap& map,
-                                           Barrier& barrier, uint64_t policy, int c0, int c1,
-                                           int c2) {
-  asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes"
-      ".multicast::cluster.L2::cache_hint [%0], [%1, {%3, %4, %5}], [%2], %6, %7;" ::"r"(
-          shared_address(to_shared)),
-      "l"(&map), "r"(shared_address(&barrier.word)), "r"(c0), "r"(c1), "r"(c2), "h"(blocks),
-      "l"(policy)
-      : "memory");
-}
 __device__ inline void prefetch_map(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
