@@ -235,12 +235,12 @@ class Backend {
     add_rms_norm(delta, residual, weight, eps, out);
     route(out, w, bias, params, routing);
   }
-  // linear_swiglu of each row with each of its experts.
-  // x [T, hidden], w [E + S, 2 I, hidden], out [T * P, I]: row t * P + j is of token t's j-th
+  // linear_swiglu of each row with each of its experts. Rows of an expert lie side by side: row i
+  // of act is of the pair expert_pairs[i]. x [T, hidden], w [E + S, 2 I, hidden], act [T * P, I]
+  virtual void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix act) = 0;
+  // parts = linear of each row of act, which lies as moe_gate_up() leaves it, with its expert.
+  // act [T * P, I], w [E + S, hidden, I], parts [T * P, hidden]: row t * P + j is of token t's j-th
   // expert
-  virtual void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) = 0;
-  // parts = linear of each row of act with its expert.
-  // act [T * P, I], w [E + S, hidden, I], parts [T * P, hidden]
   virtual void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) = 0;
   // out = sum over j of weights[t, j] parts[t * P + j], in FP32 in the order of j.
   // parts [T * P, hidden], out [T, hidden] of the same type

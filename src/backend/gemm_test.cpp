@@ -214,16 +214,17 @@ TEST_P(GemmTest, Experts) {
     const auto expert = [&](int pair) { return ids[static_cast<size_t>(pair)]; };
     Numbers act = aligned(rows * kPerToken, kWidth);
     backend_->moe_gate_up(x.view(), routing, gate_up.stack(kExperts), act.view());
-    expect_near(act, [&](int pair, int i) {
-      const int first = expert(pair) * 2 * kWidth + i;
+    expect_near(act, [&](int row, int i) {
+      const int pair = test_routing.pair(row), first = expert(pair) * 2 * kWidth + i;
       return silu(dot(x, pair / kPerToken, 0, gate_up, first)) *
              dot(x, pair / kPerToken, 0, gate_up, first + kWidth);
     });
 
     Numbers parts = aligned(rows * kPerToken, kIn);
     backend_->moe_down(act.view(), routing, down.stack(kExperts), parts.view());
-    expect_near(parts,
-                [&](int pair, int i) { return dot(act, pair, 0, down, expert(pair) * kIn + i); });
+    expect_near(parts, [&](int pair, int i) {
+      return dot(act, test_routing.row_of(pair), 0, down, expert(pair) * kIn + i);
+    });
   }
 }
 
@@ -252,23 +253,26 @@ TEST_P(GemmTest, ExpertsOfManyRows) {
     for (const int gap : {kGap, 3}) {
       Numbers act(*backend_, type(), rows, kWidth, gap);
       backend_->moe_gate_up(x.view(), routing, gate_up.stack(experts), act.view());
-      expect_near(act, [&](int row, int i) {
-        const int first = expert(row) * 2 * kWidth + i;
+      expect_near(act, [&](int r, int i) {
+        const int row = test_routing.pair(r), first = expert(row) * 2 * kWidth + i;
         return silu(dot(x, row, 0, gate_up, first)) * dot(x, row, 0, gate_up, first + kWidth);
       });
       Numbers in = aligned(rows, kWidth), parts(*backend_, type(), rows, kIn, gap);
       in.fill(random_);
       backend_->moe_down(in.view(), routing, down.stack(experts), parts.view());
-      expect_near(parts,
-                  [&](int row, int i) { return dot(in, row, 0, down, expert(row) * kIn + i); });
+      expect_near(parts, [&](int row, int i) {
+        return dot(in, test_routing.row_of(row), 0, down, expert(row) * kIn + i);
+      });
       std::vector<int> some;
       for (int row = 0; row < rows; row += 23) some.push_back(row);
-      expect_same_alone(act, some, [&](int row, Matrix out) {
+      expect_same_alone(act, some, [&](int r, Matrix out) {
+        const int row = test_routing.pair(r);
         backend_->moe_gate_up(x.row(row), test_routing.row(row).view(), gate_up.stack(experts),
                               out);
       });
       expect_same_alone(parts, some, [&](int row, Matrix out) {
-        backend_->moe_down(in.row(row), test_routing.row(row).view(), down.stack(experts), out);
+        backend_->moe_down(in.row(test_routing.row_of(row)), test_routing.row(row).view(),
+                           down.stack(experts), out);
       });
     }
   }

@@ -158,7 +158,13 @@ class TestRouting {
         host_ids_(ids),
         ids_(backend, ids),
         by_expert_(backend, pairs_by_expert(ids, num_experts)),
-        weights_(backend, NumberType::kF32, num_tokens(), per_token, 0) {}
+        weights_(backend, NumberType::kF32, num_tokens(), per_token, 0) {
+    pairs_ = pairs_by_expert(ids, num_experts);
+    pairs_.erase(pairs_.begin(), pairs_.begin() + num_experts + 1);
+    rows_.resize(ids.size());
+    for (size_t i = 0; i < pairs_.size(); ++i)
+      rows_[static_cast<size_t>(pairs_[i])] = static_cast<int>(i);
+  }
   // To be filled by route(). No pair is anybody's yet.
   TestRouting(Backend& backend, int num_tokens, int per_token, int num_experts, int num_shared = 0)
       : TestRouting(backend, std::vector<int32_t>(static_cast<size_t>(num_tokens * per_token), -1),
@@ -204,6 +210,10 @@ class TestRouting {
     return found == expected;
   }
   int expert(int t, int j) const { return host_ids_[static_cast<size_t>(t * per_token_ + j)]; }
+  // Of the `ids` given: the pair t * P + j of the ith row in the order of the experts, and where a
+  // pair's row is.
+  int pair(int i) const { return pairs_[static_cast<size_t>(i)]; }
+  int row_of(int pair) const { return rows_[static_cast<size_t>(pair)]; }
   const Numbers& weights() const { return weights_; }
 
  private:
@@ -213,6 +223,8 @@ class TestRouting {
   int per_token_, num_experts_, num_shared_ = 0;
   std::vector<int32_t> host_ids_;
   Integers ids_, by_expert_;
+  std::vector<int32_t> pairs_;
+  std::vector<int> rows_;
   Numbers weights_;
 };
 

@@ -168,17 +168,21 @@ TEST_P(OpsTest, MoeGateUp) {
     const Numbers x = filled(num_tokens, in);
     const Numbers w = filled_stack(num_experts, 2 * width, in, weight_scale(in));
     const TestRouting routing = random_routing(*backend_, random_, num_tokens, k, num_experts);
-    Numbers out = numbers(num_tokens * k, width);
-    backend_->moe_gate_up(x.view(), routing.view(), w.stack(num_experts), out.view());
-    expect_near(out, [&](int r, int i) {
-      const int gate = routing.expert(r / k, r % k) * 2 * width + i;
-      return silu(dot(x, r / k, 0, w, gate)) * dot(x, r / k, 0, w, gate + width);
+    Numbers act = numbers(num_tokens * k, width);
+    backend_->moe_gate_up(x.view(), routing.view(), w.stack(num_experts), act.view());
+    expect_near(act, [&](int r, int i) {
+      const int t = routing.pair(r) / k, j = routing.pair(r) % k;
+      const int gate = routing.expert(t, j) * 2 * width + i;
+      return silu(dot(x, t, 0, w, gate)) * dot(x, t, 0, w, gate + width);
     });
     for (int t = 0; t < num_tokens; ++t) {
       Numbers alone = numbers(k, width);
-      backend_->moe_gate_up(x.row(t), routing.row(t).view(), w.stack(num_experts), alone.view());
+      const TestRouting of_row = routing.row(t);
+      backend_->moe_gate_up(x.row(t), of_row.view(), w.stack(num_experts), alone.view());
       alone.download();
-      for (int j = 0; j < k; ++j) EXPECT_TRUE(out.same_row(t * k + j, alone, j)) << "row " << t;
+      for (int j = 0; j < k; ++j)
+        EXPECT_TRUE(act.same_row(routing.row_of(t * k + j), alone, of_row.row_of(j)))
+            << "row " << t;
     }
   }
 }
@@ -194,12 +198,17 @@ TEST_P(OpsTest, MoeDown) {
     Numbers parts = numbers(num_tokens * k, n);
     backend_->moe_down(act.view(), routing.view(), w.stack(num_experts), parts.view());
     expect_near(parts, [&](int pair, int i) {
-      return dot(act, pair, 0, w, routing.expert(pair / k, pair % k) * n + i);
+      return dot(act, routing.row_of(pair), 0, w, routing.expert(pair / k, pair % k) * n + i);
     });
     for (int t = 0; t < num_tokens; ++t) {
-      Numbers alone = numbers(k, n);
-      backend_->moe_down(act.rows(t * k, k), routing.row(t).view(), w.stack(num_experts),
-                         alone.view());
+      const TestRouting of_row = routing.row(t);
+      Numbers act_alone = numbers(k, width), alone = numbers(k, n);
+      for (int i = 0; i < k; ++i)
+        for (int c = 0; c < width; ++c)
+          act_alone.set(i, c,
+                        static_cast<float>(act.at(routing.row_of(t * k + of_row.pair(i)), c)));
+      act_alone.upload();
+      backend_->moe_down(act_alone.view(), of_row.view(), w.stack(num_experts), alone.view());
       alone.download();
       for (int j = 0; j < k; ++j) EXPECT_TRUE(parts.same_row(t * k + j, alone, j)) << "row " << t;
     }

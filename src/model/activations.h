@@ -72,7 +72,7 @@ struct Activations {
   Matrix o_latent;                                   // [T, H * kv_lora_rank]
   Matrix o;                                          // [T, H * v_head_dim]
   Matrix mlp_act;                                    // [T, intermediate_size]
-  Matrix expert_act;                                 // [T * P, moe_intermediate_size]
+  Matrix expert_act;                                 // [T * P, moe_intermediate_size], by expert
   Matrix expert_out;                                 // [T * P, hidden_size]
   Routing routing;                                   // [T, P]
   Matrix logit_residual, logit_delta, logit_normed;  // [max_logit_rows, hidden_size]

@@ -107,8 +107,8 @@ class LateBackend final : public Backend {
     later(&Backend::add_rms_norm_route, delta, residual, weight, eps, out, w, bias, params,
           routing);
   }
-  void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override {
-    later(&Backend::moe_gate_up, x, routing, w, out);
+  void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix act) override {
+    later(&Backend::moe_gate_up, x, routing, w, act);
   }
   void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) override {
     later(&Backend::moe_down, act, routing, w, parts);

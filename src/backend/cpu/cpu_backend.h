@@ -69,7 +69,7 @@ class CpuBackend final : public Backend {
   void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk, MatrixStack w_uv,
                            KvPages kv, float scale, RowList rows, Matrix o) override;
   void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params, Routing routing) override;
-  void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override;
+  void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix act) override;
   void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) override;
   void moe_combine(Matrix parts, const Routing& routing, Matrix out) override;
   void moe_combine_add_rms_norm(Matrix parts, const Routing& routing, Matrix residual,

@@ -17,24 +17,22 @@ std::vector<float*> row_pointers(float* data, int rows, int64_t stride) {
   return pointers;
 }
 
-// The rows that one expert works on: inputs and outputs, in the order of the step.
+// The rows that one expert works on: inputs and outputs.
 struct ExpertRows {
   std::vector<const float*> x;
   std::vector<float*> out;
   int num_rows() const { return static_cast<int>(x.size()); }
 };
 
-// x_of(t, j) and out_of(t, j) for the j-th expert of token t.
+// x_of(i) and out_of(i) for the ith of routing.expert_pairs.
 template <typename XOf, typename OutOf>
 std::vector<ExpertRows> by_expert(const Routing& routing, int num_experts, XOf&& x_of,
                                   OutOf&& out_of) {
   std::vector<ExpertRows> experts(static_cast<size_t>(num_experts));
-  for (int t = 0; t < routing.num_tokens; ++t)
-    for (int j = 0; j < routing.experts_per_row; ++j) {
-      const int32_t id = routing.expert_ids[t * routing.experts_per_row + j];
-      CHECK(id >= 0 && id < num_experts, "expert ", id, " of ", num_experts);
-      experts[static_cast<size_t>(id)].x.push_back(x_of(t, j));
-      experts[static_cast<size_t>(id)].out.push_back(out_of(t, j));
+  for (int e = 0; e < num_experts; ++e)
+    for (int i = routing.expert_begin[e]; i < routing.expert_begin[e + 1]; ++i) {
+      experts[static_cast<size_t>(e)].x.push_back(x_of(i));
+      experts[static_cast<size_t>(e)].out.push_back(out_of(i));
     }
   return experts;
 }
@@ -94,39 +92,40 @@ void CpuBackend::linear_swiglu(Matrix x, Matrix w, Matrix out) {
   });
 }
 
-void CpuBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) {
+void CpuBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix act) {
   const int per_token = routing.experts_per_row;
-  CHECK(x.rows == routing.num_tokens && out.rows == x.rows * per_token, "x of ", x.rows,
-        " rows, out of ", out.rows);
-  CHECK(w.cols == x.cols && w.rows == 2 * out.cols, "w [", w.count, ", ", w.rows, ", ", w.cols,
-        "], out of width ", out.cols);
+  CHECK(x.rows == routing.num_tokens && act.rows == x.rows * per_token, "x of ", x.rows,
+        " rows, act of ", act.rows);
+  CHECK(w.cols == x.cols && w.rows == 2 * act.cols, "w [", w.count, ", ", w.rows, ", ", w.cols,
+        "], act of width ", act.cols);
+  if (x.rows == 0) return;
   const auto x_rows = widened_rows(x, inputs_);
-  float* y = outputs_.floats(static_cast<size_t>(out.rows) * w.rows);
+  float* y = outputs_.floats(static_cast<size_t>(act.rows) * w.rows);
   const auto experts = by_expert(
-      routing, w.count, [&](int t, int) { return x_rows[static_cast<size_t>(t)]; },
-      [&](int t, int j) { return y + (int64_t{t} * per_token + j) * w.rows; });
-  for_columns(out.cols, 2 * int64_t{out.rows} * x.cols, [&](int begin, int end) {
+      routing, w.count,
+      [&](int i) { return x_rows[static_cast<size_t>(routing.expert_pairs[i] / per_token)]; },
+      [&](int i) { return y + int64_t{i} * w.rows; });
+  for_columns(act.cols, 2 * int64_t{act.rows} * x.cols, [&](int begin, int end) {
     for (int e = 0; e < w.count; ++e) {
       const ExpertRows& rows = experts[static_cast<size_t>(e)];
       if (rows.num_rows() > 0) swiglu_columns(rows.x, rows.out, w[e], begin, end);
     }
-    for (int r = 0; r < out.rows; ++r)
-      cpu::store_row(kernels_, y + int64_t{r} * w.rows + begin, out.at(r, begin), out.type,
+    for (int i = 0; i < act.rows; ++i)
+      cpu::store_row(kernels_, y + int64_t{i} * w.rows + begin, act.at(i, begin), act.type,
                      end - begin);
   });
 }
 
 void CpuBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) {
-  const int per_row = routing.experts_per_row;
-  CHECK(act.rows == routing.num_tokens * per_row, "act of ", act.rows, " rows");
+  CHECK(act.rows == routing.num_tokens * routing.experts_per_row, "act of ", act.rows, " rows");
   CHECK(w.cols == act.cols && w.rows == parts.cols && parts.rows == act.rows, "w [", w.rows, ", ",
         w.cols, "], parts [", parts.rows, ", ", parts.cols, "]");
+  if (act.rows == 0) return;
   const auto act_rows = widened_rows(act, inputs_);
   float* y = outputs_.floats(static_cast<size_t>(act.rows) * parts.cols);
   const auto experts = by_expert(
-      routing, w.count,
-      [&](int t, int j) { return act_rows[static_cast<size_t>(t * per_row + j)]; },
-      [&](int t, int j) { return y + (int64_t{t} * per_row + j) * parts.cols; });
+      routing, w.count, [&](int i) { return act_rows[static_cast<size_t>(i)]; },
+      [&](int i) { return y + int64_t{routing.expert_pairs[i]} * parts.cols; });
   for_columns(parts.cols, int64_t{act.rows} * act.cols, [&](int begin, int end) {
     for (int e = 0; e < w.count; ++e) {
       const ExpertRows& rows = experts[static_cast<size_t>(e)];

@@ -201,13 +201,15 @@ void CudaBackend::mla_absorb_query(Matrix q, MatrixStack w_uk, const Rotation& r
   const int rope = rotation.cos_sin.cols;
   CHECK(q_row.rows == q.rows && row_size == latent + rope && head_dim == w_uk.cols + rope,
         "q_row of ", row_size, " a head");
+  const int32_t* ids = ids_of(rows, q.rows);
   const cuda::GemmArgs product{.x = q.columns(0, w_uk.cols),
                                .x_group_columns = head_dim,
                                .w = w_uk,
                                .out = q_row,
                                .out_group_columns = row_size,
                                .max_rows = rows.size,
-                               .ids = ids_of(rows, q.rows)};
+                               .in_ids = ids,
+                               .out_ids = ids};
   const cuda::RowMap map{rows.data};
   if (rows.size > 0 && cuda::is_for_wgmma(product))
     gemm(product);
@@ -253,13 +255,15 @@ void CudaBackend::mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList r
   CHECK(
       o_latent.cols == num_heads * latent && o.cols == num_heads * v_dim && o.rows == o_latent.rows,
       "o [", o.rows, ", ", o.cols, "]");
+  const int32_t* ids = ids_of(rows, o.rows);
   const cuda::GemmArgs product{.x = o_latent.columns(0, latent),
                                .x_group_columns = latent,
                                .w = w_uv,
                                .out = o,
                                .out_group_columns = v_dim,
                                .max_rows = rows.size,
-                               .ids = ids_of(rows, o.rows)};
+                               .in_ids = ids,
+                               .out_ids = ids};
   if (rows.size > 0 && cuda::is_for_wgmma(product)) return gemm(product);
   const cuda::RowMap map{rows.data};
   cuda::multiply_heads(stream_, {o_latent, latent, map}, w_uv, {o, v_dim, map}, rows.size);

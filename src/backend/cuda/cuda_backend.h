@@ -67,7 +67,7 @@ class CudaBackend final : public Backend {
   void add_rms_norm_route(Matrix delta, Matrix residual, Matrix weight, float eps, Matrix out,
                           Matrix w, Matrix bias, const RouterParams& params,
                           Routing routing) override;
-  void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) override;
+  void moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix act) override;
   void moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) override;
   void moe_combine(Matrix parts, const Routing& routing, Matrix out) override;
   void moe_combine_add_rms_norm(Matrix parts, const Routing& routing, Matrix residual,

@@ -16,8 +16,9 @@
 
 namespace glint::cuda {
 
-// Group g has the rows ids[begin[g]] ... ids[begin[g + 1] - 1] and the weights w[g]; row id reads x
-// row id / in_divisor and writes out row id.
+// Group g has the weights w[g] and the rows [begin[g], begin[g + 1]), or [0, max_rows) without
+// `begin`. Row i is read from x row in_ids[i] / in_divisor, and goes to out row out_ids[i]; without
+// that list, i.
 struct GemmArgs {
   Matrix x;  // columns [0, w.cols) of group 0; group g's lie x_group_columns * g further
   int x_group_columns = 0;
@@ -29,8 +30,9 @@ struct GemmArgs {
 
   int max_rows = 0;                // of one group
   int mean_rows = 0;               // of groups, for the choice of a tile; 0: all have max_rows
-  const int32_t* ids = nullptr;    // null: row i is i
-  const int32_t* begin = nullptr;  // [groups + 1]; null: every group has max_rows rows
+  const int32_t* begin = nullptr;  // [groups + 1]
+  const int32_t* in_ids = nullptr;
+  const int32_t* out_ids = nullptr;
   int in_divisor = 1;
   // A gemm_wgmma() with the same `begin` stands in the stream since that was written: it lets
   // nobody begin before it has waited for it. So the first weights need not wait for x.

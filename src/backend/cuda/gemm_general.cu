@@ -14,8 +14,9 @@ constexpr int kThreads = 256;
 constexpr int kRowsPerThread = 2, kFeaturesPerThread = 4;  // 16 x 16 threads cover a tile
 
 struct Groups {
-  const int32_t* ids;
   const int32_t* begin;
+  const int32_t* in_ids;
+  const int32_t* out_ids;
   int max_rows;
   int in_divisor;
   int x_columns, out_columns;
@@ -46,7 +47,9 @@ __global__ void __launch_bounds__(kThreads)
   const int first_row = static_cast<int>(blockIdx.y) * kTileRows;
   if (first_row >= num_rows) return;
   const int first_feature = static_cast<int>(blockIdx.x) * kTileFeatures;
-  const auto id_of = [&](int row) { return groups.ids == nullptr ? row : groups.ids[begin + row]; };
+  const auto id_of = [&](const int32_t* ids, int row) {
+    return ids == nullptr ? begin + row : ids[begin + row];
+  };
   w += group * groups.w_numbers;
 
   const int row = static_cast<int>(threadIdx.x) / 16 * kRowsPerThread;
@@ -58,7 +61,8 @@ __global__ void __launch_bounds__(kThreads)
       const int r = first_row + i / kTileK, column = k_begin + i % kTileK;
       float value = 0;
       if (r < num_rows && column < k) {
-        value = to_f32(x[id_of(r) / groups.in_divisor][group * groups.x_columns + column]);
+        const int from = id_of(groups.in_ids, r) / groups.in_divisor;
+        value = to_f32(x[from][group * groups.x_columns + column]);
       }
       x_tile[i % kTileK][i / kTileK] = value;
     }
@@ -76,7 +80,7 @@ __global__ void __launch_bounds__(kThreads)
   }
   for (int r = 0; r < kRowsPerThread; ++r) {
     if (first_row + row + r >= num_rows) return;
-    Out* to = out[id_of(first_row + row + r)] + group * groups.out_columns;
+    Out* to = out[id_of(groups.out_ids, first_row + row + r)] + group * groups.out_columns;
     for (int f = 0; f < kFeaturesPerThread; ++f) {
       const int column = first_feature + feature + 16 * f;
       if (column >= n) continue;
@@ -91,8 +95,9 @@ void gemm_general(cudaStream_t stream, const GemmArgs& args) {
   CHECK(!args.w_is_transposed, "transposed weights are for gemm_wgmma()");
   const dim3 grid(blocks_for(args.n(), kTileFeatures), blocks_for(args.max_rows, kTileRows),
                   static_cast<unsigned>(args.w.count));
-  const Groups groups{.ids = args.ids,
-                      .begin = args.begin,
+  const Groups groups{.begin = args.begin,
+                      .in_ids = args.in_ids,
+                      .out_ids = args.out_ids,
                       .max_rows = args.max_rows,
                       .in_divisor = args.in_divisor,
                       .x_columns = args.x_group_columns,

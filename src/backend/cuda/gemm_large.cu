@@ -39,7 +39,8 @@ __device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stag
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     c.memory.tail().full[c.now.at].wait(c.now.parity);
-    if (S::kCanGather && p.ids != nullptr) fence_async_proxy();  // copies are like ordinary stores
+    if (S::kCanGather && p.in_ids != nullptr)
+      fence_async_proxy();  // copies are like ordinary stores
     const uint32_t stage = shared_address(c.memory.stage(c.now.at));
     const uint32_t weights = stage + static_cast<uint32_t>(c.warpgroup * S::kSets) * 64 * 128;
     const uint64_t a =
@@ -137,11 +138,11 @@ __global__ void __launch_bounds__(kThreads, 1)
   if (threadIdx.x == 0) {
     if (!waits_first) let_next_start();
     prefetch_map(weights);
-    if (p.ids == nullptr) prefetch_map(rows);
+    if (p.in_ids == nullptr) prefetch_map(rows);
 #pragma unroll 1
     for (int i = 0; i < rings.stages; ++i) {
       // Announced bytes, and the copies of each thread.
-      tail.full[i].init(p.ids == nullptr ? 1 : 1 + kCopyThreads);
+      tail.full[i].init(p.in_ids == nullptr ? 1 : 1 + kCopyThreads);
       tail.empty[i].init(4 * kConsumers);
     }
 #pragma unroll 1
@@ -215,7 +216,6 @@ size_t shared_bytes(const Rings& rings) {
 // The columns of x that all groups read.
 Matrix x_of_groups(const GemmArgs& args) {
   Matrix x = args.x;
-  x.rows = args.max_rows;
   x.cols = args.k() + (args.w.count - 1) * args.x_group_columns;
   return x;
 }
@@ -224,8 +224,7 @@ Matrix x_of_groups(const GemmArgs& args) {
 
 void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args,
                Problem p) {
-  const bool gathers = p.ids != nullptr;
-  CHECK(gathers || p.begin == nullptr, "rows by group without their ids");
+  const bool gathers = p.in_ids != nullptr;
   CHECK(!gathers || (p.parts == 1 && !args.w_is_transposed), "no kernel gathers these rows");
   if (args.w_is_transposed) {
     CHECK(p.n % 64 == 0 && p.x_group_columns == 0 && !p.out_is_f32, "a transposed product of ", p.n,

@@ -12,7 +12,7 @@ template <typename S>
 __device__ void request_weights(const Problem& p, const LargeWalk& tile, int k,
                                 const CUtensorMap& map, char* stage, Barrier& full) {
   const uint64_t policy = p.streams_weights ? evict_first() : evict_normal();
-  const int row_bytes = p.ids == nullptr ? p.tiling.tile_rows * kTileK * 2 : 0;
+  const int row_bytes = p.in_ids == nullptr ? p.tiling.tile_rows * kTileK * 2 : 0;
   full.arrive_expecting(S::kWeightBytes + row_bytes);
   if constexpr (S::kTransposed) {
     constexpr int kBoxes = S::kWeightRows / 64;
@@ -33,7 +33,7 @@ template <typename S>
 __device__ void request_rows(const LargeWalk& tile, int k, const CUtensorMap& map, char* stage,
                              Barrier& full) {
   load_tile(stage + S::kWeightBytes, map, full, evict_normal(),
-            tile.group * tile.p.x_group_columns + k, tile.first_row, 0);
+            tile.group * tile.p.x_group_columns + k, tile.group_begin + tile.first_row, 0);
 }
 
 // A tile's rows of x that are anywhere: each of kCopyThreads copies a piece of 16 bytes of every
@@ -55,7 +55,8 @@ struct Gather {
       const int row = (8 * i + lane / 4) * kCopyRows + 4 * warp + lane % 4;
       at[i] = 0;
       if (row < num_rows)
-        at[i] = static_cast<uint32_t>(quotient(tile.id(row), p.in_divisor)) * stride + column;
+        at[i] =
+            static_cast<uint32_t>(quotient(tile.id(p.in_ids, row), p.in_divisor)) * stride + column;
     }
   }
   // A row that is not there keeps what was there: it is summed, if at all, to a number that is not
@@ -86,7 +87,7 @@ template <typename S>
 __device__ void produce(const Problem& p, const CUtensorMap& weights, const CUtensorMap& rows,
                         const Memory& memory) {
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup, stages = memory.rings.stages;
-  const bool gathers = S::kCanGather && p.ids != nullptr;
+  const bool gathers = S::kCanGather && p.in_ids != nullptr;
   LargeTail& tail = memory.tail();
   LargeWalk tile(p, memory);
   RingCursor now;
@@ -139,12 +140,8 @@ __device__ void store(const Problem& p, const Memory& memory, int consumer) {
     const char* chunk = memory.chunk(consumer, now.at);
     int ids[ChunkLane::kRows];  // before the sums are there
 #pragma unroll
-    for (int i = 0; i < ChunkLane::kRows; ++i) ids[i] = tile.first_row + first + lane.row(i);
-    if (S::kCanGather && p.ids != nullptr) {
-#pragma unroll
-      for (int i = 0; i < ChunkLane::kRows; ++i)
-        ids[i] = lane.row(i) < rows ? p.ids[tile.group_begin + ids[i]] : 0;
-    }
+    for (int i = 0; i < ChunkLane::kRows; ++i)
+      ids[i] = lane.row(i) < rows ? tile.id(p.out_ids, first + lane.row(i)) : 0;
     tail.filled[consumer][now.at].wait(now.parity);
     if (p.stores_whole)
       lane.store(chunk, rows, ids, out, row_bytes);

@@ -133,8 +133,8 @@ __device__ void store_sums(const Problem& p, const SmallWalk<S>& tile, const flo
         x[j] = four.x, x[j + 1] = four.y, x[j + 2] = four.z, x[j + 3] = four.w;
       }
     }
-    const int64_t at =
-        tile.id(first_row + row) * p.out_stride + tile.group * p.out_group_columns + feature;
+    const int64_t at = tile.id(p.out_ids, first_row + row) * p.out_stride +
+                       tile.group * p.out_group_columns + feature;
     if (p.out_is_f32)
       store_eight(static_cast<float*>(p.out) + at, x, p.stores_whole);
     else

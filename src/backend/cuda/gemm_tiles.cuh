@@ -22,8 +22,9 @@ struct Problem {
   int64_t x_stride;
   void* out;
   int64_t out_stride;
-  const int32_t* ids;
   const int32_t* begin;
+  const int32_t* in_ids;
+  const int32_t* out_ids;
   int x_group_columns, out_group_columns;
   int in_divisor;
   int n, k;                    // of a group
@@ -49,10 +50,10 @@ struct BlockWalk : TileWalk<kTileRows> {
   const Problem& p;
   __device__ BlockWalk(const Problem& problem, const TilePlan& plan, int index, int stride)
       : TileWalk<kTileRows>{problem.tiling, plan, index, stride}, p(problem) {}
-  // Of the tile's row, from 0.
-  __device__ int id(int row) const {
-    const int in_group = this->first_row + row;
-    return p.ids == nullptr ? in_group : p.ids[this->group_begin + in_group];
+  // Where the tile's row, from 0, is read or goes, by the product's list of that.
+  __device__ int id(const int32_t* ids, int row) const {
+    const int i = this->group_begin + this->first_row + row;
+    return ids == nullptr ? i : ids[i];
   }
 };
 

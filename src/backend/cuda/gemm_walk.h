@@ -120,7 +120,7 @@ struct TileWalk {
   int index, stride;
   int group = 0;
   int feature = 0;                  // of the tile, in tiles
-  int group_begin = 0;              // of the group's rows in the list
+  int group_begin = 0;              // of the group's rows among those of all groups
   int first_row = 0, num_rows = 0;  // the tile's, of the group's
 
   GLINT_HOST_DEVICE bool next() {

@@ -72,7 +72,7 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
       const int row = first + 16 * i;
       const bool inside = row < tile.num_rows;
       from[i] = !inside ? nullptr
-                        : p.x + quotient(tile.id(row), p.in_divisor) * p.x_stride +
+                        : p.x + quotient(tile.id(p.in_ids, row), p.in_divisor) * p.x_stride +
                               tile.group * p.x_group_columns + piece * 8;
     }
 #pragma unroll 1
@@ -224,7 +224,7 @@ constexpr int kFewRows = 256;
 // rows are few, in halves, and none shorter than 256. Decided by the weights alone: a row's bits
 // depend on it.
 int parts_of_k(const GemmArgs& args) {
-  if (args.w.count > 1 || args.is_swiglu || args.w_is_transposed) return 1;
+  if (args.w.count > 1 || args.begin != nullptr || args.is_swiglu || args.w_is_transposed) return 1;
   const int tiles = (args.n() + 63) / 64;
   int parts = 1;
   while (parts < kMostParts && 2 * parts * tiles <= 132 && args.k() % (2 * parts * 256) == 0)
@@ -241,8 +241,9 @@ Problem problem_of(const GemmArgs& args) {
           .x_stride = args.x.stride,
           .out = args.out.data,
           .out_stride = args.out.stride,
-          .ids = args.ids,
           .begin = args.begin,
+          .in_ids = args.in_ids,
+          .out_ids = args.out_ids,
           .x_group_columns = args.x_group_columns,
           .out_group_columns = args.out_group_columns,
           .in_divisor = args.in_divisor,
@@ -278,7 +279,7 @@ void run_small(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
 // take rows from a list.
 bool is_for_clusters(const GemmArgs& args) {
   const int parts = parts_of_k(args);
-  return parts > 1 && args.ids == nullptr &&
+  return parts > 1 && args.in_ids == nullptr && args.out_ids == nullptr &&
          (args.max_rows + 63) / 64 * ((args.n() + 63) / 64) * parts <= 2 * 132;
 }
 
@@ -304,7 +305,7 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   if (args.max_rows <= 8) return run(run_small<Shape<8, 11>>);
   if (args.max_rows <= 64 || mean <= 16) return run(run_small<Shape<64, 6>>);
   // What the large kernel does not do: rows from anywhere, with k in parts.
-  const bool is_for_small = problem.parts > 1 && args.ids != nullptr;
+  const bool is_for_small = problem.parts > 1 && args.in_ids != nullptr;
   if (args.max_rows <= 128 || is_for_small) return run(run_small<Shape<128, 4>>);
   run(run_large);
 }

@@ -81,20 +81,20 @@ int mean_rows(const Routing& routing, int num_experts) {
 
 }  // namespace
 
-void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix out) {
+void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, Matrix act) {
   check_routing(routing, x.rows);
   CHECK(w.cols == x.cols && w.type == x.type && w.rows % 2 == 0, "w [", w.rows, ", ", w.cols, "]");
-  CHECK(out.rows == x.rows * routing.experts_per_row && out.cols == w.rows / 2, "out [", out.rows,
-        ", ", out.cols, "]");
+  CHECK(act.rows == x.rows * routing.experts_per_row && act.cols == w.rows / 2, "act [", act.rows,
+        ", ", act.cols, "]");
   if (x.rows == 0) return;
   const GemmArgs args{.x = x,
                       .w = w,
                       .is_swiglu = true,
-                      .out = out,
+                      .out = act,
                       .max_rows = x.rows,
                       .mean_rows = mean_rows(routing, w.count),
-                      .ids = routing.expert_pairs,
                       .begin = routing.expert_begin,
+                      .in_ids = routing.expert_pairs,
                       .in_divisor = routing.experts_per_row};
   gemm(args);
   settled_begin_ = is_for_wgmma(args) ? routing.expert_begin : nullptr;
@@ -112,8 +112,8 @@ void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Ma
         .out = parts,
         .max_rows = routing.num_tokens,
         .mean_rows = mean_rows(routing, w.count),
-        .ids = routing.expert_pairs,
         .begin = routing.expert_begin,
+        .out_ids = routing.expert_pairs,
         .begin_is_settled = settled_begin_ == routing.expert_begin});
 }
 
