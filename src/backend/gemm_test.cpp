@@ -228,6 +228,31 @@ TEST_P(GemmTest, Experts) {
   }
 }
 
+// Which many rows read as they lie, where the others' are brought together.
+TEST_P(GemmTest, SharedExperts) {
+  constexpr int kRouted = 8, kShared = 2, kAll = kRouted + kShared, kPerToken = 2 + kShared;
+  constexpr int kIn = 128, kWidth = 72;
+  const Numbers gate_up = weights(kAll * 2 * kWidth, kIn);
+  for (const int rows : {20, 150, 500}) {
+    std::vector<int32_t> ids;
+    for (int t = 0; t < rows; ++t) {
+      const int first = random_.integer(0, kRouted - 1);
+      ids.insert(ids.end(), {first, (first + random_.integer(1, kRouted - 1)) % kRouted});
+      for (int s = 0; s < kShared; ++s) ids.push_back(kRouted + s);
+    }
+    TestRouting routing(*backend_, ids, kPerToken, kAll);
+    routing.set_num_shared(kShared);
+    const Numbers x = filled_aligned(rows, kIn);
+    Numbers act = aligned(rows * kPerToken, kWidth);
+    backend_->moe_gate_up(x.view(), routing.view(), gate_up.stack(kAll), act.view());
+    expect_near(act, [&](int row, int i) {
+      const int pair = routing.pair(row), t = pair / kPerToken;
+      const int first = routing.expert(t, pair % kPerToken) * 2 * kWidth + i;
+      return silu(dot(x, t, 0, gate_up, first)) * dot(x, t, 0, gate_up, first + kWidth);
+    });
+  }
+}
+
 // Groups of rows as large tiles cut them: none, one, around each multiple of 16, more than a tile.
 // The first has few rows on average, so that its tiles are small.
 TEST_P(GemmTest, ExpertsOfManyRows) {
@@ -286,7 +311,7 @@ TEST_P(GemmTest, ExpertsInOneGoAreThoseStepByStep) {
   const Numbers down = weights(kAll * kIn, kWidth), norm = filled_aligned(1, kIn);
   Numbers bias(*backend_, NumberType::kF32, 1, kExperts, 0);
   bias.fill(random_, 0.1f);
-  for (const int rows : {1, 40, 150, 700}) {
+  for (const int rows : {1, 40, 150, 300, 700}) {
     if (is_slow() && rows > 150) continue;
     TestRouting test_routing(*backend_, rows, kPerToken, kAll, /*num_shared=*/1);
     const Routing routing = test_routing.view();

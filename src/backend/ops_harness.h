@@ -193,6 +193,11 @@ class TestRouting {
     alone.weights_.upload();
     return alone;
   }
+  // The last ids of a row are shared experts.
+  TestRouting& set_num_shared(int num_shared) {
+    num_shared_ = num_shared;
+    return *this;
+  }
   TestRouting& fill_weights(Random& random) {
     weights_.fill(random);
     return *this;

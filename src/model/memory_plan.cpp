@@ -18,14 +18,15 @@ constexpr int64_t kRuntimeBytes = int64_t{1280} << 20;
 
 // Numbers that one token of a step has alive at once, at most, if no tensor reuses another's place:
 // residual, norm and projections of the attention, queries in both forms, keys and values of the
-// expanded prompt form, and the wider of the two MLPs.
+// expanded prompt form, and the wider of the two MLPs, with experts' inputs side by side.
 int64_t activations_per_token(const ModelConfig& c) {
   const int64_t heads = c.num_attention_heads;
   const int64_t attention = c.q_lora_rank + c.kv_row() +
                             heads * (c.qk_head_dim() + c.kv_row() + c.kv_lora_rank + c.v_head_dim) +
                             heads * (c.qk_head_dim() + c.v_head_dim);
   const int64_t dense = int64_t{3} * c.intermediate_size;
-  const int64_t moe = c.experts_per_row() * (int64_t{3} * c.moe_intermediate_size + c.hidden_size);
+  const int64_t moe = c.experts_per_row() * (int64_t{3} * c.moe_intermediate_size + c.hidden_size) +
+                      int64_t{c.num_experts_per_tok} * c.hidden_size;
   return int64_t{4} * c.hidden_size + attention + std::max(dense, moe);
 }
 

@@ -22,6 +22,9 @@ namespace glint::cuda {
 struct GemmArgs {
   Matrix x;  // columns [0, w.cols) of group 0; group g's lie x_group_columns * g further
   int x_group_columns = 0;
+  // The last num_shared groups read this instead, from its first row on. In large tiles alone.
+  Matrix shared_x{};
+  int num_shared = 0;
   MatrixStack w;  // [groups, n, k]; with is_swiglu [groups, 2 n, k]: gate rows, then up rows
   bool is_swiglu = false;
   bool w_is_transposed = false;  // w [groups, k, n]; gemm_wgmma() alone, to BF16
@@ -34,8 +37,8 @@ struct GemmArgs {
   const int32_t* in_ids = nullptr;
   const int32_t* out_ids = nullptr;
   int in_divisor = 1;
-  // A gemm_wgmma() with the same `begin` stands in the stream since that was written: it lets
-  // nobody begin before it has waited for it. So the first weights need not wait for x.
+  // A kernel stands in the stream since `begin` and the lists were written that let nobody begin
+  // before it had waited for them. So the first weights need not wait for x.
   bool begin_is_settled = false;
 
   int n() const { return w_is_transposed ? w.cols : is_swiglu ? w.rows / 2 : w.rows; }
@@ -69,6 +72,9 @@ CUtensorMap map_of_pages(const KvPages& kv, int tile_rows);
 
 // Whether gemm_wgmma() takes it: decided by the weights and the layout of rows, not their number.
 bool is_for_wgmma(const GemmArgs& args);
+// Whether it takes large tiles where the rows of x lie side by side: a list of them it gathers in
+// small ones.
+bool is_for_large_tiles(const GemmArgs& args);
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args);
 
 // What gemm_wgmma() takes where k of few rows is in `parts` for the blocks of a cluster.

@@ -3,9 +3,8 @@
 //
 //   consumer warpgroups  64 or 128 rows of weights each: wgmma over a ring of stages of 64 columns;
 //                        a tile's sums, as they are stored, go to a ring of chunks
-//   2 warps              fill the ring of stages: weights by the copy engine; rows of x by it too,
-//                        or by 16-byte copies where they are gathered
 //   2 warps              store the chunks of one consumer each, beside the next tile's products
+//   1 thread             has the copy engine fill the ring of stages
 //
 // A tile takes the smallest product that holds its rows. A number is summed as gemm_wgmma.cu says,
 // with the same bits.
@@ -35,12 +34,10 @@ struct Consumer {
 
 // d = the products of the ring's next `stages` stages with each set of the consumer's weights.
 template <typename S, int kRows, int kSums>
-__device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stages, Consumer& c) {
+__device__ void multiply(float (&d)[S::kSets][kSums], int stages, Consumer& c) {
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     c.memory.tail().full[c.now.at].wait(c.now.parity);
-    if (S::kCanGather && p.in_ids != nullptr)
-      fence_async_proxy();  // copies are like ordinary stores
     const uint32_t stage = shared_address(c.memory.stage(c.now.at));
     const uint32_t weights = stage + static_cast<uint32_t>(c.warpgroup * S::kSets) * 64 * 128;
     const uint64_t a =
@@ -72,12 +69,11 @@ __device__ void multiply(const Problem& p, float (&d)[S::kSets][kSums], int stag
 
 // The same for a tile of `rows` rows, by the smallest product that holds them.
 template <typename S, int kRows, int kSums>
-__device__ void multiply_rows(const Problem& p, float (&d)[S::kSets][kSums], int rows, int stages,
-                              Consumer& c) {
+__device__ void multiply_rows(float (&d)[S::kSets][kSums], int rows, int stages, Consumer& c) {
   if constexpr (kRows > kRowStep) {
-    if (rows <= kRows - kRowStep) return multiply_rows<S, kRows - kRowStep>(p, d, rows, stages, c);
+    if (rows <= kRows - kRowStep) return multiply_rows<S, kRows - kRowStep>(d, rows, stages, c);
   }
-  multiply<S, kRows>(p, d, stages, c);
+  multiply<S, kRows>(d, stages, c);
 }
 
 // A set's sums to chunks, as soon as there is room.
@@ -108,12 +104,12 @@ __device__ void consume(const Problem& p, const Memory& memory, int warpgroup) {
       float part[1][kSums];
 #pragma unroll 1
       for (int i = 0; i < p.parts; ++i) {
-        multiply_rows<S, S::kTileRows>(p, part, tile.num_rows, stages / p.parts, c);
+        multiply_rows<S, S::kTileRows>(part, tile.num_rows, stages / p.parts, c);
 #pragma unroll
         for (int j = 0; j < kSums; ++j) d[0][j] = i == 0 ? part[0][j] : d[0][j] + part[0][j];
       }
     } else {
-      multiply_rows<S, S::kTileRows>(p, d, tile.num_rows, stages, c);
+      multiply_rows<S, S::kTileRows>(d, tile.num_rows, stages, c);
     }
 #pragma unroll
     for (int set = 0; set < S::kSets; ++set) {
@@ -128,8 +124,7 @@ __device__ void consume(const Problem& p, const Memory& memory, int warpgroup) {
 template <typename S>
 __global__ void __launch_bounds__(kThreads, 1)
     large_kernel(const __grid_constant__ Problem p, const __grid_constant__ Rings rings,
-                 const __grid_constant__ CUtensorMap weights,
-                 const __grid_constant__ CUtensorMap rows) {
+                 const __grid_constant__ LargeMaps maps) {
   extern __shared__ __align__(1024) char shared[];
   const Memory memory{shared, rings};
   LargeTail& tail = memory.tail();
@@ -137,12 +132,11 @@ __global__ void __launch_bounds__(kThreads, 1)
   const bool waits_first = p.begin != nullptr && !p.begin_is_settled;
   if (threadIdx.x == 0) {
     if (!waits_first) let_next_start();
-    prefetch_map(weights);
-    if (p.in_ids == nullptr) prefetch_map(rows);
+    prefetch_map(maps.weights);
+    prefetch_map(maps.rows);
 #pragma unroll 1
     for (int i = 0; i < rings.stages; ++i) {
-      // Announced bytes, and the copies of each thread.
-      tail.full[i].init(p.in_ids == nullptr ? 1 : 1 + kCopyThreads);
+      tail.full[i].init(1);  // announced bytes
       tail.empty[i].init(4 * kConsumers);
     }
 #pragma unroll 1
@@ -171,14 +165,15 @@ __global__ void __launch_bounds__(kThreads, 1)
     consume<S>(p, memory, warp / 4);
   } else {
     give_registers<kKept>();
-    if (warp < 4 * kConsumers + kCopyThreads / kWarp)
-      produce<S>(p, weights, rows, memory);
-    else
-      store<S>(p, memory, warp % 2);
+    const int mover = warp - 4 * kConsumers;
+    if (mover < kConsumers)
+      store<S>(p, memory, mover);
+    else if (threadIdx.x == kThreads - kWarp)
+      produce<S>(p, maps, memory);
   }
 }
 
-using LargeKernel = void (*)(Problem, Rings, CUtensorMap, CUtensorMap);
+using LargeKernel = void (*)(Problem, Rings, LargeMaps);
 
 template <Tile kTile>
 LargeKernel kernel_of(const GemmArgs& args) {
@@ -213,41 +208,39 @@ size_t shared_bytes(const Rings& rings) {
          sizeof(LargeTail);
 }
 
-// The columns of x that all groups read.
-Matrix x_of_groups(const GemmArgs& args) {
-  Matrix x = args.x;
+LargeMaps maps_for(const GemmArgs& args, TensorMaps& maps, const TileShape& tile) {
+  Matrix x = args.x;  // the columns that all groups read
   x.cols = args.k() + (args.w.count - 1) * args.x_group_columns;
-  return x;
+  const CUtensorMap rows = map_of_rows(x, tile.rows);
+  return {.weights = maps.of_weights(args.w, args.is_swiglu,
+                                     args.w_is_transposed ? kTileK : tile.weight_rows()),
+          .rows = rows,
+          .shared_rows = args.num_shared > 0 ? map_of_rows(args.shared_x, tile.rows) : rows};
 }
 
 }  // namespace
 
 void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args,
                Problem p) {
-  const bool gathers = p.in_ids != nullptr;
-  CHECK(!gathers || (p.parts == 1 && !args.w_is_transposed), "no kernel gathers these rows");
   if (args.w_is_transposed) {
     CHECK(p.n % 64 == 0 && p.x_group_columns == 0 && !p.out_is_f32, "a transposed product of ", p.n,
           " features a group");
     p.heads = p.tiling.groups;
     p.tiling.groups = 1;
   }
+  p.first_shared = p.tiling.groups - args.num_shared;
   const int weight_rows = p.n * p.heads * (args.is_swiglu ? 2 : 1);
   const ProductSize size{.rows = args.max_rows,
                          .weight_rows = weight_rows,
                          .groups = p.tiling.groups,
-                         .in_parts = p.parts > 1,
-                         .gathers = gathers};
+                         .in_parts = p.parts > 1};
   const TileShape tile =
       p.tiling.is_listed ? tile_of_groups(args.mean_rows) : best_tile(size, num_sms);
   p.tiling.tile_rows = tile.rows;
   p.tiling.feature_tiles = (weight_rows + tile.weight_rows() - 1) / tile.weight_rows();
   const Rings rings = rings_for(p, tile);
-  const int map_rows = args.w_is_transposed ? kTileK : tile.weight_rows();
-  const CUtensorMap& weights = maps.of_weights(args.w, args.is_swiglu, map_rows);
-  const CUtensorMap rows = gathers ? CUtensorMap{} : map_of_rows(x_of_groups(args), tile.rows);
   launch_early(stream, dim3(static_cast<unsigned>(num_sms)), dim3(kThreads), shared_bytes(rings),
-               kernel_for(args, p.parts, tile.is_wide), p, rings, weights, rows);
+               kernel_for(args, p.parts, tile.is_wide), p, rings, maps_for(args, maps, tile));
 }
 
 }  // namespace glint::cuda::product

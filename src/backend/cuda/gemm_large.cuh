@@ -7,7 +7,6 @@
 namespace glint::cuda::product {
 
 inline constexpr int kConsumers = 2;                     // warpgroups
-inline constexpr int kCopyThreads = 64;                  // eight copy a row's 128 bytes
 inline constexpr int kMostStages = 16, kMostChunks = 8;  // chunks of a consumer
 
 // How a group's weights lie in memory (GemmArgs).
@@ -22,7 +21,6 @@ struct LargeShape {
   static constexpr bool kTransposed = kWeights == Weights::kTransposed;
   static constexpr bool kAddsParts = kTile == Tile::kNarrowInParts;
   static constexpr bool kIsWide = kTile == Tile::kWide;
-  static constexpr bool kCanGather = kIsWide && !kTransposed;
   static constexpr int kSets = kIsWide ? 2 : 1;  // of 64 rows of weights, of a consumer
   static constexpr int kTileRows = kIsWide      ? kMostRowsWide
                                    : kAddsParts ? kMostRowsInParts

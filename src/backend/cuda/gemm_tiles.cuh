@@ -35,7 +35,9 @@ struct Problem {
   bool is_swiglu, out_is_f32;  // kernels that are not compiled for one of them ask
   int log_blocks = 0;          // of a small tile: 2^log_blocks that share its k, a cluster
   int k_of_block = 0;          // columns
-  int heads = 1;               // groups whose features are walked as those of one, in large tiles
+  // Of large tiles.
+  int heads = 1;         // groups whose features are walked as those of one
+  int first_shared = 0;  // group, whose rows and later ones' are GemmArgs::shared_x
 };
 
 inline bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }

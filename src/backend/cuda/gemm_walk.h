@@ -82,7 +82,6 @@ struct ProductSize {
   int rows;
   int weight_rows, groups;  // of a group
   bool in_parts;
-  bool gathers;  // rows of x are anywhere
 };
 
 // The tile with which `blocks` blocks that take one after another are done first.
@@ -99,15 +98,16 @@ inline TileShape best_tile(const ProductSize& product, int blocks) {
       if (best.rows == 0 || time < best_time) best = tile, best_time = time;
     }
   };
-  if (!product.gathers) consider(false, product.in_parts ? kMostRowsInParts : kMostRows);
+  consider(false, product.in_parts ? kMostRowsInParts : kMostRows);
   if (!product.in_parts) consider(true, kMostRowsWide);
   return best;
 }
 
-// Of groups that have `mean` rows on average, some of them more: most in one tile.
+// Of groups that have `mean` rows on average, some of them more: most in one tile. All rows of a
+// tile are copied, also those that the group does not have.
 inline TileShape tile_of_groups(int mean) {
-  const int rows = (mean + mean / 2 + kRowStep - 1) / kRowStep * kRowStep;
-  return {std::clamp(rows, 64, kMostRowsWide), true};
+  const int rows = (mean + mean / 3 + kRowStep - 1) / kRowStep * kRowStep;
+  return {std::clamp(rows, 2 * kRowStep, kMostRowsWide), true};
 }
 
 // Walks over the tiles index, index + stride, ...: group after group, a group's rows fastest, so

@@ -2,8 +2,8 @@
 // M side (64 rows a warpgroup), rows of x the N side (8 ... 128), so that a few rows waste nothing
 // but cheap columns.
 //
-//   producer warpgroup   weights by the copy engine, rows of x by 16-byte copies (they are
-//                        gathered), into a ring of stages of 64 columns each
+//   producer warpgroup   weights by the copy engine, rows of x by 16-byte copies (they may be
+//                        anywhere), into a ring of stages of 64 columns each
 //   consumer warpgroup   wgmma over the ring; the sums stay in registers until a tile is done
 //
 // Persistent, but for clusters. gemm_large.cu does the same for many rows.
@@ -275,6 +275,8 @@ void run_small(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
                         problem, map);
 }
 
+int mean_rows(const GemmArgs& args) { return args.mean_rows > 0 ? args.mean_rows : args.max_rows; }
+
 // Whether clusters that have a tile each are at most as many blocks as can run at once. They do not
 // take rows from a list.
 bool is_for_clusters(const GemmArgs& args) {
@@ -294,20 +296,21 @@ bool is_for_wgmma(const GemmArgs& args) {
          product::is_aligned(args.x.data) && product::is_aligned(args.w.data);
 }
 
+bool is_for_large_tiles(const GemmArgs& args) {
+  return args.w_is_transposed || (args.max_rows > 128 && product::mean_rows(args) > 16);
+}
+
 // Small tiles are chosen by how much of the ring weights get.
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
   using namespace product;
   const Problem problem = problem_of(args);
   const auto run = [&](auto* run_kernel) { run_kernel(stream, num_sms, maps, args, problem); };
-  if (args.w_is_transposed) return run(run_large);
-  const int mean = args.mean_rows > 0 ? args.mean_rows : args.max_rows;
   if (is_for_clusters(args)) return gemm_cluster(stream, maps, args, problem.parts);
+  if (args.in_ids == nullptr && is_for_large_tiles(args)) return run(run_large);
+  CHECK(args.num_shared == 0 && !args.w_is_transposed, "this is for large tiles alone");
   if (args.max_rows <= 8) return run(run_small<Shape<8, 11>>);
-  if (args.max_rows <= 64 || mean <= 16) return run(run_small<Shape<64, 6>>);
-  // What the large kernel does not do: rows from anywhere, with k in parts.
-  const bool is_for_small = problem.parts > 1 && args.in_ids != nullptr;
-  if (args.max_rows <= 128 || is_for_small) return run(run_small<Shape<128, 4>>);
-  run(run_large);
+  if (args.max_rows <= 64 || mean_rows(args) <= 16) return run(run_small<Shape<64, 6>>);
+  run(run_small<Shape<128, 4>>);
 }
 
 }  // namespace glint::cuda

@@ -1,4 +1,5 @@
-// The routed experts: one grouped product over the rows of each.
+// The experts: one grouped product over the rows of each, whose rows of x are brought together
+// first where large tiles take them.
 
 #include <algorithm>
 
@@ -10,7 +11,7 @@ namespace {
 
 using namespace cuda;
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 256, kWarps = kThreads / kWarp;
 
 // kCount numbers that lie at a multiple of their size.
 template <int kCount, typename T>
@@ -52,6 +53,43 @@ __global__ void combine(Rows<const T> parts, const float* weights, int experts_p
   copy_piece<kColumns, T>(out[t] + column, result);
 }
 
+// out[i] = x[pairs[i] / experts_per_row] for the rows that routed experts read. Block (e, c) copies
+// the cth part of expert e's, a warp a row. Rows of an expert ascend, so that blocks that run at
+// the same time read about the same rows of x: each comes from memory once.
+__global__ void __launch_bounds__(kThreads)
+    copy_rows_by_expert(Rows<const uint4> x, Rows<uint4> out, int pieces, const int32_t* begin,
+                        const int32_t* pairs, int experts_per_row) {
+  wait_for_previous();
+  let_next_start();  // only now: what begins may rely on `begin` and `pairs` (begin_is_settled)
+  const int first = begin[blockIdx.x], rows = begin[blockIdx.x + 1] - first;
+  const auto part = static_cast<int>(blockIdx.y), parts = static_cast<int>(gridDim.y);
+  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int end = first + rows * (part + 1) / parts;
+  for (int i = first + rows * part / parts + warp; i < end; i += kWarps) {
+    const uint4* from = x[pairs[i] / experts_per_row] + lane;
+    uint4* to = out[i] + lane;
+    constexpr int kAtOnce = 8;
+#pragma unroll 1
+    for (int left = pieces - lane; left > 0; left -= kAtOnce * kWarp) {
+      uint4 copied[kAtOnce];
+#pragma unroll
+      for (int j = 0; j < kAtOnce; ++j)
+        if (j * kWarp < left) copied[j] = from[j * kWarp];
+#pragma unroll
+      for (int j = 0; j < kAtOnce; ++j)
+        if (j * kWarp < left) to[j * kWarp] = copied[j];
+      from += kAtOnce * kWarp, to += kAtOnce * kWarp;
+    }
+  }
+}
+
+// BF16 rows of whole pieces of 16 bytes as such.
+template <typename Piece>
+Rows<Piece> pieces_of(const Matrix& rows) {
+  return {static_cast<Piece*>(rows.data), rows.stride / 8};
+}
+
 template <typename T, int kColumns>
 void launch_combine(cudaStream_t stream, const Matrix& parts, const Routing& routing,
                     const Matrix& out) {
@@ -87,17 +125,37 @@ void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, M
   CHECK(act.rows == x.rows * routing.experts_per_row && act.cols == w.rows / 2, "act [", act.rows,
         ", ", act.cols, "]");
   if (x.rows == 0) return;
-  const GemmArgs args{.x = x,
-                      .w = w,
-                      .is_swiglu = true,
-                      .out = act,
-                      .max_rows = x.rows,
-                      .mean_rows = mean_rows(routing, w.count),
-                      .begin = routing.expert_begin,
-                      .in_ids = routing.expert_pairs,
-                      .in_divisor = routing.experts_per_row};
+  GemmArgs args{.x = x,
+                .w = w,
+                .is_swiglu = true,
+                .out = act,
+                .max_rows = x.rows,
+                .mean_rows = mean_rows(routing, w.count),
+                .begin = routing.expert_begin,
+                .in_ids = routing.expert_pairs,
+                .in_divisor = routing.experts_per_row};
+  if (is_for_wgmma(args) && is_for_large_tiles(args)) bring_rows_together(routing, args);
   gemm(args);
   settled_begin_ = is_for_wgmma(args) ? routing.expert_begin : nullptr;
+}
+
+// The rows of x that experts read, side by side. A shared expert reads all rows in order: x itself.
+void CudaBackend::bring_rows_together(const Routing& routing, GemmArgs& args) {
+  const Matrix x = args.x;
+  const int rows = x.rows * (routing.experts_per_row - routing.n_shared_experts);
+  auto* data = expert_rows_scratch_.at_least<__nv_bfloat16>(
+      static_cast<size_t>(rows) * static_cast<size_t>(x.cols), sealed_);
+  args.x = contiguous(data, x.type, rows, x.cols);
+  args.shared_x = x;
+  args.num_shared = routing.n_shared_experts;
+  args.in_ids = nullptr;
+  args.in_divisor = 1;
+  args.begin_is_settled = true;
+  const int routed = args.w.count - args.num_shared;
+  const dim3 grid(static_cast<unsigned>(routed), blocks_for(args.mean_rows, kWarps));
+  launch_early(stream_, grid, kThreads, 0, copy_rows_by_expert, pieces_of<const uint4>(x),
+               pieces_of<uint4>(args.x), x.cols / 8, routing.expert_begin, routing.expert_pairs,
+               routing.experts_per_row);
 }
 
 void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Matrix parts) {

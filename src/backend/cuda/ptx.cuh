@@ -80,17 +80,6 @@ __device__ inline void copy_16_bytes(uint32_t to_shared, const void* from, bool 
                "r"(valid ? 16 : 0)
                : "memory");
 }
-// The same if `exists`, else nothing: without a branch.
-__device__ inline void copy_16_bytes_if(bool exists, uint32_t to_shared, const void* from) {
-  asm volatile(
-      "{\n"
-      ".reg .pred exists;\n"
-      "setp.ne.b32 exists, %2, 0;\n"
-      "@exists cp.async.cg.shared.global [%0], [%1], 16;\n"
-      "}\n" ::"r"(to_shared),
-      "l"(from), "r"(static_cast<int>(exists))
-      : "memory");
-}
 // An arrival at `barrier` once all of this thread's copies so far have come.
 __device__ inline void arrive_when_copied(Barrier& barrier) {
   asm volatile(
