@@ -124,7 +124,7 @@ Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfi
   limits.share_prompt_rows_only =
       options.deterministic && device.backend->prompt_form() != MlaForm::kAbsorbed;
   if (device.is_gpu()) {
-    const StepCost cost = gpu_step_cost(config);
+    const StepCost cost = gpu_step_cost(config, device.gpu_name);
     limits.cost = {cost.base_us, cost.per_token_us, cost.per_context_token_us};
     limits.step_budget_us = kGpuStepBudgetUs;
   }

@@ -134,6 +134,25 @@ TEST_P(GemmTest, LinearSwigluOfManyRows) {
   }
 }
 
+// By head, of all rows there are.
+TEST_P(GemmTest, Heads) {
+  constexpr int kHeads = 3, kLatent = 192, kV = 72;
+  const Numbers w = weights(kHeads * kV, kLatent);
+  for (const int rows : kRowCounts) {
+    const Numbers x = filled_aligned(rows, kHeads * kLatent);
+    const auto run = [&](int begin, int count, Matrix out) {
+      const Integers list(*backend_, all_rows(count));
+      backend_->mla_expand_output(x.rows(begin, count), w.stack(kHeads), list.list(), out);
+    };
+    for (const int gap : {kGap, 3}) {
+      Numbers out(*backend_, type(), rows, kHeads * kV, gap);
+      run(0, rows, out.view());
+      expect_near(out, [&](int t, int c) { return dot(x, t, c / kV * kLatent, w, c); });
+      expect_same_alone(out, first_and_last(rows), [&](int t, Matrix o) { run(t, 1, o); });
+    }
+  }
+}
+
 // By head, of rows from a list.
 TEST_P(GemmTest, HeadsOfManyRows) {
   constexpr int kHeads = 3, kLatent = 128, kV = 72, kRows = 420;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a GPU does at best, as measured and not as its data sheet says.
+// What a GPU does at best (model/gpu_table.h).
 
 #include <string>
 #include <string_view>

@@ -10,45 +10,56 @@
 namespace glint {
 namespace {
 
-// Inter-token latencies of one H100 with the full model, docs/performance.md: 512 tokens in, 256
-// out, so 640 in the middle of an answer.
 struct Measured {
   int rows;
   double step_ms;
 };
-constexpr Measured kMeasured[] = {{1, 4.74}, {16, 16.5}, {64, 24.6}, {100, 26.0}};
+// Inter-token latencies of one card with the full model, docs/performance.md: 512 tokens in, 256
+// out, so 640 in the middle of an answer.
+struct MeasuredGpu {
+  std::string_view gpu, commit;
+  Measured steps[4];
+};
+constexpr MeasuredGpu kMeasured[] = {
+    {"NVIDIA H100 80GB HBM3", "4de60f9", {{1, 4.74}, {16, 16.5}, {64, 24.6}, {100, 26.0}}},
+    {"NVIDIA H200", "1a0e595", {{1, 3.12}, {16, 11.01}, {64, 16.65}, {100, 17.96}}},
+};
 constexpr int kMeasuredContext = 640;
-constexpr char kMeasuredGpu[] = "NVIDIA H100 80GB HBM3";
-constexpr char kMeasuredCommit[] = "4de60f9";
 
 constexpr int kChunk = 8192;  // of a prompt, on a GPU
 
-double measured_share(const ModelConfig& config, const Measured& measured) {
-  const GpuLimits& limits = *find_limits(kMeasuredGpu);
+// The first where glint has not been timed on this one.
+const MeasuredGpu& measured_on(std::string_view gpu_name) {
+  const auto* found = std::ranges::find(kMeasured, gpu_name, &MeasuredGpu::gpu);
+  return found == std::end(kMeasured) ? kMeasured[0] : *found;
+}
+
+double measured_share(const ModelConfig& config, const MeasuredGpu& gpu, const Measured& measured) {
+  const GpuLimits& limits = *find_limits(gpu.gpu);
   return decode_limit_ms(config, limits, measured.rows, kMeasuredContext) / measured.step_ms;
 }
 
 // Between two measured counts on a logarithmic scale; beyond the last, as there.
-double share_of_limit(const ModelConfig& config, int rows) {
-  const Measured* before = &kMeasured[0];
-  for (const Measured& next : kMeasured) {
+double share_of_limit(const ModelConfig& config, const MeasuredGpu& gpu, int rows) {
+  const Measured* before = &gpu.steps[0];
+  for (const Measured& next : gpu.steps) {
     if (rows > next.rows) {
       before = &next;
       continue;
     }
-    const double high = measured_share(config, next);
+    const double high = measured_share(config, gpu, next);
     if (next.rows == before->rows) return high;
     const double at =
         std::log(double{1} * rows / before->rows) / std::log(double{1} * next.rows / before->rows);
-    const double low = measured_share(config, *before);
+    const double low = measured_share(config, gpu, *before);
     return low + at * (high - low);
   }
-  return measured_share(config, *before);
+  return measured_share(config, gpu, *before);
 }
 
 // Each chunk reads the weights once.
-double first_token_ms(const ModelConfig& config, int tokens) {
-  const StepCost cost = gpu_step_cost(config);
+double first_token_ms(const ModelConfig& config, std::string_view gpu_name, int tokens) {
+  const StepCost cost = gpu_step_cost(config, gpu_name);
   const double n = tokens, chunks = std::ceil(n / kChunk);
   return (chunks * cost.base_us + n * cost.per_token_us + n * n / 2 * cost.per_context_token_us) /
          1e3;
@@ -61,7 +72,9 @@ std::string sentence(const char* format, Args... args) {
   return text;
 }
 
-std::vector<std::string> conditions(const ExpectedSpeed& speed, const GpuLimits& limits) {
+std::vector<std::string> conditions(const ExpectedSpeed& speed, const GpuLimits& limits,
+                                    const MeasuredGpu& measured) {
+  const std::string measured_gpu(measured.gpu), commit(measured.commit);
   std::vector<std::string> all = {
       sentence("%d requests decode at once, each attends to %d tokens; no prompt is computed "
                "beside them. BF16, no speculation.",
@@ -72,15 +85,16 @@ std::vector<std::string> conditions(const ExpectedSpeed& speed, const GpuLimits&
                std::string(limits.gpu).c_str()),
       sentence("Expected: %.0f %% of that, which glint reached on one %s with 1 to 100 requests of "
                "%d tokens (commit %s).",
-               100 * speed.share, kMeasuredGpu, kMeasuredContext, kMeasuredCommit),
+               100 * speed.share, measured_gpu.c_str(), kMeasuredContext, commit.c_str()),
       sentence(
           "First token: a prompt of %d tokens alone, in chunks of %d, nothing of it cached, by "
-          "the rates that one H100 reached.",
-          speed.context, kChunk)};
-  if (speed.rows > kMeasured[std::size(kMeasured) - 1].rows)
+          "the rates that one %s reached.",
+          speed.context, kChunk, measured_gpu.c_str())};
+  if (speed.rows > std::end(measured.steps)[-1].rows)
     all.push_back("More than 100 requests have not been measured: the share is that of 100.");
-  if (limits.gpu != kMeasuredGpu)
-    all.push_back(cat("glint has not been timed on ", limits.gpu, ": the shares are the H100's."));
+  if (limits.gpu != measured.gpu)
+    all.push_back(cat("glint has not been timed on ", limits.gpu, ": the shares are those of ",
+                      measured.gpu, "."));
   return all;
 }
 
@@ -92,10 +106,11 @@ std::optional<ExpectedSpeed> expected_speed(const ModelConfig& config, std::stri
   if (limits == nullptr || rows < 1) return {};
   ExpectedSpeed speed{.rows = rows, .context = context, .conditions = {}};
   speed.limit_step_ms = decode_limit_ms(config, *limits, rows, context);
-  speed.share = share_of_limit(config, rows);
+  const MeasuredGpu& measured = measured_on(gpu_name);
+  speed.share = share_of_limit(config, measured, rows);
   speed.step_ms = speed.limit_step_ms / speed.share;
-  speed.first_token_ms = first_token_ms(config, context);
-  speed.conditions = conditions(speed, *limits);
+  speed.first_token_ms = first_token_ms(config, gpu_name, context);
+  speed.conditions = conditions(speed, *limits, measured);
   return speed;
 }
 

@@ -93,13 +93,20 @@ void expect(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
   }
 }
 
+std::string measured_gpus() {
+  std::string names;
+  for (const GpuInfo& gpu : gpu_table())
+    if (gpu.is_measured()) names += cat(names.empty() ? "" : " and ", gpu.short_name);
+  return names;
+}
+
 void note(const Setup& setup, const Machine& machine, Proposal& proposal) {
   if (!machine.has_cuda)
     proposal.not_yet.push_back(
         "this program was built without CUDA: cmake --preset cuda builds one with it");
-  if (setup.gpu->name != gpu_table().front().name && setup.gpu->compute_capability == 90)
-    proposal.notes.push_back(cat("glint has run on ", gpu_table().front().name,
-                                 " only; other Hopper GPUs are untried."));
+  if (!setup.gpu->is_measured() && setup.gpu->compute_capability == 90)
+    proposal.notes.push_back(cat("glint has run on ", measured_gpus(), " only; ",
+                                 setup.gpu->short_name, " is untried."));
   if (proposal.memory && setup.dp > 1)
     proposal.notes.push_back(cat("Memory and speed are those of one of the ", setup.dp,
                                  " copies, with ", concurrency_of_copy(setup),

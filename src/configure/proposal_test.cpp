@@ -116,7 +116,9 @@ TEST(Proposal, OfGpusWithoutRatesHasNoSpeed) {
   EXPECT_FALSE(b200.speed);
   EXPECT_THAT(b200.notes, Contains(HasSubstr("rates of NVIDIA B200 have not been measured")));
   EXPECT_THAT(b200.not_yet, ElementsAre(HasSubstr("Hopper")));
-  EXPECT_THAT(proposal({{"hardware", "h200"}}).notes, Contains(HasSubstr("untried")));
+  EXPECT_THAT(proposal({{"hardware", "h200"}}).notes, Not(Contains(HasSubstr("untried"))));
+  EXPECT_THAT(proposal({{"hardware", "gh200"}}).notes,
+              Contains(HasSubstr("H100 and H200 only; GH200 is untried")));
 }
 
 TEST(Proposal, AsJsonHasTheSameNumbers) {

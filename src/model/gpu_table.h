@@ -1,6 +1,6 @@
 #pragma once
 
-// GPUs that a memory plan can be made for without one being there.
+// GPUs that a plan can be made for without one being there.
 
 #include <cstdint>
 #include <string_view>
@@ -13,6 +13,13 @@ struct GpuInfo {
   std::string_view short_name;
   int64_t memory_bytes = 0;  // total, as cuDeviceTotalMem reports it: what ECC and the driver leave
   int compute_capability = 0;  // 90: Hopper, 100: Blackwell
+  // At best, as measured and not as the data sheet says; 0: not measured. A streaming read of 8 GB.
+  double bytes_per_s = 0;
+  // Dense BF16 products of cuBLAS, and causal attention of cuDNN, at the model's shapes and
+  // thousands of rows (585-720 and 660 TFLOP/s).
+  double flops_per_s = 0;
+
+  bool is_measured() const { return bytes_per_s > 0; }
 };
 
 const std::vector<GpuInfo>& gpu_table();

@@ -46,9 +46,9 @@ int64_t attention_bytes(const ModelConfig& c, const MemoryPlanRequest& request, 
   return keys_values * request.element_bytes + 4 * running + parts;
 }
 
-// FP32 logits, as much again for sampling, and every request's counts and lists.
+// FP32 logits, and every request's counts and lists.
 int64_t sampling_bytes(const ModelConfig& c, int requests) {
-  return requests * (int64_t{3} * 4 * c.vocab_size + kSampleSlotBytes);
+  return requests * (int64_t{2} * 4 * c.vocab_size + kSampleSlotBytes);
 }
 
 std::string gib_line(const std::string& what, int64_t bytes, bool with_unit) {

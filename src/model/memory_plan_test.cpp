@@ -78,9 +78,9 @@ TEST(MemoryPlan, EachPartGrowsWithItsCause) {
   EXPECT_GT(plan(request).activation_bytes, base.activation_bytes);
   request = request_for("H100");
   request.max_running_requests *= 2;
-  // FP32 logits of 256 more rows, twice; as many tables of counts, and 20 KiB of lists each.
+  // FP32 logits of 256 more rows; as many tables of counts, and 28 KiB of lists each.
   EXPECT_EQ(plan(request).activation_bytes - base.activation_bytes,
-            256 * (154'880 * 4 * 3 + 28 * 1024));
+            256 * (154'880 * 4 * 2 + 28 * 1024));
   request = request_for("H100");
   request.kv_element_bytes = 1;
   EXPECT_EQ(plan(request).kv_pages(), base.kv_bytes / (27'072 * 64));
@@ -118,10 +118,10 @@ TEST(MemoryPlan, TheTableHasALineForEachPartThatIsThere) {
   EXPECT_EQ(memory_table(p),
             "  NVIDIA H100 80GB HBM3             79.2 GiB\n"
             "  weights, bf16                    -55.8\n"
-            "  activations and logits            -2.6\n"
+            "  activations and logits            -2.4\n"
             "  CUDA context and graphs           -1.2\n"
-            "  left for the KV cache             19.6 GiB\n"
-            "  at 52.9 KiB per token (bf16): room for 388544 tokens in 6071 pages of 64\n");
+            "  left for the KV cache             19.7 GiB\n"
+            "  at 52.9 KiB per token (bf16): room for 391424 tokens in 6116 pages of 64\n");
   p.used_by_others_bytes = p.unused_bytes = int64_t{3} << 30;
   EXPECT_THAT(memory_table(p), HasSubstr("\n  used by other processes           -3.0\n"));
   EXPECT_THAT(memory_table(p), HasSubstr("\n  kept free (memory fraction)       -3.0\n"));
@@ -129,14 +129,14 @@ TEST(MemoryPlan, TheTableHasALineForEachPartThatIsThere) {
 
 TEST(MemoryPlan, WhatDoesNotFitSaysWhatHelps) {
   MemoryPlanRequest request = request_for("H100");
-  request.used_by_others_bytes = int64_t{15} << 30;  // 4.6 GiB are left: 91,072 tokens
+  request.used_by_others_bytes = int64_t{15} << 30;  // 4.7 GiB are left: 94,016 tokens
   const Result<void> tight = check_memory(plan(request));
   ASSERT_FALSE(tight);
   EXPECT_THAT(tight.error().message,
               StartsWith("Not enough memory for one request of 202752 tokens.\n  NVIDIA H100"));
-  EXPECT_THAT(tight.error().message, HasSubstr("Try --context-length 90112, a smaller "
+  EXPECT_THAT(tight.error().message, HasSubstr("Try --context-length 93184, a smaller "
                                                "--chunked-prefill-size, or stop the other"));
-  request.context_length = 90112;  // the advice helps
+  request.context_length = 93184;  // the advice helps
   EXPECT_TRUE(check_memory(plan(request)));
 
   request = request_for("H100");

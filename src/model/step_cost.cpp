@@ -1,15 +1,23 @@
 #include "model/step_cost.h"
 
+#include "model/gpu_table.h"
 #include "model/memory_plan.h"
 
 namespace glint {
 namespace {
 
-// One H100, docs/performance.md: 64 rows of 59.9 GB in 24.6 ms, prompts of 8,192 rows in 183 ms, of
-// which their attention is 43. Per microsecond.
-constexpr double kWeightBytes = 2.55e6;
+// docs/performance.md: of the memory's rate, what a step of 64 rows reaches with its weights; and
+// FLOPs per microsecond in prompts of 8,192 rows.
+constexpr double kShareOfMemoryRate = 0.8;
 constexpr double kProductFlops = 446e6;
 constexpr double kAttentionFlops = 750e6;
+
+double memory_bytes_per_us(std::string_view gpu_name) {
+  const GpuInfo* gpu = &gpu_table().front();
+  for (const GpuInfo& known : gpu_table())
+    if (known.name == gpu_name && known.is_measured()) gpu = &known;
+  return gpu->bytes_per_s / 1e6;
+}
 
 // Multiply-adds of a row in all layers, the head aside.
 double active_parameters(const ModelConfig& c) {
@@ -29,14 +37,14 @@ double active_parameters(const ModelConfig& c) {
 
 }  // namespace
 
-StepCost gpu_step_cost(const ModelConfig& config) {
+StepCost gpu_step_cost(const ModelConfig& config, std::string_view gpu_name) {
+  const double weights = static_cast<double>(weights_bytes(config, 2, /*with_mtp=*/false));
   const double heads = config.num_attention_heads;
   const double per_pair =
       2 * heads * (config.qk_head_dim() + config.v_head_dim) * config.num_hidden_layers;
-  return {
-      .base_us = static_cast<double>(weights_bytes(config, 2, /*with_mtp=*/false)) / kWeightBytes,
-      .per_token_us = 2 * active_parameters(config) / kProductFlops,
-      .per_context_token_us = per_pair / kAttentionFlops};
+  return {.base_us = weights / (kShareOfMemoryRate * memory_bytes_per_us(gpu_name)),
+          .per_token_us = 2 * active_parameters(config) / kProductFlops,
+          .per_context_token_us = per_pair / kAttentionFlops};
 }
 
 }  // namespace glint

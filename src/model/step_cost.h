@@ -3,6 +3,8 @@
 // How long a step of the model takes on a GPU, as far as the scheduler has to know: by the bytes of
 // its weights and the operations of its rows, at rates that were measured.
 
+#include <string_view>
+
 #include "model/config.h"
 
 namespace glint {
@@ -15,7 +17,8 @@ struct StepCost {
   double per_context_token_us = 0;
 };
 
-// Of BF16 weights on a Hopper GPU. The base is that of a step whose rows choose all experts.
-StepCost gpu_step_cost(const ModelConfig& config);
+// Of BF16 weights on this GPU, as its driver names it; one whose rates were not measured counts as
+// an H100. The base is that of a step whose rows choose all experts.
+StepCost gpu_step_cost(const ModelConfig& config, std::string_view gpu_name);
 
 }  // namespace glint

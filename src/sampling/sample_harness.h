@@ -29,7 +29,7 @@ std::unique_ptr<Backend> make_test_backend();
 class SampleHarness {
  public:
   static constexpr int kNumSlots = 16;
-  static constexpr int kVocabSize = 128;
+  static constexpr int kVocabSize = 4096;  // of the tables of counts
 
   explicit SampleHarness(std::unique_ptr<Backend> backend = make_test_backend())
       : backend_(std::move(backend)) {}

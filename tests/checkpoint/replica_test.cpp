@@ -90,7 +90,7 @@ TEST_F(Replica, DoctorPrintsThePlanForAnH100) {
         "memory plan (weights are 59886793728 bytes)\n",
         "  NVIDIA H100 80GB HBM3             79.2 GiB\n",
         "  weights, bf16                    -55.8\n",
-        "at 52.9 KiB per token (bf16): room for 388544 tokens in 6071 pages of 64\n",
+        "at 52.9 KiB per token (bf16): room for 391424 tokens in 6116 pages of 64\n",
         "no problem found\n"}) {
     EXPECT_THAT(text.out, HasSubstr(line));
   }
@@ -105,7 +105,7 @@ TEST_F(Replica, DoctorPrintsThePlanForAnH100) {
   EXPECT_EQ(plan["weights_bytes"], 59'886'787'840 + 46 * 64 * 2);  // 46 biases are FP32
   EXPECT_EQ(plan["kv_bytes_per_token"], 54'144);
   EXPECT_EQ(plan["context_length"], 202'752);
-  EXPECT_EQ(plan["kv_tokens"], 388'544);
+  EXPECT_EQ(plan["kv_tokens"], 391'424);
   EXPECT_EQ(plan["total_bytes"], find_gpu("H100")->memory_bytes);
 }
 

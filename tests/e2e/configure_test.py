@@ -61,7 +61,7 @@ def test_on_a_terminal_it_asks(terminal):
     asking = terminal("configure")
     answers = ["h200", "1", "", "", "", "off", "", "oops", "4", "4096", "", "8000", ""]
     asking.type("\n".join(answers) + "\n")
-    asking.read_until(b"by the rates that one H100 reached")  # the last condition
+    asking.read_until(b"by the rates that one NVIDIA H200 reached")  # the last condition
     assert asking.process.wait(timeout=DEADLINE_S) == 0
     command = b"glint serve zai-org/GLM-4.7-Flash --port 8000 --context-length 4096 --reasoning-parser none --tool-call-parser glm47"
     assert command in asking.shown and b"4 requests at their full length fit at once" in asking.shown

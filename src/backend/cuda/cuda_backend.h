@@ -93,7 +93,7 @@ class CudaBackend final : public Backend {
   cuda::Scratch plan_scratch_;
   const int32_t* settled_begin_ = nullptr;  // GemmArgs::begin_is_settled, of the last moe_gate_up()
   cuda::Counter finished_clusters_;         // of add_rms_norm_route()
-  cuda::Scratch attention_scratch_, moe_scratch_, expert_rows_scratch_, sample_scratch_;
+  cuda::Scratch attention_scratch_, moe_scratch_, expert_rows_scratch_;
   cuda::Scratch prefill_scratch_, prefill_state_scratch_;
   int prefill_block_rows_ = cuda::kPrefillBlockRows;
 };

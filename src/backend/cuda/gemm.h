@@ -77,7 +77,8 @@ bool is_for_wgmma(const GemmArgs& args);
 bool is_for_large_tiles(const GemmArgs& args);
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args);
 
-// What gemm_wgmma() takes where k of few rows is in `parts` for the blocks of a cluster.
+// What gemm_wgmma() takes of few rows where matrices are narrow: k in `parts` for the blocks of a
+// cluster, or matrices by head.
 void gemm_cluster(cudaStream_t stream, TensorMaps& maps, const GemmArgs& args, int parts);
 
 inline void gemm(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {

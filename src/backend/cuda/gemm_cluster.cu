@@ -1,5 +1,6 @@
-// Products of few rows with a matrix that is too narrow to occupy the GPU: k is cut into parts
-// (parts_of_k), and the blocks of a cluster sum one each, for the same 64 features.
+// Products of few rows with matrices that are too narrow for a walk over tiles: a cluster for each
+// 64 features. k is cut into parts (parts_of_k), and the cluster's blocks sum one each; by head it
+// is whole, and the cluster one block.
 //
 //   producer thread       weights and rows by the copy engine, into a ring of stages of 64 columns;
 //                         the first weights before the kernel that makes x has ended
@@ -57,7 +58,9 @@ static_assert(cluster_shared_bytes<8>(11) <= kHalfOfShared &&
 struct ClusterProblem {
   void* out;
   int64_t out_stride;
+  int x_group_columns, out_group_columns;
   int num_rows, n;
+  int feature_tiles;  // of a group
   int k_of_block, log_parts;
   int stages = 0;  // of the ring, by the size of a stage
   bool streams_weights, stores_whole, out_is_f32;
@@ -72,16 +75,30 @@ struct RingCursor {
   }
 };
 
+// What a block sums, and stores a part of.
+struct ClusterTile {
+  int group, feature, row;  // the first of 64 features, and of kRows rows
+  int part;
+
+  __device__ ClusterTile(const ClusterProblem& p, int rows) {
+    const int index = static_cast<int>(blockIdx.x) >> p.log_parts;
+    group = index / p.feature_tiles;
+    feature = (index - group * p.feature_tiles) * kFeatures;
+    row = static_cast<int>(blockIdx.y) * rows;
+    part = p.log_parts > 0 ? cluster_rank() : 0;
+  }
+};
+
 template <int kRows>
-__device__ void produce(const ClusterProblem& p, ClusterShared<kRows>& shared, int first_feature,
-                        int first_row, int first_k, const CUtensorMap& w, const CUtensorMap& x) {
+__device__ void produce(const ClusterProblem& p, ClusterShared<kRows>& shared,
+                        const ClusterTile& tile, const CUtensorMap& w, const CUtensorMap& x) {
   using S = ClusterShared<kRows>;
   const uint64_t policy = p.streams_weights ? evict_first() : evict_normal();
-  const int tiles = p.k_of_block / kTileK;
+  const int tiles = p.k_of_block / kTileK, first_k = tile.part * p.k_of_block;
   const auto request_weights = [&](int i, int stage) {
     shared.full[stage].arrive_expecting(sizeof(typename S::Stage));
     load_tile(shared.stage(stage).weights, w, shared.full[stage], policy, first_k + i * kTileK,
-              first_feature, 0);
+              tile.feature, tile.group);
   };
 #pragma unroll 1
   for (int i = 0; i < p.stages; ++i) request_weights(i, i);
@@ -94,7 +111,7 @@ __device__ void produce(const ClusterProblem& p, ClusterShared<kRows>& shared, i
       request_weights(i, now.stage);
     }
     load_tile(shared.stage(now.stage).rows, x, shared.full[now.stage], evict_normal(),
-              first_k + i * kTileK, first_row, 0);
+              tile.group * p.x_group_columns + first_k + i * kTileK, tile.row, 0);
   }
 }
 
@@ -148,12 +165,13 @@ __device__ void send(const ClusterProblem& p, ClusterShared<kRows>& shared, int 
 // Eight features of a row a thread, their parts added in order.
 template <int kRows>
 __device__ void store_parts(const ClusterProblem& p, const ClusterShared<kRows>& shared,
-                            int first_feature, int first_row) {
+                            const ClusterTile& tile) {
   const int parts = 1 << p.log_parts, features = kFeatures >> p.log_parts;
+  const int first_feature = tile.feature + tile.part * features;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < kRows * (features / 8); i += kWarpgroup) {
     const int row = i % kRows, eight = i / kRows * 8, feature = first_feature + eight;
-    if (first_row + row >= p.num_rows || feature >= p.n) continue;
+    if (tile.row + row >= p.num_rows || feature >= p.n) continue;
     float x[8];
 #pragma unroll
     for (int j = 0; j < 8; ++j) {
@@ -162,7 +180,7 @@ __device__ void store_parts(const ClusterProblem& p, const ClusterShared<kRows>&
       for (int part = 1; part < kMostParts; ++part)
         if (part < parts) x[j] += shared.sums[part * features + eight + j][row];
     }
-    const int64_t at = (first_row + row) * p.out_stride + feature;
+    const int64_t at = (tile.row + row) * p.out_stride + tile.group * p.out_group_columns + feature;
     if (p.out_is_f32)
       store_eight(static_cast<float*>(p.out) + at, x, p.stores_whole);
     else
@@ -170,7 +188,7 @@ __device__ void store_parts(const ClusterProblem& p, const ClusterShared<kRows>&
   }
 }
 
-// A cluster for each 64 features and kRows rows.
+// A cluster for each 64 features of a group and kRows rows.
 template <int kRows>
 __global__ void __launch_bounds__(kThreads, 2)
     gemm_cluster_kernel(const ClusterProblem p, const __grid_constant__ CUtensorMap w,
@@ -178,8 +196,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   extern __shared__ char memory[];
   auto& shared = *reinterpret_cast<ClusterShared<kRows>*>(
       memory + (1024 - shared_address(memory) % 1024) % 1024);
-  const int part = cluster_rank(), first_row = static_cast<int>(blockIdx.y) * kRows;
-  const int first_feature = (static_cast<int>(blockIdx.x) >> p.log_parts) * kFeatures;
+  const ClusterTile tile(p, kRows);
   if (threadIdx.x == 0) {
     let_next_start();
 #pragma unroll 1
@@ -194,8 +211,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   __syncthreads();
   arrive_at_cluster();  // this block's barrier may be used
   if (threadIdx.x >= kWarpgroup) {
-    if (threadIdx.x == kWarpgroup)
-      produce(p, shared, first_feature, first_row, part * p.k_of_block, w, x);
+    if (threadIdx.x == kWarpgroup) produce(p, shared, tile, w, x);
     __syncwarp();
     wait_for_cluster();
     return;
@@ -203,9 +219,9 @@ __global__ void __launch_bounds__(kThreads, 2)
   float d[kRows / 2];
   multiply(p, shared, d);
   wait_for_cluster();
-  send(p, shared, part, d);
+  send(p, shared, tile.part, d);
   shared.sums_full.wait_cluster(0);
-  store_parts(p, shared, first_feature + part * (kFeatures >> p.log_parts), first_row);
+  store_parts(p, shared, tile);
 }
 
 template <int kRows>
@@ -213,10 +229,11 @@ void launch_cluster(cudaStream_t stream, TensorMaps& maps, const GemmArgs& args,
                     ClusterProblem problem) {
   const int parts = 1 << problem.log_parts;
   problem.stages = std::min(ClusterShared<kRows>::kMostStages, problem.k_of_block / kTileK);
-  const dim3 grid(blocks_for(args.n(), kFeatures) * static_cast<unsigned>(parts),
+  const dim3 grid(static_cast<unsigned>(args.w.count * problem.feature_tiles * parts),
                   blocks_for(args.max_rows, kRows));
   Matrix rows = args.x;
   rows.rows = args.max_rows;
+  rows.cols += (args.w.count - 1) * args.x_group_columns;
   launch_clusters_early(stream, parts, grid, dim3(kThreads),
                         cluster_shared_bytes<kRows>(problem.stages), gemm_cluster_kernel<kRows>,
                         problem, maps.of_weights(args.w, false, kFeatures),
@@ -230,11 +247,14 @@ void gemm_cluster(cudaStream_t stream, TensorMaps& maps, const GemmArgs& args, i
   using namespace product;
   const ClusterProblem problem{.out = args.out.data,
                                .out_stride = args.out.stride,
+                               .x_group_columns = args.x_group_columns,
+                               .out_group_columns = args.out_group_columns,
                                .num_rows = args.max_rows,
                                .n = args.n(),
+                               .feature_tiles = (args.n() + kFeatures - 1) / kFeatures,
                                .k_of_block = args.k() / parts,
                                .log_parts = std::countr_zero(static_cast<unsigned>(parts)),
-                               .streams_weights = args.n() > kFeatures,
+                               .streams_weights = args.w.count * args.n() > kFeatures,
                                .stores_whole = stores_whole(args),
                                .out_is_f32 = args.out.type == NumberType::kF32};
   if (args.max_rows <= 8)

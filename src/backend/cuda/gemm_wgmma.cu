@@ -277,12 +277,14 @@ void run_small(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
 
 int mean_rows(const GemmArgs& args) { return args.mean_rows > 0 ? args.mean_rows : args.max_rows; }
 
-// Whether clusters that have a tile each are at most as many blocks as can run at once. They do not
-// take rows from a list.
+// Whether gemm_cluster() takes it: with k in parts or by head, all rows there are, and not more
+// blocks than can run at once.
 bool is_for_clusters(const GemmArgs& args) {
-  const int parts = parts_of_k(args);
-  return parts > 1 && args.in_ids == nullptr && args.out_ids == nullptr &&
-         (args.max_rows + 63) / 64 * ((args.n() + 63) / 64) * parts <= 2 * 132;
+  const int parts = parts_of_k(args), feature_tiles = (args.n() + 63) / 64;
+  const bool is_narrow = parts > 1 || (args.w.count > 1 && args.begin == nullptr);
+  return is_narrow && args.in_ids == nullptr && args.out_ids == nullptr && !args.is_swiglu &&
+         !args.w_is_transposed &&
+         (args.max_rows + 63) / 64 * args.w.count * feature_tiles * parts <= 2 * 132;
 }
 
 }  // namespace

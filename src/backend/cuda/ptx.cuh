@@ -213,6 +213,12 @@ __device__ inline void send_8_bytes(uint32_t to, float a, float b, uint32_t barr
       "f"(a), "f"(b), "r"(barrier)
       : "memory");
 }
+__device__ inline void send_8_bytes(uint32_t to, uint64_t x, uint32_t barrier) {
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.b64 [%0], %1, [%2];" ::"r"(to), "l"(x),
+      "r"(barrier)
+      : "memory");
+}
 // An arrival at a barrier of another block, after what this thread did before.
 __device__ inline void arrive_in_block(uint32_t barrier) {
   asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier)
