@@ -162,6 +162,21 @@ __device__ void send(const ClusterProblem& p, ClusterShared<kRows>& shared, int 
   }
 }
 
+// The same where this block has them all.
+template <int kRows>
+__device__ void keep(ClusterShared<kRows>& shared, const float (&d)[kRows / 2]) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    float* to = &shared.sums[warp * 16 + lane / 4 + 8 * r][lane % 4 * 2];
+#pragma unroll
+    for (int i = 0; i < kRows / 8; ++i)
+      *reinterpret_cast<float2*>(to + i * 8) = {d[4 * i + 2 * r], d[4 * i + 2 * r + 1]};
+  }
+  sync_warpgroup(0);
+}
+
 // Eight features of a row a thread, their parts added in order.
 template <int kRows>
 __device__ void store_parts(const ClusterProblem& p, const ClusterShared<kRows>& shared,
@@ -209,18 +224,23 @@ __global__ void __launch_bounds__(kThreads, 2)
     fence_barrier_init();
   }
   __syncthreads();
-  arrive_at_cluster();  // this block's barrier may be used
+  const bool is_cluster = p.log_parts > 0;
+  if (is_cluster) arrive_at_cluster();  // this block's barrier may be used
   if (threadIdx.x >= kWarpgroup) {
     if (threadIdx.x == kWarpgroup) produce(p, shared, tile, w, x);
     __syncwarp();
-    wait_for_cluster();
+    if (is_cluster) wait_for_cluster();
     return;
   }
   float d[kRows / 2];
   multiply(p, shared, d);
-  wait_for_cluster();
-  send(p, shared, tile.part, d);
-  shared.sums_full.wait_cluster(0);
+  if (is_cluster) {
+    wait_for_cluster();
+    send(p, shared, tile.part, d);
+    shared.sums_full.wait_cluster(0);
+  } else {
+    keep(shared, d);
+  }
   store_parts(p, shared, tile);
 }
 
