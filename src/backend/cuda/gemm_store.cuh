@@ -47,17 +47,12 @@ constexpr size_t shared_bytes() {
          size_t{kSumsRows<S>} * kSumsStride * sizeof(float);
 }
 
-// A walk over the tiles that a block, or the cluster that it is in, has.
+// A walk over the tiles that a block has.
 template <typename S>
 struct SmallWalk : BlockWalk<S::kTileRows> {
-  int k_begin, k_end;  // what this block sums
   __device__ SmallWalk(const Problem& problem, const Tail& tail)
-      : BlockWalk<S::kTileRows>(problem, tail.plan,
-                                static_cast<int>(blockIdx.x) >> problem.log_blocks,
-                                static_cast<int>(gridDim.x) >> problem.log_blocks) {
-    k_begin = problem.log_blocks > 0 ? cluster_rank() * problem.k_of_block : 0;
-    k_end = k_begin + problem.k_of_block;
-  }
+      : BlockWalk<S::kTileRows>(problem, tail.plan, static_cast<int>(blockIdx.x),
+                                static_cast<int>(gridDim.x)) {}
 };
 
 // Rows [first, end) of d, in eights, to `sums` [][kSumsStride]. `first` is a multiple of 8.
@@ -75,22 +70,6 @@ __device__ void stage_sums(const float (&d)[kRows / 2], int first, int end, floa
   }
 }
 
-// The four numbers at `at`, the address of some sums, added up over the blocks of the cluster.
-__device__ inline float4 sum_of_blocks(uint32_t at, int blocks) {
-  float4 part[kMostParts];
-#pragma unroll  // a load from another block takes long: all are under way at once
-  for (int block = 0; block < kMostParts; ++block)
-    if (block < blocks) part[block] = load_from_block(at, block);
-  float4 sum = part[0];
-#pragma unroll
-  for (int block = 1; block < kMostParts; ++block) {
-    if (block >= blocks) continue;
-    sum.x += part[block].x, sum.y += part[block].y;
-    sum.z += part[block].z, sum.w += part[block].w;
-  }
-  return sum;
-}
-
 // x to out[0 ... 7] from `to` on.
 template <typename Out>
 __device__ void store_eight(Out* to, const float (&x)[8], bool whole) {
@@ -106,16 +85,13 @@ __device__ void store_eight(Out* to, const float (&x)[8], bool whole) {
   }
 }
 
-// Stores `rows` rows of sums, of the tile's from first_row on, eight features a thread. With
-// p.parts > 1 those of all the cluster's blocks, added in order; each block stores its share.
+// Stores `rows` rows of sums, of the tile's from first_row on, eight features a thread.
 template <typename S>
 __device__ void store_sums(const Problem& p, const SmallWalk<S>& tile, const float* sums,
                            int first_row, int rows) {
   const int log_eights = p.is_swiglu ? 2 : 3;  // of a row's features
-  const int block = p.parts > 1 ? cluster_rank() : 0;
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x) * p.parts + block; i < rows << log_eights;
-       i += kWarpgroup * p.parts) {
+  for (int i = static_cast<int>(threadIdx.x); i < rows << log_eights; i += kWarpgroup) {
     const int row = i >> log_eights, eight = i & ((1 << log_eights) - 1);
     const int feature = ((tile.feature << log_eights) + eight) * 8;
     if (feature >= p.n) continue;
@@ -128,8 +104,7 @@ __device__ void store_sums(const Problem& p, const SmallWalk<S>& tile, const flo
     } else {
 #pragma unroll
       for (int j = 0; j < 8; j += 4) {
-        const float4 four = p.parts > 1 ? sum_of_blocks(shared_address(from + j), p.parts)
-                                        : *reinterpret_cast<const float4*>(from + j);
+        const float4 four = *reinterpret_cast<const float4*>(from + j);
         x[j] = four.x, x[j + 1] = four.y, x[j + 2] = four.z, x[j + 3] = four.w;
       }
     }
@@ -142,24 +117,16 @@ __device__ void store_sums(const Problem& p, const SmallWalk<S>& tile, const flo
   }
 }
 
-// A tile's d to out. `ring` is the block's own, which with p.parts > 1 nobody needs any more: the
-// cluster has this tile alone.
+// A tile's d to out.
 template <typename S>
 __device__ void store_small(const Problem& p, const SmallWalk<S>& tile,
-                            const float (&d)[S::kTileRows / 2], char* ring, char* staging) {
-  const bool is_cluster = p.parts > 1;
-  const int rows = tile.num_rows;
-  float* sums = reinterpret_cast<float*>(is_cluster ? ring : staging);
-  const int at_once = is_cluster ? S::kTileRows : kSumsRows<S>;
+                            const float (&d)[S::kTileRows / 2], float* sums) {
 #pragma unroll 1
-  for (int first = 0; first < rows; first += at_once) {
-    const int end = min(first + at_once, rows);
-    sync_warpgroup(0);  // nobody reads what was there: a stage of the ring, or the sums before
+  for (int first = 0; first < tile.num_rows; first += kSumsRows<S>) {
+    const int end = min(first + kSumsRows<S>, tile.num_rows);
+    sync_warpgroup(0);  // nobody reads the sums before
     stage_sums<S::kTileRows>(d, first, end, sums);
-    if (is_cluster)
-      sync_cluster();
-    else
-      sync_warpgroup(0);
+    sync_warpgroup(0);
     store_sums<S>(p, tile, sums, first, end - first);
   }
 }

@@ -33,8 +33,6 @@ struct Problem {
   bool stores_whole;           // out can take 16 bytes at every multiple of 8 features
   bool begin_is_settled;       // known before the kernel that makes x is done
   bool is_swiglu, out_is_f32;  // kernels that are not compiled for one of them ask
-  int log_blocks = 0;          // of a small tile: 2^log_blocks that share its k, a cluster
-  int k_of_block = 0;          // columns
   // Of large tiles.
   int heads = 1;         // groups whose features are walked as those of one
   int first_shared = 0;  // group, whose rows and later ones' are GemmArgs::shared_x

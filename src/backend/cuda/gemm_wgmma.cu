@@ -6,16 +6,14 @@
 //                        anywhere), into a ring of stages of 64 columns each
 //   consumer warpgroup   wgmma over the ring; the sums stay in registers until a tile is done
 //
-// Persistent, but for clusters. gemm_large.cu does the same for many rows.
+// Persistent. gemm_large.cu does the same for many rows.
 //
 // A number is summed over k in steps of 16 in order, whatever the tile: the bits of a row do not
 // depend on how many rows there are. Where a matrix is too narrow to occupy the GPU with few rows,
 // k is in parts that are summed one by one and then added in order (parts_of_k): the blocks of a
-// cluster take one each, and for many rows a block takes one after another.
+// cluster take one each (gemm_cluster.cu), and for many rows a block takes one after another.
 //
 // After DeepGEMM's structure (its README, "persistent warp specialization"); the code is ours.
-
-#include <bit>
 
 #include "backend/cuda/gemm_store.cuh"
 #include "backend/cuda/wgmma.cuh"
@@ -41,12 +39,11 @@ __device__ void request_weights(const SmallWalk<S>& tile, int k, const CUtensorM
 template <typename S>
 __device__ int request_early(const SmallWalk<S>& first, const CUtensorMap& map, char* ring,
                              Tail& tail) {
-  const int count = min(S::kStages, (first.k_end - first.k_begin) / kTileK);
+  const int count = min(S::kStages, first.p.k / kTileK);
   if (threadIdx.x % kWarpgroup == 0) {
 #pragma unroll 1
     for (int i = 0; i < count; ++i)
-      request_weights<S>(first, first.k_begin + i * kTileK, map, ring + i * S::kStageBytes,
-                         tail.full[i]);
+      request_weights<S>(first, i * kTileK, map, ring + i * S::kStageBytes, tail.full[i]);
   }
   return count;
 }
@@ -76,7 +73,7 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
                               tile.group * p.x_group_columns + piece * 8;
     }
 #pragma unroll 1
-    for (int k = tile.k_begin; k < tile.k_end; k += kTileK) {
+    for (int k = 0; k < p.k; k += kTileK) {
       char* stage = ring + now.stage * S::kStageBytes;
       tail.empty[now.stage].wait(now.parity ^ 1);
       if (early > 0)
@@ -119,7 +116,9 @@ struct Consumer {
   __device__ Tail& tail() const {
     return *reinterpret_cast<Tail*>(ring + S::kStages * S::kStageBytes);
   }
-  __device__ char* staging() const { return ring + S::kStages * S::kStageBytes + tail_bytes<S>(); }
+  __device__ float* sums() const {
+    return reinterpret_cast<float*>(ring + S::kStages * S::kStageBytes + tail_bytes<S>());
+  }
   // The stage before the current one has been used.
   __device__ void release_last() const {
     const int last = (now.stage == 0 ? S::kStages : now.stage) - 1;
@@ -127,18 +126,19 @@ struct Consumer {
   }
 };
 
-// d = the products of the columns [begin, end) of k, stage by stage from the ring.
+// The first kRows rows of all_rows = the products over k, stage by stage from the ring.
 template <typename S, int kRows>
-__device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consumer<S>& c) {
+__device__ void multiply_rows(float (&all_rows)[S::kTileRows / 2], int k_end, Consumer<S>& c) {
+  auto& d = reinterpret_cast<float(&)[kRows / 2]>(all_rows);
 #pragma unroll 1
-  for (int k = begin; k < end; k += kTileK) {
+  for (int k = 0; k < k_end; k += kTileK) {
     c.tail().full[c.now.stage].wait(c.now.parity);
     fence_async_proxy();  // the copies of x were made by ordinary stores
     const uint32_t weights = shared_address(c.ring + c.now.stage * S::kStageBytes);
     wgmma_fence();
-    multiply_stage<kRows>(d, weights, weights + S::kWeightBytes, k == begin);
+    multiply_stage<kRows>(d, weights, weights + S::kWeightBytes, k == 0);
     wgmma_commit();
-    if (k > begin) {
+    if (k > 0) {
       wgmma_wait<1>();
       c.release_last();
     }
@@ -147,14 +147,6 @@ __device__ void multiply_part(float (&d)[kRows / 2], int begin, int end, Consume
   wgmma_wait<0>();
   pin(d);
   c.release_last();
-}
-
-// The first kRows rows of d.
-template <typename S, int kRows>
-__device__ void multiply_rows(float (&d)[S::kTileRows / 2], const SmallWalk<S>& tile,
-                              Consumer<S>& consumer) {
-  multiply_part<S, kRows>(reinterpret_cast<float(&)[kRows / 2]>(d), tile.k_begin, tile.k_end,
-                          consumer);
 }
 
 // A tile takes the smallest product that holds its rows: experts have a few rows each, and some
@@ -168,17 +160,17 @@ __device__ void consume(const Problem& p, char* ring, const Tail& tail) {
     float d[S::kTileRows / 2];
     if constexpr (S::kTileRows == 64) {
       if (rows <= 8)
-        multiply_rows<S, 8>(d, tile, consumer);
+        multiply_rows<S, 8>(d, p.k, consumer);
       else if (rows <= 16)
-        multiply_rows<S, 16>(d, tile, consumer);
+        multiply_rows<S, 16>(d, p.k, consumer);
       else if (rows <= 32)
-        multiply_rows<S, 32>(d, tile, consumer);
+        multiply_rows<S, 32>(d, p.k, consumer);
       else
-        multiply_rows<S, 64>(d, tile, consumer);
+        multiply_rows<S, 64>(d, p.k, consumer);
     } else {
-      multiply_rows<S, S::kTileRows>(d, tile, consumer);
+      multiply_rows<S, S::kTileRows>(d, p.k, consumer);
     }
-    store_small<S>(p, tile, d, consumer.ring, consumer.staging());
+    store_small<S>(p, tile, d, consumer.sums());
   }
 }
 
@@ -206,14 +198,10 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   }
   plan_tiles<S::kTileRows>(p, tail.plan);
   __syncthreads();
-  const bool is_cluster = p.log_blocks > 0;
-  if (threadIdx.x >= kWarpgroup) {
+  if (threadIdx.x >= kWarpgroup)
     produce<S>(p, map, ring, tail);
-    if (is_cluster) sync_cluster();  // that of store_sums()
-  } else {
+  else
     consume<S>(p, ring, tail);
-  }
-  if (is_cluster) meet_cluster();  // all have read what others sum
 }
 
 // With few rows a layer's weights are read once, and more than L2 has room for: what they would
@@ -224,7 +212,8 @@ constexpr int kFewRows = 256;
 // rows are few, in halves, and none shorter than 256. Decided by the weights alone: a row's bits
 // depend on it.
 int parts_of_k(const GemmArgs& args) {
-  if (args.w.count > 1 || args.begin != nullptr || args.is_swiglu || args.w_is_transposed) return 1;
+  const bool is_by_head = args.out_group_columns > 0;
+  if (is_by_head || args.begin != nullptr || args.is_swiglu || args.w_is_transposed) return 1;
   const int tiles = (args.n() + 63) / 64;
   int parts = 1;
   while (parts < kMostParts && 2 * parts * tiles <= 132 && args.k() % (2 * parts * 256) == 0)
@@ -261,30 +250,25 @@ template <typename S>
 void run_small(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args,
                Problem problem) {
   const int features = args.is_swiglu ? S::kWeightRows / 2 : S::kWeightRows;
-  Tiling& tiling = problem.tiling;
-  tiling.feature_tiles = (args.n() + features - 1) / features;
-  tiling.tile_rows = S::kTileRows;
-  const int tiles =
-      tiling.feature_tiles * cut_rows<S::kTileRows>(args.max_rows, S::kTileRows).count;
-  const int cluster = problem.parts;
-  problem.log_blocks = std::countr_zero(static_cast<unsigned>(cluster));
-  problem.k_of_block = args.k() / cluster;
+  problem.tiling.feature_tiles = (args.n() + features - 1) / features;
+  problem.tiling.tile_rows = S::kTileRows;
   const CUtensorMap& map = maps.of_weights(args.w, args.is_swiglu, S::kWeightRows);
-  const dim3 grid(static_cast<unsigned>(cluster > 1 ? tiles * cluster : num_sms * S::kBlocksPerSm));
-  launch_clusters_early(stream, cluster, grid, dim3(S::kThreads), shared_bytes<S>(), gemm_kernel<S>,
-                        problem, map);
+  launch_early(stream, dim3(static_cast<unsigned>(num_sms * S::kBlocksPerSm)), dim3(S::kThreads),
+               shared_bytes<S>(), gemm_kernel<S>, problem, map);
 }
 
 int mean_rows(const GemmArgs& args) { return args.mean_rows > 0 ? args.mean_rows : args.max_rows; }
 
 // Whether gemm_cluster() takes it: with k in parts or by head, all rows there are, and not more
-// blocks than can run at once.
+// blocks than can run at once, unless one tile has all features: the router's, where copies are
+// most of the work.
 bool is_for_clusters(const GemmArgs& args) {
   const int parts = parts_of_k(args), feature_tiles = (args.n() + 63) / 64;
-  const bool is_narrow = parts > 1 || (args.w.count > 1 && args.begin == nullptr);
-  return is_narrow && args.in_ids == nullptr && args.out_ids == nullptr && !args.is_swiglu &&
-         !args.w_is_transposed &&
-         (args.max_rows + 63) / 64 * args.w.count * feature_tiles * parts <= 2 * 132;
+  const bool is_by_head = args.out_group_columns > 0 && !args.w_is_transposed;
+  if (args.in_ids != nullptr || args.out_ids != nullptr || (parts == 1 && !is_by_head))
+    return false;
+  const int blocks = (args.max_rows + 63) / 64 * args.w.count * feature_tiles * parts;
+  return blocks <= 2 * 132 || (parts > 1 && feature_tiles == 1);
 }
 
 }  // namespace
@@ -309,7 +293,8 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   const auto run = [&](auto* run_kernel) { run_kernel(stream, num_sms, maps, args, problem); };
   if (is_for_clusters(args)) return gemm_cluster(stream, maps, args, problem.parts);
   if (args.in_ids == nullptr && is_for_large_tiles(args)) return run(run_large);
-  CHECK(args.num_shared == 0 && !args.w_is_transposed, "this is for large tiles alone");
+  CHECK(args.num_shared == 0 && !args.w_is_transposed && problem.parts == 1,
+        "this is for other kernels");
   if (args.max_rows <= 8) return run(run_small<Shape<8, 11>>);
   if (args.max_rows <= 64 || mean_rows(args) <= 16) return run(run_small<Shape<64, 6>>);
   run(run_small<Shape<128, 4>>);

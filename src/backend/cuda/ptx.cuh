@@ -182,14 +182,6 @@ __device__ inline void sync_cluster() {
   arrive_at_cluster();
   wait_for_cluster();
 }
-// The barrier alone, after which what others wrote may not be seen yet: it does not wait for
-// stores.
-__device__ inline void meet_cluster() {
-  asm volatile(
-      "barrier.cluster.arrive.relaxed.aligned;\n"
-      "barrier.cluster.wait.acquire.aligned;" ::
-          : "memory");
-}
 // Where `shared`, a shared_address() of this block, lies in the block of that rank.
 __device__ inline uint32_t address_in_block(uint32_t shared, int rank) {
   uint32_t there;
@@ -224,21 +216,6 @@ __device__ inline void arrive_in_block(uint32_t barrier) {
   asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier)
                : "memory");
 }
-// The floats at `shared`, a shared_address() of this block, in the block of that rank.
-__device__ inline float4 load_from_block(uint32_t shared, int rank) {
-  float4 x;
-  asm volatile(
-      "{\n"
-      ".reg .b32 there;\n"
-      "mapa.shared::cluster.u32 there, %4, %5;\n"
-      "ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [there];\n"
-      "}\n"
-      : "=f"(x.x), "=f"(x.y), "=f"(x.z), "=f"(x.w)
-      : "r"(shared), "r"(rank)
-      : "memory");
-  return x;
-}
-
 // Waits for the other warps of this warpgroup; barrier 0 is __syncthreads().
 __device__ inline void sync_warpgroup(int warpgroup) {
   asm volatile("bar.sync %0, 128;" ::"r"(warpgroup + 1) : "memory");
