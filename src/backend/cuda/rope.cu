@@ -43,42 +43,62 @@ __global__ void rope_table_kernel(const int32_t* positions, int num_tokens, Freq
   row[half] = static_cast<float>(sine);
 }
 
-// Rotates pair i of the numbers from column `from_col` on into those from `to_col` on.
-template <typename R>
-__device__ void rotate_pair(const R& from, int64_t from_row, int from_col, const R& to,
-                            int64_t to_row, int to_col, int i, const float* cos_sin, int half,
-                            bool interleave) {
-  const int first = interleave ? 2 * i : i, second = interleave ? 2 * i + 1 : i + half;
-  const cuda::Pair turned = cuda::rotate({load_number(from, from_row, from_col + first),
-                                          load_number(from, from_row, from_col + second)},
-                                         cos_sin[i], cos_sin[half + i]);
-  store_number(to, to_row, to_col + first, turned.first);
-  store_number(to, to_row, to_col + second, turned.second);
-}
-
 // How the kernels take a Rotation.
 struct Turn {
   Rows<float> cos_sin;
   int half;
   bool interleave;
+
+  // Where the numbers of pair i are among those that are rotated.
+  __device__ int first(int i) const { return interleave ? 2 * i : i; }
+  __device__ int second(int i) const { return interleave ? 2 * i + 1 : i + half; }
 };
 Turn turn_of(const Rotation& rotation) {
   return {cuda::rows_of<float>(rotation.cos_sin), rotation.cos_sin.cols / 2, rotation.interleave};
 }
 
-// One block a listed row, one thread a pair of a head: the last numbers of each head of `from` to
-// the last of the same head of `to`, which may be the same.
-__global__ void rotate_heads_kernel(AnyRows from, int from_head_dim, AnyRows to, int to_head_dim,
+// Pair i of row t's rotated numbers, which lie in `row` of `from`, from `col` on.
+template <typename R>
+__device__ cuda::Pair turned_pair(const R& from, int64_t row, int col, int i, int64_t t,
+                                  const Turn& turn) {
+  const float* cos_sin = turn.cos_sin[t];
+  return cuda::rotate(
+      {load_number(from, row, col + turn.first(i)), load_number(from, row, col + turn.second(i))},
+      cos_sin[i], cos_sin[turn.half + i]);
+}
+template <typename R>
+__device__ void store_pair(const R& to, int64_t row, int col, int i, const Turn& turn,
+                           const cuda::Pair& pair) {
+  store_number(to, row, col + turn.first(i), pair.first);
+  store_number(to, row, col + turn.second(i), pair.second);
+}
+
+// One block a listed row: the last numbers of each head of `from` to the last of the same head of
+// `to`, which may be the same. A thread has kPairsAtOnce pairs on the way at once.
+constexpr int kPairsAtOnce = 4;
+template <typename R>
+__global__ void rotate_heads_kernel(R from, int from_head_dim, R to, int to_head_dim,
                                     const int32_t* rows, int num_heads, Turn turn) {
   cuda::let_next_start();
   cuda::wait_for_previous();
   const int64_t t = rows[blockIdx.x];
-  const int rope = 2 * turn.half;
-  for (int at = static_cast<int>(threadIdx.x); at < num_heads * turn.half;
-       at += static_cast<int>(blockDim.x)) {
-    const int next = at / turn.half + 1;
-    rotate_pair(from, t, next * from_head_dim - rope, to, t, next * to_head_dim - rope,
-                at % turn.half, turn.cos_sin[t], turn.half, turn.interleave);
+  const int rope = 2 * turn.half, pairs = num_heads * turn.half;
+  const auto threads = static_cast<int>(blockDim.x);
+  for (int first = static_cast<int>(threadIdx.x); first < pairs; first += kPairsAtOnce * threads) {
+    cuda::Pair turned[kPairsAtOnce];
+    const auto each = [&](auto&& use) {
+#pragma unroll
+      for (int j = 0; j < kPairsAtOnce; ++j) {
+        const int at = first + j * threads, head = at / turn.half;
+        if (at < pairs) use(turned[j], head + 1, at - head * turn.half);
+      }
+    };
+    each([&](cuda::Pair& pair, int next, int i) {
+      pair = turned_pair(from, t, next * from_head_dim - rope, i, t, turn);
+    });
+    each([&](const cuda::Pair& pair, int next, int i) {
+      store_pair(to, t, next * to_head_dim - rope, i, turn, pair);
+    });
   }
 }
 
@@ -115,7 +135,7 @@ __global__ void split_qkv_a_kernel(StepView step, R q_a, R q_norm, int q_rank, R
   const int pair = static_cast<int>(threadIdx.x);
   if (row < 0) row = kv_row_of(step, t, page_size);
   for (int i = pair; row >= 0 && i < turn.half; i += static_cast<int>(blockDim.x))
-    rotate_pair(kv_a, t, latent, kv, row, latent, i, turn.cos_sin[t], turn.half, turn.interleave);
+    store_pair(kv, row, latent, i, turn, turned_pair(kv_a, t, latent, i, t, turn));
 }
 
 // Threads for the pairs of all heads of a row.
@@ -129,10 +149,16 @@ namespace cuda {
 
 void rotate_heads(cudaStream_t stream, const Matrix& from, const Matrix& to, int num_heads,
                   const Rotation& rotation, RowList rows) {
-  launch_early(stream, static_cast<unsigned>(rows.size),
-               pair_threads(num_heads * rotation.cos_sin.cols / 2), 0, rotate_heads_kernel,
-               any_rows(from), from.cols / num_heads, any_rows(to), to.cols / num_heads, rows.data,
-               num_heads, turn_of(rotation));
+  const unsigned threads = pair_threads(num_heads * rotation.cos_sin.cols / 2 / kPairsAtOnce);
+  const auto run = [&]<typename R>(const R& rows_from) {
+    launch_early(stream, static_cast<unsigned>(rows.size), threads, 0, rotate_heads_kernel<R>,
+                 rows_from, from.cols / num_heads, rows_as<R>(to), to.cols / num_heads, rows.data,
+                 num_heads, turn_of(rotation));
+  };
+  if (is_chunked(from) && is_chunked(to))
+    run(rows_as<ChunkedRows>(from));
+  else
+    run(rows_as<AnyRows>(from));
 }
 
 }  // namespace cuda
