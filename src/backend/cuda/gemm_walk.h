@@ -104,10 +104,12 @@ inline TileShape best_tile(const ProductSize& product, int blocks) {
 }
 
 // Of groups that have `mean` rows on average, some of them more: most in one tile. All rows of a
-// tile are copied, also those that the group does not have.
+// tile are copied, also those that the group does not have; but a shared expert, which has more
+// rows than others, is soon done with the largest tiles, and from 64 rows on that is worth more.
 inline TileShape tile_of_groups(int mean) {
+  if (mean > 64) return {kMostRowsWide, true};
   const int rows = (mean + mean / 3 + kRowStep - 1) / kRowStep * kRowStep;
-  return {std::clamp(rows, 2 * kRowStep, kMostRowsWide), true};
+  return {std::max(rows, 2 * kRowStep), true};
 }
 
 // Walks over the tiles index, index + stride, ...: group after group, a group's rows fastest, so
