@@ -23,6 +23,8 @@ TEST(StepCost, IsWhatGpusTook) {
   EXPECT_NEAR(step_us(h100, 1, 0, 8192), 183'000, 18'300);
   const StepCost h200 = gpu_step_cost(glm_4_7_flash_config(), "NVIDIA H200");
   EXPECT_NEAR(step_us(h200, 64, 640, 1), 16'600, 1'660);
+  EXPECT_NEAR(step_us(h200, 1, 0, 1024), 31'400, 3'140);
+  EXPECT_NEAR(step_us(h200, 1, 0, 8192), 163'600, 16'360);
 }
 
 TEST(StepCost, AGpuThatWasNotMeasuredCountsAsAnH100) {
