@@ -222,6 +222,11 @@ void CudaBackend::mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Ro
                             RowList rows, Matrix q, Matrix q_row) {
   CHECK(rows.size == c_q.rows && q.rows == c_q.rows && q_row.rows == c_q.rows, rows.size,
         " rows listed of ", c_q.rows);
+  const int rope = rotation.cos_sin.cols;
+  CHECK(w_q_b.cols == c_q.cols && w_q_b.rows == w_uk.count * (w_uk.cols + rope) &&
+            rotation.cos_sin.rows == c_q.rows && rotation.cos_sin.type == NumberType::kF32,
+        "w_q_b [", w_q_b.rows, ", ", w_q_b.cols, "] for c_q of ", c_q.cols);
+  CHECK(q_row.cols == w_uk.count * (w_uk.rows + rope), "q_row of ", q_row.cols);
   const cuda::QueryInputs inputs{c_q, w_q_b, w_uk, rotation};
   if (!cuda::is_for_make_query(inputs, q_row))
     return Backend::mla_query(c_q, w_q_b, w_uk, rotation, rows, q, q_row);
@@ -229,6 +234,7 @@ void CudaBackend::mla_query(Matrix c_q, Matrix w_q_b, MatrixStack w_uk, const Ro
 }
 
 void CudaBackend::plan_attend(const StepView& step, RowList rows, KvPages kv) {
+  if (!cuda::is_for_attend_decode(kv)) return;
   cuda::plan_attend_decode(stream_, num_sms_, plan_scratch_, sealed_, step, rows, kv);
   planned_rows_ = rows;
 }

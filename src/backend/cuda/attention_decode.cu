@@ -17,13 +17,16 @@ bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 1
 
 }  // namespace
 
+bool is_for_attend_decode(const KvPages& kv) {
+  return kv.type == NumberType::kBf16 && kv.row_size == kDecodeRow && kv.page_size == kDecodeTile &&
+         is_aligned(kv.data);
+}
 bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
                           const Matrix& o_latent) {
-  const bool is_bf16 = q_row.type == NumberType::kBf16 && kv.type == NumberType::kBf16 &&
-                       o_latent.type == NumberType::kBf16;
-  return is_bf16 && kv.row_size == kDecodeRow && kv.page_size == kDecodeTile && num_heads <= 32 &&
-         o_latent.cols == num_heads * kDecodeLatent && is_aligned(kv.data) &&
-         is_aligned(q_row.data) && q_row.stride % 8 == 0;
+  const bool is_bf16 = q_row.type == NumberType::kBf16 && o_latent.type == NumberType::kBf16;
+  return is_for_attend_decode(kv) && is_bf16 && num_heads <= 32 &&
+         o_latent.cols == num_heads * kDecodeLatent && is_aligned(q_row.data) &&
+         q_row.stride % 8 == 0;
 }
 
 namespace {

@@ -8,6 +8,8 @@ namespace glint::cuda {
 
 // Rows of 512 + 64 numbers in pages of 64, at most 32 heads; queries that begin at multiples of 16
 // bytes.
+// Whether plan_attend_decode() is for such a cache, and attend_decode() for all of these.
+bool is_for_attend_decode(const KvPages& kv);
 bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
                           const Matrix& o_latent);
 

@@ -3,9 +3,9 @@
 // The CUDA backend: every op on one GPU, in one stream. Kernels are in the .cu files beside this,
 // an op's own in the file named after it.
 //
-// General kernels take any size, in FP32 and BF16. The model's sizes in BF16 have fast paths; which
-// one an op takes depends on the weights' shapes and types alone, never on the number of rows (the
-// row rule).
+// General kernels take any size, in FP32 and BF16. The model's sizes in BF16 have fast paths. Which
+// of them an op takes may depend on the number of rows too: all give a row the same bits (the row
+// rule).
 
 #include <memory>
 #include <string>

@@ -41,6 +41,7 @@ class Counter {
   Counter() {
     CUDA_CHECK(cudaMalloc(&data_, sizeof(unsigned)));
     CUDA_CHECK(cudaMemset(data_, 0, sizeof(unsigned)));
+    CUDA_CHECK(cudaDeviceSynchronize());  // a Stream does not wait for it
   }
   ~Counter() { cudaFree(data_); }
   Counter(const Counter&) = delete;

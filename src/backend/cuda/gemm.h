@@ -2,8 +2,8 @@
 
 // y = x W^T in all the shapes that the model needs: one matrix, one for each expert over the rows
 // that chose it, or one for each head over its own columns. A general kernel for any size and type,
-// and on Hopper's tensor cores, for BF16 with sizes in multiples of 64, one for few rows and one
-// for many.
+// and on Hopper's tensor cores, for BF16 with k in multiples of 64 and n of 8, three: for few rows,
+// for many, and for narrow matrices.
 
 #include <cuda.h>
 #include <cuda_runtime_api.h>
@@ -43,6 +43,7 @@ struct GemmArgs {
 
   int n() const { return w_is_transposed ? w.cols : is_swiglu ? w.rows / 2 : w.rows; }
   int k() const { return w_is_transposed ? w.rows : w.cols; }
+  int rows_of_tile_choice() const { return mean_rows > 0 ? mean_rows : max_rows; }
 };
 
 void gemm_general(cudaStream_t stream, const GemmArgs& args);
@@ -72,13 +73,13 @@ CUtensorMap map_of_pages(const KvPages& kv, int tile_rows);
 
 // Whether gemm_wgmma() takes it: decided by the weights and the layout of rows, not their number.
 bool is_for_wgmma(const GemmArgs& args);
-// Whether it takes large tiles where the rows of x lie side by side: a list of them it gathers in
-// small ones.
+// Whether it takes large tiles if in_ids is not given, which this does not look at: listed rows are
+// gathered in small ones.
 bool is_for_large_tiles(const GemmArgs& args);
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args);
 
-// What gemm_wgmma() takes of few rows where matrices are narrow: k in `parts` for the blocks of a
-// cluster, or matrices by head.
+// What gemm_wgmma() takes for narrow matrices: k in `parts` for the blocks of a cluster, or by
+// head.
 void gemm_cluster(cudaStream_t stream, TensorMaps& maps, const GemmArgs& args, int parts);
 
 inline void gemm(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {

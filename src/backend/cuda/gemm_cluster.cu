@@ -1,6 +1,6 @@
-// Products of few rows with matrices that are too narrow for a walk over tiles: a cluster for each
-// 64 features. k is cut into parts (parts_of_k), and the cluster's blocks sum one each; by head it
-// is whole, and the cluster one block.
+// Products with matrices that are too narrow for a walk over tiles: a cluster for each 64 features
+// and 8 to 64 rows. k is cut into parts (parts_of_k), and the cluster's blocks sum one each; by
+// head it is whole, and the cluster one block.
 //
 //   producer thread       weights and rows by the copy engine, into a ring of stages of 64 columns;
 //                         the first weights before the kernel that makes x has ended

@@ -235,7 +235,7 @@ void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
                          .groups = p.tiling.groups,
                          .in_parts = p.parts > 1};
   const TileShape tile =
-      p.tiling.is_listed ? tile_of_groups(args.mean_rows) : best_tile(size, num_sms);
+      p.tiling.is_listed ? tile_of_groups(args.rows_of_tile_choice()) : best_tile(size, num_sms);
   p.tiling.tile_rows = tile.rows;
   p.tiling.feature_tiles = (weight_rows + tile.weight_rows() - 1) / tile.weight_rows();
   const Rings rings = rings_for(p, tile);

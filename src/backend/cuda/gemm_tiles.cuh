@@ -1,6 +1,6 @@
 #pragma once
 
-// What the kernels of gemm_small.cu and gemm_large.cu share: the product as a kernel takes it, the
+// What the kernels of gemm_wgmma.cu and gemm_large.cu share: the product as a kernel takes it, the
 // walk over its tiles, and the ring that is filled ahead.
 
 #include "backend/cuda/gemm.h"

@@ -70,7 +70,7 @@ struct TileShape {
 
 // Clocks of a multiprocessor for a stage of 64 columns: of its tensor cores; of its shared memory,
 // 128 bytes a clock, which products read and copies write; of the copies from L2, at 40 bytes a
-// clock. Narrow tiles get up to 50 of these (docs/kernels/gemm.md), but of tiles that multiply as
+// clock. Narrow tiles get up to 49 of these (docs/kernels/gemm.md), but of tiles that multiply as
 // fast that one is better which copies less.
 inline int stage_clocks(const TileShape& tile) {
   const int weights = tile.weight_rows(), rows = tile.rows;
@@ -105,7 +105,7 @@ inline TileShape best_tile(const ProductSize& product, int blocks) {
 
 // Of groups that have `mean` rows on average, some of them more: most in one tile. All rows of a
 // tile are copied, also those that the group does not have; but a shared expert, which has more
-// rows than others, is soon done with the largest tiles, and from 64 rows on that is worth more.
+// rows than others, is soon done with the largest tiles, and beyond 64 rows that is worth more.
 inline TileShape tile_of_groups(int mean) {
   if (mean > 64) return {kMostRowsWide, true};
   const int rows = (mean + mean / 3 + kRowStep - 1) / kRowStep * kRowStep;

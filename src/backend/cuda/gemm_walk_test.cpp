@@ -36,6 +36,18 @@ TEST(GemmWalk, RowsAreCutIntoAsFewTilesAsCanBeWithNoneEmpty) {
     }
 }
 
+TEST(GemmWalk, TilesOfGroupsHoldMostOfThem) {
+  for (int mean = 1; mean < 3000; ++mean) {
+    const TileShape tile = tile_of_groups(mean);
+    ASSERT_TRUE(tile.is_wide && tile.rows % kRowStep == 0) << tile.rows;
+    ASSERT_GE(tile.rows, std::min(mean + mean / 3, kMostRowsWide));
+    ASSERT_LE(tile.rows, kMostRowsWide);
+  }
+  EXPECT_EQ(tile_of_groups(1).rows, 2 * kRowStep);
+  EXPECT_EQ(tile_of_groups(64).rows, 96);
+  EXPECT_EQ(tile_of_groups(65).rows, kMostRowsWide);
+}
+
 TEST(GemmWalk, TilesAreThoseThatBlocksAreDoneWithFirst) {
   constexpr int kBlocks = 132;
   const auto best = [](int rows, int weight_rows, bool in_parts) {

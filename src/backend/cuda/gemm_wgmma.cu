@@ -11,7 +11,7 @@
 // A number is summed over k in steps of 16 in order, whatever the tile: the bits of a row do not
 // depend on how many rows there are. Where a matrix is too narrow to occupy the GPU with few rows,
 // k is in parts that are summed one by one and then added in order (parts_of_k): the blocks of a
-// cluster take one each (gemm_cluster.cu), and for many rows a block takes one after another.
+// cluster take one each (gemm_cluster.cu), and in large tiles a block takes one after another.
 //
 // After DeepGEMM's structure (its README, "persistent warp specialization"); the code is ours.
 
@@ -257,14 +257,13 @@ void run_small(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
                shared_bytes<S>(), gemm_kernel<S>, problem, map);
 }
 
-int mean_rows(const GemmArgs& args) { return args.mean_rows > 0 ? args.mean_rows : args.max_rows; }
-
 // Whether gemm_cluster() takes it: with k in parts or by head, all rows there are, and not more
 // blocks than can run at once, unless one tile has all features: the router's, where copies are
 // most of the work.
 bool is_for_clusters(const GemmArgs& args) {
   const int parts = parts_of_k(args), feature_tiles = (args.n() + 63) / 64;
-  const bool is_by_head = args.out_group_columns > 0 && !args.w_is_transposed;
+  const bool is_by_head = args.out_group_columns > 0 && !args.w_is_transposed && !args.is_swiglu &&
+                          args.begin == nullptr;
   if (args.in_ids != nullptr || args.out_ids != nullptr || (parts == 1 && !is_by_head))
     return false;
   const int blocks = (args.max_rows + 63) / 64 * args.w.count * feature_tiles * parts;
@@ -283,7 +282,7 @@ bool is_for_wgmma(const GemmArgs& args) {
 }
 
 bool is_for_large_tiles(const GemmArgs& args) {
-  return args.w_is_transposed || (args.max_rows > 128 && product::mean_rows(args) > 16);
+  return args.w_is_transposed || (args.max_rows > 128 && args.rows_of_tile_choice() > 16);
 }
 
 // Small tiles are chosen by how much of the ring weights get.
@@ -294,9 +293,10 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   if (is_for_clusters(args)) return gemm_cluster(stream, maps, args, problem.parts);
   if (args.in_ids == nullptr && is_for_large_tiles(args)) return run(run_large);
   CHECK(args.num_shared == 0 && !args.w_is_transposed && problem.parts == 1,
-        "this is for other kernels");
+        "no kernel of few rows takes ", args.num_shared, " shared groups, transposed weights or ",
+        problem.parts, " parts of k");
   if (args.max_rows <= 8) return run(run_small<Shape<8, 11>>);
-  if (args.max_rows <= 64 || mean_rows(args) <= 16) return run(run_small<Shape<64, 6>>);
+  if (args.max_rows <= 64 || args.rows_of_tile_choice() <= 16) return run(run_small<Shape<64, 6>>);
   run(run_small<Shape<128, 4>>);
 }
 

@@ -111,9 +111,11 @@ void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
 }
 
 // A kernel that is launched with launch_early() begins while the one before it in the stream still
-// runs. It calls wait_for_previous(), in at least one thread of every block, before it touches
-// anything but weights; and let_next_start() at its beginning, so that the next one may do the
-// same. Source: CUDA C++ Programming Guide, "Programmatic Dependent Launch and Synchronization".
+// runs. It calls wait_for_previous(), in at least one thread of every block, before it writes, and
+// before it reads what may not be there yet; and let_next_start(), as a rule at its beginning, so
+// that the next one may do the same. docs/kernels/launches.md says what each may read early, and
+// which trigger late because others rely on it. Source: CUDA C++ Programming Guide, "Programmatic
+// Dependent Launch and Synchronization".
 __device__ inline void wait_for_previous() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 __device__ inline void let_next_start() {
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");

@@ -134,7 +134,9 @@ void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, M
                 .begin = routing.expert_begin,
                 .in_ids = routing.expert_pairs,
                 .in_divisor = routing.experts_per_row};
-  if (is_for_wgmma(args) && is_for_large_tiles(args)) bring_rows_together(routing, args);
+  const bool has_routed = routing.experts_per_row > routing.n_shared_experts;
+  if (has_routed && is_for_wgmma(args) && is_for_large_tiles(args))
+    bring_rows_together(routing, args);
   gemm(args);
   settled_begin_ = is_for_wgmma(args) ? routing.expert_begin : nullptr;
 }

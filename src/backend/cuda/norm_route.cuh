@@ -21,7 +21,8 @@ struct NormRouteInputs {
 // Whether norm_route() takes them: BF16, the model's width, at most 64 experts and 128 rows.
 bool is_for_norm_route(const NormRouteInputs& inputs, const Routing& routing, const Matrix& out);
 
-// With the bits of an add_rms_norm() and a route(). `finished` is its own.
+// With the bits of an add_rms_norm() and a route(). `finished` counts the clusters that are done: 0
+// between two calls, and used by nothing else.
 void norm_route(cudaStream_t stream, TensorMaps& maps, Counter& finished,
                 const NormRouteInputs& inputs, const Routing& routing, const Matrix& out);
 

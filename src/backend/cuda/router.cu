@@ -1,8 +1,8 @@
 // The choice of experts: FP32 logits of all rows and experts, then each row's K largest.
 //
-// A logit is the sum over the lanes of a warp, lane l having columns [8 l, 8 l + 8) of every 256 in
-// order: the same bits however many rows and experts a warp takes. At the model's sizes the weights
-// are 512 KB, which stay in L2; many rows are bound by FP32 arithmetic and L1.
+// In BF16 the logits are a product like others (gemm.h), and of few rows norm_route.cu has both.
+// The general kernel sums a logit over the lanes of a warp, lane l having columns [8 l, 8 l + 8) of
+// every 256 in order: the same bits however many rows and experts a warp takes.
 
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/group.cuh"
