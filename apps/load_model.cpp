@@ -29,6 +29,10 @@ constexpr int64_t kCpuKvTokens = 131072;
 // Of a step that decodes on a GPU and takes prompts along: nobody's next token is later than that.
 constexpr double kGpuStepBudgetUs = 45'000;
 
+// Of a step's prompt rows on a GPU: so many are computed at once, attention aside. Memory is taken
+// for these; the rest of a larger step takes 28 KB a row.
+constexpr int kGpuBlockRows = 8192;
+
 constexpr char kTemplateFile[] = "chat_template.jinja";
 
 Error startup(std::string message) { return {ErrorCode::kStartup, std::move(message)}; }
@@ -100,6 +104,7 @@ Result<int64_t> kv_tokens(const LoadOptions& options, const ModelConfig& config,
                                                .kv_element_bytes = element_bytes,
                                                .page_size = limits.page_size,
                                                .chunked_prefill_size = max_step_tokens(limits),
+                                               .block_rows = limits.max_mixed_tokens,
                                                .max_running_requests = limits.max_running_requests,
                                                .context_length = limits.context_length,
                                                .mem_fraction_static = options.mem_fraction_static});
@@ -127,6 +132,8 @@ Result<SchedulerLimits> make_limits(const LoadOptions& options, const ModelConfi
     const StepCost cost = gpu_step_cost(config, device.gpu_name);
     limits.cost = {cost.base_us, cost.per_token_us, cost.per_context_token_us};
     limits.step_budget_us = kGpuStepBudgetUs;
+    if (device.backend->prompt_form() == MlaForm::kExpanded)
+      limits.max_mixed_tokens = kGpuBlockRows + limits.max_running_requests;
   }
   const int64_t tokens = TRY(kv_tokens(options, config, limits, device, element_bytes));
   limits.num_pages = static_cast<int>(tokens / limits.page_size);

@@ -55,6 +55,7 @@ struct Matrix {
   }
   Matrix columns(int begin, int count) const { return {at(0, begin), type, rows, count, stride}; }
   Matrix first_rows(int count) const { return {data, type, count, cols, stride}; }
+  Matrix row_range(int begin, int count) const { return {at(begin, 0), type, count, cols, stride}; }
 };
 
 inline Matrix contiguous(void* data, NumberType type, int rows, int cols) {
@@ -111,6 +112,16 @@ struct StepView {
                                    // slot p % page_size. Entries past the last row's are not read
   const int32_t* sequence_slot = nullptr;     // [S] where its sampling state is (SampleSlot)
   VectorView<const PromptRows> prompts = {};  // of the rows that are attended in the expanded form
+
+  // Some of the step's rows, for ops that take each by itself: all but attention.
+  StepView row_range(int begin, int count) const {
+    StepView some = *this;
+    some.num_tokens = count;
+    some.token_ids += begin;
+    some.positions += begin;
+    some.token_sequence += begin;
+    return some;
+  }
 };
 
 // Some of a step's rows, by index, ascending; in the backend's memory.

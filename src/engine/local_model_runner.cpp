@@ -20,6 +20,7 @@ ModelOptions model_options(const SchedulerLimits& limits, NumberType compute) {
   options.page_size = limits.page_size;
   options.num_pages = limits.num_pages;
   options.max_batch_tokens = max_step_tokens(limits);
+  options.max_block_rows = limits.max_mixed_tokens;
   options.max_batch_sequences = limits.max_running_requests;
   options.max_logit_rows = limits.max_running_requests;
   return options;

@@ -163,12 +163,14 @@ StepInputs StepUploader::upload(const Batch& batch, int padded_rows, MlaForm pro
   staging_.begin_step();
   block.data = static_cast<int32_t*>(staging_.reserve(bytes));
   const RowCounts counts = fill(block, batch, prompt_form);
+  const auto num_rows = static_cast<int>(batch.token_ids.size());
+  CHECK(counts.absorbed == 0 || num_rows <= options_.max_block_rows, num_rows,
+        " rows in a step that are not all expanded; expected at most ", options_.max_block_rows);
   backend_.upload_async(block_.data(), block.data, bytes);
   block.data = static_cast<int32_t*>(block_.data());
   prompts_.clear();
   if (prompt_form == MlaForm::kExpanded) prompts_ = prompts_of(batch);
-  StepInputs inputs = inputs_at(block, static_cast<int>(batch.token_ids.size()),
-                                static_cast<int>(batch.sequences.size()), counts);
+  StepInputs inputs = inputs_at(block, num_rows, static_cast<int>(batch.sequences.size()), counts);
   inputs.step.prompts = {prompts_.data(), static_cast<int>(prompts_.size())};
   return inputs;
 }
@@ -179,26 +181,27 @@ StepInputs StepUploader::padded(int num_rows) const {
 }
 
 Activations::Activations(Backend& backend, const ModelConfig& c, const ModelOptions& options) {
-  const int tokens = options.max_batch_tokens, heads = c.num_attention_heads;
+  const int tokens = options.max_batch_tokens, rows = options.max_block_rows;
+  const int heads = c.num_attention_heads;
   const NumberType type = options.compute;
   residual = make(backend, tokens, c.hidden_size, type);
   delta = make(backend, tokens, c.hidden_size, type);
-  normed = make(backend, tokens, c.hidden_size, type);
+  normed = make(backend, rows, c.hidden_size, type);
   cos_sin = make(backend, tokens, c.qk_rope_head_dim, NumberType::kF32);
-  qkv_a = make(backend, tokens, c.q_lora_rank + c.kv_row(), type);
-  c_q = make(backend, tokens, c.q_lora_rank, type);
+  qkv_a = make(backend, rows, c.q_lora_rank + c.kv_row(), type);
+  c_q = make(backend, rows, c.q_lora_rank, type);
   q = make(backend, tokens, heads * c.qk_head_dim(), type);
-  q_row = make(backend, tokens, heads * c.kv_row(), type);
-  o_latent = make(backend, tokens, heads * c.kv_lora_rank, type);
+  q_row = make(backend, rows, heads * c.kv_row(), type);
+  o_latent = make(backend, rows, heads * c.kv_lora_rank, type);
   o = make(backend, tokens, heads * c.v_head_dim, type);
-  mlp_act = make(backend, tokens, c.intermediate_size, type);
-  const int per_row = c.experts_per_row(), pairs = tokens * per_row;
+  mlp_act = make(backend, rows, c.intermediate_size, type);
+  const int per_row = c.experts_per_row(), pairs = rows * per_row;
   expert_act = make(backend, pairs, c.moe_intermediate_size, type);
   expert_out = make(backend, pairs, c.hidden_size, type);
   routing.n_shared_experts = c.n_shared_experts;
   routing.experts_per_row = per_row;
-  routing.expert_ids = static_cast<int32_t*>(make(backend, tokens, per_row, NumberType::kF32).data);
-  routing.weights = static_cast<float*>(make(backend, tokens, per_row, NumberType::kF32).data);
+  routing.expert_ids = static_cast<int32_t*>(make(backend, rows, per_row, NumberType::kF32).data);
+  routing.weights = static_cast<float*>(make(backend, rows, per_row, NumberType::kF32).data);
   routing.expert_begin =
       static_cast<int32_t*>(make(backend, 1, c.num_experts() + 1, NumberType::kF32).data);
   routing.expert_pairs = static_cast<int32_t*>(make(backend, 1, pairs, NumberType::kF32).data);

@@ -26,6 +26,15 @@ struct StepInputs {
   }
 };
 
+// Some of a step's rows. Between two layers' attention every op takes rows one by one, so a step
+// goes through in blocks of at most max_block_rows.
+struct RowBlock {
+  int begin = 0, count = 0;
+
+  Matrix of(const Matrix& all) const { return all.row_range(begin, count); }
+  StepView of(const StepView& step) const { return step.row_range(begin, count); }
+};
+
 // One int32 block that every step's batch is packed into and uploaded with one copy. Steps follow
 // each other in the backend's order, so one block serves all; the host's side is staged.
 //
@@ -58,23 +67,24 @@ class StepUploader {
   std::vector<PromptRows> prompts_;  // of the last step
 };
 
-// T = max_batch_tokens, H = heads, P = experts of a row, the shared ones too. All of the compute
-// type unless said otherwise; use first_rows() for a smaller step.
+// T = max_batch_tokens, B = max_block_rows, H = heads, P = experts of a row, the shared ones too.
+// All of the compute type unless said otherwise; use first_rows() for a smaller step or block.
 struct Activations {
   Activations(Backend& backend, const ModelConfig& config, const ModelOptions& options);
 
-  Matrix residual, delta, normed;                    // [T, hidden_size]
+  Matrix residual, delta;                            // [T, hidden_size]
+  Matrix normed;                                     // [B, hidden_size]
   Matrix cos_sin;                                    // [T, qk_rope_head_dim] FP32
-  Matrix qkv_a;                                      // [T, q_lora_rank + kv_row]
-  Matrix c_q;                                        // [T, q_lora_rank]
+  Matrix qkv_a;                                      // [B, q_lora_rank + kv_row]
+  Matrix c_q;                                        // [B, q_lora_rank]
   Matrix q;                                          // [T, H * qk_head_dim]
-  Matrix q_row;                                      // [T, H * kv_row]
-  Matrix o_latent;                                   // [T, H * kv_lora_rank]
+  Matrix q_row;                                      // [B, H * kv_row]
+  Matrix o_latent;                                   // [B, H * kv_lora_rank]
   Matrix o;                                          // [T, H * v_head_dim]
-  Matrix mlp_act;                                    // [T, intermediate_size]
-  Matrix expert_act;                                 // [T * P, moe_intermediate_size], by expert
-  Matrix expert_out;                                 // [T * P, hidden_size]
-  Routing routing;                                   // [T, P]
+  Matrix mlp_act;                                    // [B, intermediate_size]
+  Matrix expert_act;                                 // [B * P, moe_intermediate_size], by expert
+  Matrix expert_out;                                 // [B * P, hidden_size]
+  Routing routing;                                   // [B, P]
   Matrix logit_residual, logit_delta, logit_normed;  // [max_logit_rows, hidden_size]
   Matrix logits;                                     // [max_logit_rows, vocab_size] FP32
   Matrix hidden, mtp_hidden;                         // [T, hidden_size], with_mtp only

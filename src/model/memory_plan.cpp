@@ -16,18 +16,22 @@ constexpr double kGiB = 1 << 30;
 // 0.5, fragmentation and library workspaces (cuBLASLt asks for 32 MiB a stream) 0.25.
 constexpr int64_t kRuntimeBytes = int64_t{1280} << 20;
 
-// Numbers that one token of a step has alive at once, at most, if no tensor reuses another's place:
-// residual, norm and projections of the attention, queries in both forms, keys and values of the
-// expanded prompt form, and the wider of the two MLPs, with experts' inputs side by side.
-int64_t activations_per_token(const ModelConfig& c) {
+// Numbers that a row of a step has alive at once, at most, if no tensor reuses another's place.
+struct NumbersPerRow {
+  int64_t of_step;   // residual and delta, queries and what attention gives
+  int64_t of_block;  // norm and projections of the attention, queries and sums in the absorbed
+                     // form, and the wider of the two MLPs, with experts' inputs side by side
+};
+NumbersPerRow numbers_per_row(const ModelConfig& c) {
   const int64_t heads = c.num_attention_heads;
   const int64_t attention = c.q_lora_rank + c.kv_row() +
-                            heads * (c.qk_head_dim() + c.kv_row() + c.kv_lora_rank + c.v_head_dim) +
-                            heads * (c.qk_head_dim() + c.v_head_dim);
+                            heads * (c.qk_head_dim() + c.kv_row() + c.kv_lora_rank + c.v_head_dim);
   const int64_t dense = int64_t{3} * c.intermediate_size;
   const int64_t moe = c.experts_per_row() * (int64_t{3} * c.moe_intermediate_size + c.hidden_size) +
                       int64_t{c.num_experts_per_tok} * c.hidden_size;
-  return int64_t{4} * c.hidden_size + attention + std::max(dense, moe);
+  const int64_t hidden = int64_t{2} * c.hidden_size;
+  return {.of_step = hidden + heads * (c.qk_head_dim() + c.v_head_dim),
+          .of_block = hidden + attention + std::max(dense, moe)};
 }
 
 // What attention keeps beside the activations (docs/kernels/attention.md): keys and values of so
@@ -100,9 +104,11 @@ MemoryPlan plan_memory(const ModelConfig& config, const MemoryPlanRequest& reque
   plan.used_by_others_bytes = request.used_by_others_bytes;
   plan.weights_bytes = weights_bytes(config, request.element_bytes, request.with_mtp);
   const int rows = std::max(request.chunked_prefill_size, request.max_running_requests);
-  plan.activation_bytes = activations_per_token(config) * request.element_bytes * rows +
-                          attention_bytes(config, request, rows) +
-                          sampling_bytes(config, request.max_running_requests);
+  const int64_t block = request.block_rows > 0 ? std::min(rows, request.block_rows) : rows;
+  const NumbersPerRow numbers = numbers_per_row(config);
+  plan.activation_bytes =
+      (numbers.of_step * rows + numbers.of_block * block) * request.element_bytes +
+      attention_bytes(config, request, rows) + sampling_bytes(config, request.max_running_requests);
   plan.runtime_bytes = kRuntimeBytes;
   const int64_t workspace = plan.activation_bytes + plan.runtime_bytes;
   if (request.mem_fraction_static) {

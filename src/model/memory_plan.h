@@ -25,6 +25,7 @@ struct MemoryPlanRequest {
   bool with_mtp = false;              // its layer's weights and KV rows too
   int page_size = 64;                 // tokens
   int chunked_prefill_size = 8192;    // tokens in one step at most
+  int block_rows = 0;                 // of them at once, attention aside; 0: all
   int max_running_requests = 256;     // rows that get logits in one step at most
   std::optional<int> context_length;  // tokens of one request; nothing: the model's own
   // Weights and KV cache together get at most this part of total_bytes (SGLang's

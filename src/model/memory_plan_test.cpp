@@ -127,6 +127,18 @@ TEST(MemoryPlan, TheTableHasALineForEachPartThatIsThere) {
   EXPECT_THAT(memory_table(p), HasSubstr("\n  kept free (memory fraction)       -3.0\n"));
 }
 
+TEST(MemoryPlan, ALargeStepTakesLessInBlocks) {
+  MemoryPlanRequest request = request_for("H100");
+  request.chunked_prefill_size = 32768;
+  const int64_t whole = plan(request).activation_bytes;
+  request.block_rows = 8192 + 256;
+  const int64_t in_blocks = plan(request).activation_bytes;
+  EXPECT_LT(in_blocks, int64_t{4} << 30);
+  EXPECT_GT(2 * whole, 3 * in_blocks);
+  request.chunked_prefill_size = 8192;
+  EXPECT_LT(plan(request).activation_bytes, in_blocks);
+}
+
 TEST(MemoryPlan, WhatDoesNotFitSaysWhatHelps) {
   MemoryPlanRequest request = request_for("H100");
   request.used_by_others_bytes = int64_t{15} << 30;  // 4.7 GiB are left: 94,016 tokens

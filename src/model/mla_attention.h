@@ -1,6 +1,7 @@
 #pragma once
 
-// Multi-head latent attention (MLA): one decoder layer's attention over one step.
+// Multi-head latent attention (MLA) of one decoder layer, in two halves: what each row makes for
+// itself, and what it reads of others.
 //
 // The KV cache keeps one row per token and layer, shared by all heads: the normed latent and the
 // rotated key part, kv_row = kv_lora_rank + qk_rope_head_dim numbers.
@@ -22,11 +23,16 @@
 
 namespace glint {
 
-// x [T, hidden_size] normed input, not modified; out [T, hidden_size]; must not overlap.
-// Writes the step's rows into `kv`, then attends each row to its own sequence, itself included.
-// activations.cos_sin holds the step's rope table.
-void mla_attention(Backend& backend, const ModelConfig& config, const AttentionWeights& weights,
-                   const StepInputs& inputs, Matrix x, KvPages kv, Activations& activations,
-                   Matrix out);
+// Of the step's rows [rows.begin, + rows.count): writes their KV rows and activations.q, where no
+// row of the step is expanded activations.q_row too. x [rows.count, hidden_size] is their normed
+// input, not modified; activations.cos_sin holds the step's rope table.
+void project_attention(Backend& backend, const ModelConfig& config, const AttentionWeights& weights,
+                       const StepInputs& inputs, RowBlock rows, Matrix x, KvPages kv,
+                       Activations& activations);
+
+// Attends each row of the step to its own sequence, itself included, once the KV rows of all are
+// there: activations.o.
+void attend(Backend& backend, const ModelConfig& config, const AttentionWeights& weights,
+            const StepInputs& inputs, KvPages kv, Activations& activations);
 
 }  // namespace glint

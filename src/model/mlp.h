@@ -24,8 +24,9 @@ struct ExpertParts {
   Matrix parts;  // [T * P, hidden_size]
   Routing routing;
 };
-// The activations' residual += delta; then moe() of its norm, which is left in `normed`.
+// residual += delta; then moe() of its norm, which is left in activations.normed. [T, hidden_size]
 ExpertParts norm_and_moe(Backend& backend, const ModelConfig& config, Matrix layernorm,
-                         const MoeWeights& weights, int num_tokens, Activations& activations);
+                         const MoeWeights& weights, Matrix delta, Matrix residual,
+                         Activations& activations);
 
 }  // namespace glint

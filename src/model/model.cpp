@@ -21,6 +21,10 @@ ModelOptions completed(ModelOptions options) {
   CHECK(options.page_size > 0 && options.num_pages > 0 && options.max_batch_tokens > 0,
         "ModelOptions without page_size, num_pages or max_batch_tokens");
   if (options.max_batch_sequences == 0) options.max_batch_sequences = options.max_batch_tokens;
+  if (options.max_block_rows == 0) options.max_block_rows = options.max_batch_tokens;
+  options.max_block_rows = std::min(options.max_block_rows, options.max_batch_tokens);
+  CHECK(!options.with_mtp || options.max_block_rows == options.max_batch_tokens,
+        "the MTP layer takes all of a step's rows at once");
   if (options.max_logit_rows == 0) options.max_logit_rows = options.max_batch_tokens;
   return options;
 }
@@ -42,16 +46,16 @@ Batch uniform_batch(const ModelOptions& options, int rows, int extend_len, RowFo
 }
 
 // In sequences as long as the pool, so that the page tables of a step have room for them.
-Batch largest_prompt(const ModelOptions& options) {
+Batch long_sequences(const ModelOptions& options, int rows, RowForm form) {
   const int longest = options.num_pages * options.page_size;
-  return uniform_batch(options, options.max_batch_tokens,
-                       std::min(options.max_batch_tokens, longest), RowForm::kPrompt);
+  return uniform_batch(options, rows, std::min(rows, longest), form);
+}
+Batch largest_prompt(const ModelOptions& options) {
+  return long_sequences(options, options.max_batch_tokens, RowForm::kPrompt);
 }
 // Of sequences that gave way: what they had generated is computed again as it was decoded.
 Batch largest_recomputation(const ModelOptions& options) {
-  Batch batch = largest_prompt(options);
-  for (BatchSequence& sequence : batch.sequences) sequence.form = RowForm::kDecode;
-  return batch;
+  return long_sequences(options, options.max_block_rows, RowForm::kDecode);
 }
 Batch largest_decode(const ModelOptions& options) {
   const int rows =
@@ -130,9 +134,14 @@ struct Model::State {
     bool is_zero = false;
     std::optional<ExpertParts> parts{};
   };
-  Delta decoder_layer(int layer, const LayerWeights& w, const StepInputs& inputs, Delta delta);
-  void add_delta_and_norm(const Delta& delta, Matrix weight, Matrix out);
-  Matrix whole(const Delta& delta);
+  // A decoder layer, but for the attention between the two.
+  void before_attention(int layer, const LayerWeights& w, const StepInputs& inputs, RowBlock rows,
+                        const Delta& delta);
+  Delta after_attention(const LayerWeights& w, RowBlock rows);
+  template <typename Use>
+  void for_each_block(const Use& use) const;
+  void add_delta_and_norm(const Delta& delta, RowBlock rows, Matrix weight, Matrix out);
+  void make_whole(const Delta& delta, RowBlock rows);
   MatrixView<const float> head(Matrix normed, Matrix lm_head);
   MatrixView<const float> last_logits(const StepInputs& inputs, Matrix delta);
 
@@ -150,37 +159,48 @@ struct Model::State {
   const SampleSlot* recorded_slots = nullptr;
 };
 
-Model::State::Delta Model::State::decoder_layer(int layer, const LayerWeights& w,
-                                                const StepInputs& inputs, Delta delta) {
-  const Matrix normed = activations.normed.first_rows(num_tokens);
-  add_delta_and_norm(delta, w.input_layernorm, normed);
-  mla_attention(backend, config, w.attention, inputs, normed, kv_pages(layer), activations,
-                activations.delta.first_rows(num_tokens));
+template <typename Use>
+void Model::State::for_each_block(const Use& use) const {
+  for (int begin = 0; begin < num_tokens; begin += options.max_block_rows)
+    use(RowBlock{begin, std::min(options.max_block_rows, num_tokens - begin)});
+}
+
+void Model::State::before_attention(int layer, const LayerWeights& w, const StepInputs& inputs,
+                                    RowBlock rows, const Delta& delta) {
+  const Matrix normed = activations.normed.first_rows(rows.count);
+  add_delta_and_norm(delta, rows, w.input_layernorm, normed);
+  project_attention(backend, config, w.attention, inputs, rows, normed, kv_pages(layer),
+                    activations);
+}
+
+Model::State::Delta Model::State::after_attention(const LayerWeights& w, RowBlock rows) {
+  const Matrix delta = rows.of(activations.delta);
+  backend.linear(rows.of(activations.o), w.attention.o_proj, delta);
   if (w.moe)
-    return {.parts = norm_and_moe(backend, config, w.post_attention_layernorm, *w.moe, num_tokens,
-                                  activations)};
-  add_delta_and_norm({}, w.post_attention_layernorm, normed);
-  mlp(backend, *w.mlp, normed, activations, activations.delta.first_rows(num_tokens));
+    return {.parts = norm_and_moe(backend, config, w.post_attention_layernorm, *w.moe, delta,
+                                  rows.of(activations.residual), activations)};
+  const Matrix normed = activations.normed.first_rows(rows.count);
+  add_delta_and_norm({}, rows, w.post_attention_layernorm, normed);
+  mlp(backend, *w.mlp, normed, activations, delta);
   return {};
 }
 
 // residual += delta; out = its norm.
-void Model::State::add_delta_and_norm(const Delta& delta, Matrix weight, Matrix out) {
-  const Matrix residual = activations.residual.first_rows(num_tokens);
+void Model::State::add_delta_and_norm(const Delta& delta, RowBlock rows, Matrix weight,
+                                      Matrix out) {
+  const Matrix residual = rows.of(activations.residual);
   const float eps = config.rms_norm_eps;
   if (delta.is_zero) return backend.rms_norm(residual, weight, eps, out);
   if (!delta.parts)
-    return backend.add_rms_norm(activations.delta.first_rows(num_tokens), residual, weight, eps,
-                                out);
+    return backend.add_rms_norm(rows.of(activations.delta), residual, weight, eps, out);
   const auto& [parts, routing] = *delta.parts;
   backend.moe_combine_add_rms_norm(parts, routing, residual, weight, eps, out);
 }
 
-// The delta as one matrix.
-Matrix Model::State::whole(const Delta& delta) {
-  const Matrix sum = activations.delta.first_rows(num_tokens);
-  if (delta.parts) backend.moe_combine(delta.parts->parts, delta.parts->routing, sum);
-  return sum;
+// The delta as one matrix, in activations.delta.
+void Model::State::make_whole(const Delta& delta, RowBlock rows) {
+  if (delta.parts)
+    backend.moe_combine(delta.parts->parts, delta.parts->routing, rows.of(activations.delta));
 }
 
 MatrixView<const float> Model::State::head(Matrix normed, Matrix lm_head) {
@@ -223,18 +243,29 @@ Result<Model> Model::load_dummy(Backend& backend, const ModelConfig& config,
 
 MatrixView<const float> Model::State::forward(const StepInputs& inputs, const SampleSlot* slots) {
   begin_step(inputs, slots);
-  const Matrix residual = activations.residual.first_rows(num_tokens);
-  backend.embed(inputs.step, weights.embed_tokens, residual);
-  Delta delta{.is_zero = true};
+  CHECK(!probe || num_tokens <= options.max_block_rows, "a probe sees all of a step at once");
+  const std::vector<LayerWeights>& layers = weights.layers;
+  for_each_block([&](RowBlock rows) {
+    backend.embed(rows.of(inputs.step), weights.embed_tokens, rows.of(activations.residual));
+    before_attention(0, layers.front(), inputs, rows, {.is_zero = true});
+  });
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
-    delta = decoder_layer(layer, weights.layers[static_cast<size_t>(layer)], inputs, delta);
-    if (probe) probe(layer, residual, whole(delta));
+    const LayerWeights& w = layers[static_cast<size_t>(layer)];
+    attend(backend, config, w.attention, inputs, kv_pages(layer), activations);
+    const bool is_last = layer + 1 == config.num_hidden_layers;
+    for_each_block([&](RowBlock rows) {
+      const Delta delta = after_attention(w, rows);
+      if (probe || (is_last && !options.with_mtp)) make_whole(delta, rows);
+      if (probe) probe(layer, rows.of(activations.residual), rows.of(activations.delta));
+      if (!is_last)
+        before_attention(layer + 1, layers[static_cast<size_t>(layer) + 1], inputs, rows, delta);
+      else if (options.with_mtp)
+        add_delta_and_norm(delta, rows, weights.norm, rows.of(activations.hidden));
+    });
   }
-  if (!options.with_mtp) return last_logits(inputs, whole(delta));
-  const Matrix hidden = activations.hidden.first_rows(num_tokens);
-  add_delta_and_norm(delta, weights.norm, hidden);
+  if (!options.with_mtp) return last_logits(inputs, activations.delta.first_rows(num_tokens));
   const Matrix normed = activations.logit_normed.first_rows(inputs.logit_rows.size);
-  backend.gather_rows(hidden, inputs.logit_rows, normed);
+  backend.gather_rows(activations.hidden.first_rows(num_tokens), inputs.logit_rows, normed);
   return head(normed, weights.lm_head);
 }
 
@@ -282,9 +313,11 @@ MatrixView<const float> Model::forward_mtp(const Batch& batch, Matrix hidden) {
   s.backend.embed_norm_concat(inputs.step, w.embed_tokens, w.enorm, hidden, w.hnorm,
                               s.config.rms_norm_eps, input);
   s.backend.linear(input, w.eh_proj, residual);
-  const State::Delta delta =
-      s.decoder_layer(s.config.num_hidden_layers, w.layer, inputs, {.is_zero = true});
-  s.add_delta_and_norm(delta, w.shared_head_norm, mtp_hidden());
+  const RowBlock all{0, s.num_tokens};
+  const int layer = s.config.num_hidden_layers;
+  s.before_attention(layer, w.layer, inputs, all, {.is_zero = true});
+  attend(s.backend, s.config, w.layer.attention, inputs, s.kv_pages(layer), s.activations);
+  s.add_delta_and_norm(s.after_attention(w.layer, all), all, w.shared_head_norm, mtp_hidden());
   const Matrix normed = s.activations.logit_normed.first_rows(inputs.logit_rows.size);
   s.backend.gather_rows(mtp_hidden(), inputs.logit_rows, normed);
   return s.head(normed, w.shared_head);

@@ -26,7 +26,10 @@ struct ModelOptions {
   NumberType compute = NumberType::kBf16;  // of weights, activations and KV rows
   int page_size = 64;
   int num_pages = 0;
-  int max_batch_tokens = 0;     // T of a step
+  int max_batch_tokens = 0;  // T of a step
+  // Rows that are computed at once, attention aside; 0: max_batch_tokens. A larger step has no rows
+  // but those that are attended in the expanded form.
+  int max_block_rows = 0;
   int max_batch_sequences = 0;  // S of a step; 0: max_batch_tokens
   int max_logit_rows = 0;       // of a step; 0: max_batch_tokens
   bool with_mtp = false;

@@ -30,7 +30,9 @@ struct SchedulerLimits {
   int max_queued_requests = -1;     // -1: no limit
   int chunked_prefill_size = 8192;  // prompt tokens in one step; -1: whole prompts
   int max_prefill_tokens = 16384;   // the same of all prompts together; a whole one may be longer
-  int context_length = 0;           // prompt + output tokens of one request
+  // Rows of a step in which not all are a prompt's, whatever the limits above; 0: no limit.
+  int max_mixed_tokens = 0;
+  int context_length = 0;  // prompt + output tokens of one request
   bool prefix_cache = true;
   // Only rows that were computed in prompt form are shared, and only as rows of a prompt: where the
   // two forms differ in bits, a request then has the same ones whatever is cached.

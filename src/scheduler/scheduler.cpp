@@ -123,6 +123,10 @@ Scheduler::Budget Scheduler::budget_after(const Plan& plan) const {
   Budget budget;
   budget.rows = std::min(max_step_prompt_tokens(limits_), limits_.max_prefill_tokens);
   const bool keeps_others_waiting = !plan.chunks.empty();
+  budget.mixed_rows = std::numeric_limits<int>::max();
+  if (limits_.max_mixed_tokens > 0)
+    budget.mixed_rows = limits_.max_mixed_tokens - static_cast<int>(plan.chunks.size());
+  budget.is_mixed = keeps_others_waiting;
   budget.time_us = limits_.step_budget_us > 0 && keeps_others_waiting
                        ? limits_.step_budget_us - limits_.cost.base_us - plan.cost_us
                        : std::numeric_limits<double>::infinity();
@@ -165,6 +169,8 @@ bool Scheduler::plan_chunk(Plan& plan, Sequence& sequence, Budget& budget) {
   if (rows == 0) return false;
   const double cost_us = chunk_cost_us(limits_.cost, sequence.cached_len, rows);
   budget.rows -= std::min(rows, budget.rows);
+  budget.mixed_rows -= rows;
+  budget.is_mixed = budget.is_mixed || sequence.cached_len >= sequence.num_prompt;
   budget.time_us -= cost_us;
   budget.untouched = false;
   add_chunk(plan, sequence, rows);
@@ -177,7 +183,7 @@ int Scheduler::chunk_rows(const Sequence& sequence, const Budget& budget) const 
   const int end = in_prompt ? sequence.num_prompt : sequence.len();
   const bool is_whole = limits_.chunked_prefill_size <= 0 && budget.untouched;
   const int most = is_whole ? max_step_prompt_tokens(limits_) : budget.rows;
-  const int wanted = std::min(end - sequence.cached_len, most);
+  const int wanted = budget.with_room(std::min(end - sequence.cached_len, most), in_prompt);
   const int in_time = rows_within(limits_.cost, sequence.cached_len, wanted, budget.time_us);
   return budget.untouched ? std::max(in_time, std::min(wanted, limits_.page_size)) : in_time;
 }
@@ -235,6 +241,8 @@ bool Scheduler::try_start(Sequence& sequence, const Budget& budget) {
   const bool in_time =
       chunk_cost_us(limits_.cost, num_cached * limits_.page_size, 1) <= budget.time_us;
   if (!in_time && !budget.untouched) return false;
+  const bool in_prompt = num_cached * limits_.page_size < sequence.num_prompt;
+  if (budget.with_room(1, in_prompt) == 0) return false;
   if (!has_room(sequence, found)) return false;
   tree_.lock(found.node);
   start(sequence, found, pages_for(sequence.len()) - num_cached);

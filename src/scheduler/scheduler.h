@@ -21,6 +21,7 @@
 // With a preemption threshold a running sequence gives way to a waiting one of higher priority in
 // the same manner, before the step is planned.
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -114,8 +115,15 @@ class Scheduler {
   // What is left of a step for chunked work.
   struct Budget {
     int rows = 0;
+    int mixed_rows = 0;  // instead, if not all rows of the step are prompts'
+    bool is_mixed = false;
     double time_us = 0;
     bool untouched = true;  // the first chunk gets a page's worth whatever the time says
+
+    // Of `wanted` rows of one form, what the model has room for.
+    int with_room(int wanted, bool in_prompt) const {
+      return is_mixed || !in_prompt ? std::min(wanted, std::max(0, mixed_rows)) : wanted;
+    }
   };
 
   void preempt(Plan& plan);

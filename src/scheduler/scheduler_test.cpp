@@ -38,6 +38,33 @@ TEST(SchedulerTest, LongPromptIsPrefilledInChunksBesideDecodes) {
   EXPECT_FALSE(h.here('b'));
 }
 
+// The model has room for more rows of prompts than of anything else.
+TEST(SchedulerTest, AStepWithMoreThanPromptsIsSmaller) {
+  SchedulerLimits limits = roomy();
+  limits.chunked_prefill_size = 16;
+  limits.max_mixed_tokens = 6;
+  SchedulerHarness h(limits);
+  h.submit('a', "hello", {.max_tokens = 3});
+  EXPECT_EQ(h.step(), "prefill a[0,5)");
+  h.submit('b', "a prompt of 26 tokens, say", {});
+  EXPECT_EQ(h.step(), "prefill b[0,5) | decode a");
+  EXPECT_EQ(h.step(), "prefill b[5,10) | decode a");
+  EXPECT_EQ(h.step(), "prefill b[10,26)");
+}
+
+// Also where prompts are not cut into chunks.
+TEST(SchedulerTest, AWholePromptWaitsForTheDecodesEnd) {
+  SchedulerLimits limits = roomy();
+  limits.chunked_prefill_size = -1;
+  limits.max_mixed_tokens = 6;
+  SchedulerHarness h(limits);
+  h.submit('a', "hello", {.max_tokens = 2});
+  EXPECT_EQ(h.step(), "prefill a[0,5)");
+  h.submit('b', "a prompt of 26 tokens, say", {});
+  EXPECT_EQ(h.step(), "prefill b[0,5) | decode a");
+  EXPECT_EQ(h.step(), "prefill b[5,26)");
+}
+
 TEST(SchedulerTest, PromptsShareAStepsBudget) {
   SchedulerHarness h(roomy());
   h.submit('a', "aaaaa", {});

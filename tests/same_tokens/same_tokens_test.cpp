@@ -241,6 +241,19 @@ TEST_P(SameTokensTest, WherePromptsHaveAFormOfTheirOwn) {
   }
 }
 
+// Steps of prompts that are larger than what the model computes at once, attention aside.
+TEST_P(SameTokensTest, InBlocksOfRows) {
+  const std::vector<Answer> alone = run_alone(requests_, MlaForm::kExpanded);
+  for (const int block : {16, 23}) {
+    SCOPED_TRACE(block);
+    SchedulerLimits limits = roomy();
+    limits.chunked_prefill_size = 200;
+    limits.max_mixed_tokens = block;
+    LateBackend late;
+    EXPECT_EQ(run(*make_engine(limits, late, MlaForm::kExpanded), requests_, 11), alone);
+  }
+}
+
 // As a GPU would run it: memory out of the host's reach, everything done as late as it may be.
 TEST_P(SameTokensTest, OnALateBackend) {
   SchedulerLimits limits = roomy();

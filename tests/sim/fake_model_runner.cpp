@@ -21,15 +21,15 @@ TokenId next_token(std::span<const TokenId> context, const SamplingParams& param
   return static_cast<TokenId>(mix(hash, 7) % kVocabSize);
 }
 
-FakeModelRunner::FakeModelRunner(int num_pages, int page_size, int num_slots, uint64_t seed,
-                                 Report report)
-    : num_pages_(num_pages),
-      page_size_(page_size),
+FakeModelRunner::FakeModelRunner(const SchedulerLimits& limits, uint64_t seed, Report report)
+    : num_pages_(limits.num_pages),
+      page_size_(limits.page_size),
+      max_mixed_tokens_(limits.max_mixed_tokens),
       report_(std::move(report)),
       rng_(seed),
-      rows_(static_cast<size_t>(num_pages * page_size), kNeverWritten),
+      rows_(static_cast<size_t>(limits.num_pages * limits.page_size), kNeverWritten),
       written_(rows_.size(), 0),
-      slots_(static_cast<size_t>(num_slots)) {}
+      slots_(static_cast<size_t>(limits.max_running_requests)) {}
 
 Ticket FakeModelRunner::submit(StepInput input) {
   waiting_.push_back(std::move(input));
@@ -58,6 +58,7 @@ StepOutput FakeModelRunner::run(const StepInput& input) {
         .params = state.params,
         .num_prompt_tokens = state.num_prompt_tokens,
         .num_output = static_cast<int>(state.output.size())};
+  check_size(input.batch);
   StepOutput output;
   std::vector<BatchSequence> sound;
   for (const BatchSequence& sequence : input.batch.sequences)
@@ -70,6 +71,15 @@ StepOutput FakeModelRunner::run(const StepInput& input) {
                                       : SampledTokens{.tokens = {{}}, .bad_numbers = false});
   }
   return output;
+}
+
+// A model that computes large steps in blocks has room for the prompts' rows alone.
+void FakeModelRunner::check_size(const Batch& batch) const {
+  const bool is_mixed = std::ranges::any_of(batch.sequences, [](const BatchSequence& sequence) {
+    return sequence.form != RowForm::kPrompt;
+  });
+  if (is_mixed && max_mixed_tokens_ > 0 && std::ssize(batch.token_ids) > max_mixed_tokens_)
+    report_(cat("a step of ", batch.token_ids.size(), " rows is not of prompts alone"));
 }
 
 // Reports what a model could not compute, and keeps the fake from touching it.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/model_runner.h"
+#include "scheduler/limits.h"
 
 namespace glint::sim {
 
@@ -30,7 +31,7 @@ class FakeModelRunner final : public ModelRunner {
   using Report = std::function<void(const std::string& violation)>;
 
   // Runs each step at its submission or as late as its collection, as `seed` has it.
-  FakeModelRunner(int num_pages, int page_size, int num_slots, uint64_t seed, Report report);
+  FakeModelRunner(const SchedulerLimits& limits, uint64_t seed, Report report);
 
   Ticket submit(StepInput input) override;
   StepOutput collect(Ticket ticket) override;
@@ -52,6 +53,7 @@ class FakeModelRunner final : public ModelRunner {
 
   void run_waiting();
   StepOutput run(const StepInput& input);
+  void check_size(const Batch& batch) const;
   bool check_sequence(const Batch& batch, const BatchSequence& sequence);
   void write_rows(const Batch& batch, const BatchSequence& sequence);
   SampledTokens sample(const Batch& batch, const BatchSequence& sequence);
@@ -59,6 +61,7 @@ class FakeModelRunner final : public ModelRunner {
 
   const int num_pages_;
   const int page_size_;
+  const int max_mixed_tokens_;
   Report report_;
   std::mt19937_64 rng_;
   std::vector<TokenId> rows_;      // [num_pages * page_size]

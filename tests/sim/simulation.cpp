@@ -33,8 +33,7 @@ class Simulation {
   Simulation(uint64_t seed, Coverage& coverage)
       : coverage_(coverage), rng_(seed), limits_(random_limits(rng_)), workload_(rng_) {
     auto runner = std::make_unique<FakeModelRunner>(
-        limits_.num_pages, limits_.page_size, limits_.max_running_requests, rng_(),
-        [this](const std::string& what) { report(what); });
+        limits_, rng_(), [this](const std::string& what) { report(what); });
     runner_ = runner.get();
     engine_ = std::make_unique<Engine>(limits_, std::move(runner), clock_);
   }
