@@ -66,5 +66,5 @@ def test_others_leaving_changes_nothing(start):
     assert server.metrics()["sglang:num_aborted_requests_total"] == len(leavers)
     assert server.request("POST", "/flush_cache")[0] == 200
     metrics = server.metrics()
-    assert metrics["sglang:num_free_pages"] == metrics["sglang:num_pages"]
+    assert metrics["glint_free_pages"] == metrics["sglang:num_pages"]
     assert server.stop() == 0

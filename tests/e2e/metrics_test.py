@@ -79,7 +79,7 @@ def test_promtool_finds_only_what_inherited_names_force(server):
 
 
 def test_the_documented_names_are_the_exported_ones(server):
-    documented = set(re.findall(r"`((?:sglang|vllm):\w+)`", (SOURCE / "docs" / "metrics.md").read_text()))
+    documented = set(re.findall(r"`((?:sglang:|vllm:|glint_)\w+)`", (SOURCE / "docs" / "metrics.md").read_text()))
     assert documented == set(re.findall(r"^# TYPE (\S+) ", scrape(server), re.M))
 
 

@@ -125,7 +125,7 @@ def test_a_client_that_leaves_frees_its_pages(server):
     assert server.metrics()["sglang:num_aborted_requests_total"] == aborted + 3
     assert server.request("POST", "/flush_cache")[0] == 200
     metrics = server.metrics()
-    assert metrics["sglang:num_free_pages"] == metrics["sglang:num_pages"]
+    assert metrics["glint_free_pages"] == metrics["sglang:num_pages"]
 
 
 def test_flush_waits_for_nobody(server):

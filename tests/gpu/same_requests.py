@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from glint_server import Client, Server  # noqa: E402
 
 PAGE = 64
-RETRACTIONS = "sglang:num_retractions_total"
+RETRACTIONS = "glint_retractions_total"
 
 
 def sampling_params(rng, max_output):

@@ -34,7 +34,6 @@ void sglang_state(const MetricsInput& input, Exposition& e) {
   e.gauge("kv_evictable_tokens", "KV rows held by the prefix cache alone.", s.num_cached_tokens);
   e.gauge("kv_available_tokens", "KV rows that nothing holds.",
           s.num_free_pages * input.limits.page_size);
-  e.gauge("num_free_pages", "KV pages that nothing holds.", s.num_free_pages);
   e.gauge("token_usage", "Share of the KV pool held by running requests, 0 to 1.", token_usage(s));
   e.gauge("utilization", "The larger of token_usage and the share of request slots in use.",
           std::max(token_usage(s), share(s.num_running_requests, max_running)));
@@ -76,33 +75,18 @@ void sglang_requests(const RequestMetrics& m, Exposition& e) {
             m.num_ended(FinishReason::kAbort));
 }
 
-void step_metrics(const std::string& kind, const std::string& meaning, const StepTotals& steps,
-                  Exposition& e) {
-  const std::string name = kind + "_steps";
-  e.counter(name + "_total", "Steps " + meaning + ".", steps.steps);
-  e.counter(name + "_seconds_total", "Time of the steps " + meaning + ".", steps.seconds);
-  e.counter(name + "_decode_rows_total", "Tokens decoded in steps " + meaning + ".",
-            steps.decode_rows);
-  e.counter(name + "_prompt_tokens_total", "Prompt tokens computed in steps " + meaning + ".",
-            steps.prompt_tokens);
-}
-
 void sglang_engine(const EngineStats& s, Exposition& e) {
   e.family("realtime_tokens_total", "counter", "Tokens, as steps end.");
   e.sample("realtime_tokens_total", s.decode_steps.prompt_tokens + s.prompt_steps.prompt_tokens,
            ",mode=\"prefill_compute\"");
   e.sample("realtime_tokens_total", s.cached_tokens_total, ",mode=\"prefill_cache\"");
   e.sample("realtime_tokens_total", s.generation_tokens_total, ",mode=\"decode\"");
-  e.counter("num_retractions_total", "Requests sent back for lack of pages.", s.retractions_total);
   e.counter("num_retracted_input_tokens_total", "Prompt tokens of those.",
             s.retracted_prompt_tokens_total);
   e.counter("num_retracted_output_tokens_total", "Output tokens that those had.",
             s.retracted_output_tokens_total);
   e.counter("evicted_tokens_total", "KV rows evicted from the prefix cache.",
             s.evicted_tokens_total);
-  e.counter("steps_total", "Steps of the engine.", s.steps_total);
-  step_metrics("decode", "that only decode", s.decode_steps, e);
-  step_metrics("prompt", "with parts of prompts", s.prompt_steps, e);
 }
 
 void sglang_histograms(const RequestMetrics& m, Exposition& e) {
@@ -188,6 +172,27 @@ void vllm_histograms(const MetricsInput& input, Exposition& e) {
   e.histogram("iteration_tokens_total", "Tokens computed in a step.", input.stats.step_tokens);
 }
 
+// ---- our own, for what neither has a name
+
+void step_metrics(const std::string& kind, const std::string& meaning, const StepTotals& steps,
+                  Exposition& e) {
+  const std::string name = kind + "_steps";
+  e.counter(name + "_total", "Steps " + meaning + ".", steps.steps);
+  e.counter(name + "_seconds_total", "Time of the steps " + meaning + ".", steps.seconds);
+  e.counter(name + "_decode_rows_total", "Tokens decoded in steps " + meaning + ".",
+            steps.decode_rows);
+  e.counter(name + "_prompt_tokens_total", "Prompt tokens computed in steps " + meaning + ".",
+            steps.prompt_tokens);
+}
+
+void own_metrics(const EngineStats& s, Exposition& e) {
+  e.gauge("free_pages", "KV pages that nothing holds.", s.num_free_pages);
+  e.counter("retractions_total", "Requests sent back for lack of pages.", s.retractions_total);
+  e.counter("steps_total", "Steps of the engine.", s.steps_total);
+  step_metrics("decode", "that only decode", s.decode_steps, e);
+  step_metrics("prompt", "with parts of prompts", s.prompt_steps, e);
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsInput& input) {
@@ -208,6 +213,8 @@ std::string metrics_text(const MetricsInput& input) {
   vllm_state(input, vllm);
   vllm_counters(input, vllm);
   vllm_histograms(input, vllm);
+  Exposition own(out, "glint_", model);
+  own_metrics(input.stats, own);
   return out;
 }
 

@@ -40,7 +40,7 @@ std::optional<double> series(std::string_view metrics, std::string_view name) {
 
 StepCounts step_counts(std::string_view metrics, const std::string& kind) {
   const auto count = [&](const char* what) {
-    return series(metrics, "sglang:" + kind + "_steps" + what).value_or(0);
+    return series(metrics, "glint_" + kind + "_steps" + what).value_or(0);
   };
   return {.steps = count("_total"),
           .seconds = count("_seconds_total"),
@@ -102,10 +102,10 @@ std::optional<ServerCounts> server_counts(const std::string& base_url,
 }
 
 std::optional<ServerCounts> parse_server_counts(std::string_view metrics) {
-  if (!series(metrics, "sglang:decode_steps_seconds_total")) return std::nullopt;
+  if (!series(metrics, "glint_decode_steps_seconds_total")) return std::nullopt;
   return ServerCounts{.decode = step_counts(metrics, "decode"),
                       .prompt = step_counts(metrics, "prompt"),
-                      .retractions = series(metrics, "sglang:num_retractions_total").value_or(0)};
+                      .retractions = series(metrics, "glint_retractions_total").value_or(0)};
 }
 
 ServerCounts operator-(const ServerCounts& after, const ServerCounts& before) {

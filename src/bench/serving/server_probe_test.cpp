@@ -10,12 +10,12 @@ namespace {
 
 TEST(ServerProbeTest, CountsStepsOfAGlintServer) {
   constexpr std::string_view kMetrics =
-      "# HELP sglang:decode_steps_total Steps.\n"
-      "sglang:decode_steps_total{model_name=\"a b 9\"} 7\n"
-      "sglang:decode_steps_seconds_total{model_name=\"a\"} 0.5\n"
-      "sglang:decode_steps_decode_rows_total{model_name=\"a\"} 21\n"
-      "sglang:prompt_steps_total 2\n"
-      "sglang:prompt_steps_prompt_tokens_total{model_name=\"a\"} 1e3\n";
+      "# HELP glint_decode_steps_total Steps.\n"
+      "glint_decode_steps_total{model_name=\"a b 9\"} 7\n"
+      "glint_decode_steps_seconds_total{model_name=\"a\"} 0.5\n"
+      "glint_decode_steps_decode_rows_total{model_name=\"a\"} 21\n"
+      "glint_prompt_steps_total 2\n"
+      "glint_prompt_steps_prompt_tokens_total{model_name=\"a\"} 1e3\n";
   const auto counts = parse_server_counts(kMetrics);
   ASSERT_TRUE(counts);
   EXPECT_EQ(counts->decode.steps, 7);

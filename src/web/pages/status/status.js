@@ -70,15 +70,15 @@ function showTotals({ time, values }) {
   state.textContent = values ? `live, ${new Date(time).toLocaleTimeString()}`
     : `no answer since ${new Date(answered).toLocaleTimeString()}`;
   if (!values) return;
-  const total = (name) => count(values[`sglang:${name}`]);
+  const total = (name, family = 'sglang:') => count(values[family + name]);
   showFacts('totals', [
     ['requests ended', total('num_requests_total')],
     ['cancelled', total('num_aborted_requests_total')],
     ['prompt tokens', total('prompt_tokens_total')],
     ['from the cache', percent(values['sglang:cache_hit_rate'])],
     ['output tokens', total('generation_tokens_total')],
-    ['sent back for lack of memory', total('num_retractions_total')],
-    ['steps', total('steps_total')],
+    ['sent back for lack of memory', total('retractions_total', 'glint_')],
+    ['steps', total('steps_total', 'glint_')],
     ['KV rows', total('max_total_num_tokens')],
   ]);
 }
