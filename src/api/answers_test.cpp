@@ -505,11 +505,31 @@ TEST(RequestsTest, TheChoicesOfAPromptShareIt) {
 TEST(StatusTest, HealthGenerateGivesUpAfterItsTime) {
   ApiHarness api;
   const auto exchange = api.send("GET", "/health_generate", "");
-  EXPECT_EQ(exchange->after_s, 20);
-  exchange->time_passes();
+  for (int second = 0; second < 20; ++second) {
+    EXPECT_EQ(exchange->after_s, 1);
+    EXPECT_EQ(exchange->status, 0);
+    exchange->time_passes();
+  }
   EXPECT_EQ(exchange->status, 503);
   while (api.engine.step()) exchange->run_posted();
   EXPECT_EQ(exchange->status, 503);
+}
+
+// All slots may be taken for long: the probe does not wait for one where tokens are computed.
+TEST(StatusTest, HealthGenerateIsContentWithOthersTokens) {
+  SchedulerLimits limits = ApiHarness::default_limits();
+  limits.max_running_requests = 1;
+  ApiHarness api(limits);
+  const auto busy = api.send("POST", "/generate", R"({"input_ids": [1], "sampling_params":
+      {"max_new_tokens": 100, "ignore_eos": true}})");
+  api.engine.step();
+  const auto exchange = api.send("GET", "/health_generate", "");
+  exchange->time_passes();
+  EXPECT_EQ(exchange->status, 0) << "nothing was computed in that second";
+  for (int i = 0; i < 3; ++i) api.engine.step();
+  exchange->time_passes();
+  EXPECT_EQ(exchange->status, 200);
+  api.finish(*busy);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace glint {
 namespace {
 
-constexpr double kHealthTimeout_s = 20;  // of /health_generate; SGLang's too
+constexpr int kHealthTimeout_s = 20;  // of /health_generate; SGLang's too
 constexpr const char* kPaused = "Generation is paused; POST /continue_generation ends that.\n";
 
 // owned_by is what SGLang's router tells engines apart by.
@@ -41,6 +41,33 @@ Json internal_state(const ServerContext& context, const EngineStats& stats) {
             {"kvcache", static_cast<double>(context.memory.kv_bytes) / kGiB},
             {"token_capacity", stats.max_total_tokens}}}};
 }
+
+// A request of /health_generate, on its strand alone. An engine that computes tokens is well, be it
+// for others while this one waits for a slot.
+struct HealthProbe : std::enable_shared_from_this<HealthProbe> {
+  HealthProbe(ServerContext& context, std::shared_ptr<Exchange> answered_to)
+      : engine(context.engine),
+        exchange(std::move(answered_to)),
+        steps_before(engine.stats().steps_total) {}
+
+  void answer(bool healthy) {
+    if (!std::exchange(answered, true)) exchange->respond(text_response(healthy ? 200 : 503, ""));
+  }
+  void wait(RequestId id) {
+    exchange->after(1, [self = shared_from_this(), id] {
+      const bool healthy = self->engine.stats().steps_total > self->steps_before;
+      if (!healthy && ++self->seconds < kHealthTimeout_s) return self->wait(id);
+      self->engine.cancel(id);
+      self->answer(healthy);
+    });
+  }
+
+  Engine& engine;
+  std::shared_ptr<Exchange> exchange;
+  int64_t steps_before;
+  int seconds = 0;
+  bool answered = false;
+};
 
 Json parser_name(bool on, const char* name) { return on ? Json(name) : Json(nullptr); }
 
@@ -79,22 +106,14 @@ void handle_health_generate(ServerContext& context, std::shared_ptr<Exchange> ex
   request.prompt = {0};
   request.max_tokens = 1;
   request.use_prefix_cache = false;
-  const auto answered = std::make_shared<bool>(false);  // used on the strand alone
-  const auto answer = [exchange, answered](bool healthy) {
-    if (std::exchange(*answered, true)) return;
-    exchange->respond(text_response(healthy ? 200 : 503, ""));
-  };
-  const Result<RequestId> id =
-      context.engine.submit(std::move(request), [exchange, answer](TokenEvent&& event) {
-        if (!event.finish) return;
-        const bool healthy = event.finish->reason == FinishReason::kLength;
-        exchange->post([answer, healthy] { answer(healthy); });
-      });
-  if (!id) return exchange->respond(error_response(id.error()));
-  exchange->after(kHealthTimeout_s, [&context, id = *id, answer] {
-    context.engine.cancel(id);
-    answer(false);
+  const auto probe = std::make_shared<HealthProbe>(context, exchange);
+  Result<RequestId> id = context.engine.submit(std::move(request), [probe](TokenEvent&& event) {
+    if (!event.finish) return;
+    const bool healthy = event.finish->reason == FinishReason::kLength;
+    probe->exchange->post([probe, healthy] { probe->answer(healthy); });
   });
+  if (!id) return exchange->respond(error_response(id.error()));
+  probe->wait(*id);
   exchange->on_disconnect([&context, id = *id] { context.engine.cancel(id); });
 }
 

@@ -16,7 +16,7 @@ void handle_model(ServerContext& context, std::shared_ptr<Exchange> exchange);
 // GET /health, /ping: 200, or 503 while shutting down (while starting: starting.h). The body says
 // if generation is paused.
 void handle_health(ServerContext& context, std::shared_ptr<Exchange> exchange);
-// GET /health_generate: 200 once one token was computed; 503 while paused.
+// GET /health_generate: 200 once one token was computed, or others' are; 503 while paused.
 void handle_health_generate(ServerContext& context, std::shared_ptr<Exchange> exchange);
 // GET /model_info, /get_model_info
 void handle_model_info(ServerContext& context, std::shared_ptr<Exchange> exchange);
