@@ -104,6 +104,10 @@ void note(const Setup& setup, const Machine& machine, Proposal& proposal) {
   if (!machine.has_cuda)
     proposal.not_yet.push_back(
         "this program was built without CUDA: cmake --preset cuda builds one with it");
+  if (setup.listens_to_network)
+    proposal.notes.push_back(
+        "Clients must show the key that is in GLINT_API_KEY where the command is typed; without "
+        "--api-key whoever reaches the port may use it.");
   if (!setup.gpu->is_measured() && setup.gpu->compute_capability == 90)
     proposal.notes.push_back(cat("glint has run on ", measured_gpus(), " only; ",
                                  setup.gpu->short_name, " is untried."));
@@ -122,7 +126,8 @@ void note(const Setup& setup, const Machine& machine, Proposal& proposal) {
 
 std::string command_of(const ModelConfig& config, const Setup& setup) {
   std::string text = cat("glint serve ", shell_word(setup.model));
-  if (setup.listens_to_network) text += " --host 0.0.0.0";
+  // An empty key is refused at the start, so a variable that was not set opens no server.
+  if (setup.listens_to_network) text += " --host 0.0.0.0 --api-key \"$GLINT_API_KEY\"";
   if (setup.port != 30'000) text += cat(" --port ", setup.port);
   if (setup.fp8) text += " --quantization fp8";
   if (setup.tp > 1) text += cat(" --tp ", setup.tp);

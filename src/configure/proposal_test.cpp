@@ -37,20 +37,26 @@ TEST(Proposal, OfThePresetsIsACommandWithNothingMissing) {
 }
 
 TEST(Proposal, AnswersBecomeFlags) {
-  EXPECT_EQ(proposal({{"listen", "network"},
-                      {"port", "8000"},
-                      {"context", "202752"},
-                      {"reasoning", "off"},
-                      {"tools", "off"},
-                      {"concurrency", "1"},
-                      {"model", "my models/it's"}})
-                .command,
-            "glint serve 'my models/it'\\''s' --host 0.0.0.0 --port 8000 --reasoning-parser none "
-            "--tool-call-parser none");
+  EXPECT_EQ(
+      proposal({{"listen", "network"},
+                {"port", "8000"},
+                {"context", "202752"},
+                {"reasoning", "off"},
+                {"tools", "off"},
+                {"concurrency", "1"},
+                {"model", "my models/it's"}})
+          .command,
+      "glint serve 'my models/it'\\''s' --host 0.0.0.0 --api-key \"$GLINT_API_KEY\" --port 8000 "
+      "--reasoning-parser none --tool-call-parser none");
   EXPECT_THAT(proposal({{"concurrency", "300"}, {"context", "512"}}).command,
               HasSubstr(" --context-length 512 --max-running-requests 300 "));
   EXPECT_THAT(proposal({{"tp", "2"}, {"dp", "4"}, {"mtp", "on"}, {"quantization", "fp8"}}).command,
               HasSubstr(" --quantization fp8 --tp 2 --dp 4 --speculative-algorithm EAGLE "));
+}
+
+TEST(Proposal, OnTheNetworkThereIsAKey) {
+  EXPECT_THAT(proposal({{"listen", "network"}}).notes, ElementsAre(HasSubstr("GLINT_API_KEY")));
+  EXPECT_THAT(proposal({}).command, Not(HasSubstr("--api-key")));
 }
 
 TEST(Proposal, WhatThisBuildCannotDoIsMarkedAndStillPlanned) {
