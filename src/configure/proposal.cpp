@@ -85,6 +85,13 @@ void plan(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
 
 void expect(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
   if (!proposal.memory) return;
+  if (setup.fp8 || setup.mtp) {
+    proposal.notes.push_back(
+        cat("No speed is expected: only BF16 without speculation has been measured, not ",
+            setup.fp8 ? "FP8 weights" : "", setup.fp8 && setup.mtp ? " or " : "",
+            setup.mtp ? "MTP" : "", "."));
+    return;
+  }
   proposal.speed =
       expected_speed(config, setup.gpu->name, proposal.fitting_requests, setup.context);
   if (!proposal.speed) {
@@ -116,11 +123,16 @@ void note(const Setup& setup, const Machine& machine, Proposal& proposal) {
                                  " copies, with ", concurrency_of_copy(setup),
                                  " of the requests."));
   if (proposal.memory && proposal.fitting_requests < concurrency_of_copy(setup)) {
+    const std::string fitting =
+        proposal.fitting_requests == 1
+            ? "1 at its full length runs at once"
+            : cat(proposal.fitting_requests, " at their full length run at once");
+    const bool one_waits = concurrency_of_copy(setup) - proposal.fitting_requests == 1;
+    const char* waiting = one_waits ? "the other waits" : "the others wait";
     proposal.notes.push_back(cat(concurrency_of_copy(setup), " requests of ", setup.context,
                                  " tokens need ", proposal.wanted_tokens, " tokens of cache, ",
                                  proposal.wanted_tokens - proposal.memory->kv_tokens(),
-                                 " more than there are: ", proposal.fitting_requests,
-                                 " at their full length run at once, the others wait."));
+                                 " more than there are: ", fitting, ", ", waiting, "."));
   }
 }
 

@@ -78,6 +78,13 @@ TEST(Proposal, RequestsThatMustWaitAreCounted) {
       Contains(HasSubstr(cat("need 2097152 tokens of cache, ", 2'097'152 - room, " more"))));
 }
 
+TEST(Proposal, OneRequestIsSingular) {
+  EXPECT_THAT(proposal_text(proposal({{"concurrency", "1"}})),
+              HasSubstr("  1 request at its full length fits at once\n"));
+  EXPECT_THAT(proposal({{"concurrency", "2"}, {"context", "202752"}}).notes,
+              Contains(HasSubstr(": 1 at its full length runs at once, the other waits.")));
+}
+
 TEST(Proposal, TheImpossibleIsRefusedWithTheSum) {
   const auto problem = [](const Answers& answers) {
     const Proposal all = proposal(answers);
@@ -109,6 +116,19 @@ TEST(Proposal, Fp8WeightsTakeHalfButForEmbeddingAndHead) {
               static_cast<double>(bf16.weights_bytes) / 2, 1e7);
   EXPECT_EQ(fp8.kv_bytes - bf16.kv_bytes, bf16.weights_bytes - fp8.weights_bytes);
   EXPECT_EQ(fp8.kv_bytes_per_token, bf16.kv_bytes_per_token);
+  EXPECT_THAT(memory_table(fp8), HasSubstr("per token (bf16)"));  // the cache stays as it is
+}
+
+TEST(Proposal, OfFp8OrMtpHasNoSpeed) {
+  const auto reason = [](const Answers& answers) {
+    const Proposal all = proposal(answers);
+    EXPECT_TRUE(all.memory && !all.speed);
+    EXPECT_EQ(all.notes.size(), 1U);
+    return all.notes.empty() ? "" : all.notes[0];
+  };
+  EXPECT_THAT(reason({{"quantization", "fp8"}}), HasSubstr("not FP8 weights."));
+  EXPECT_THAT(reason({{"mtp", "on"}}), HasSubstr("not MTP."));
+  EXPECT_THAT(reason({{"quantization", "fp8"}, {"mtp", "on"}}), HasSubstr("FP8 weights or MTP."));
 }
 
 TEST(Proposal, OfSeveralCopiesIsAboutOneOfThem) {
