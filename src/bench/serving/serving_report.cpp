@@ -99,21 +99,32 @@ std::string client_line(const ServingReport& report) {
       share > kBusyClient ? ". It may have been the limit" : "");
 }
 
+// Of the server's own count where it says one: a text's tokens are not always as many as were
+// asked.
 std::string cached_line(const ServingReport& report) {
-  int64_t cached = 0;
-  for (const RequestRecord& record : report.records)
-    if (record.ok()) cached += record.cached_tokens;
+  int64_t cached = 0, all = 0;
+  for (const RequestRecord& record : report.records) {
+    if (!record.ok()) continue;
+    cached += record.cached_tokens;
+    all += record.server_prompt_len > 0 ? record.server_prompt_len : record.prompt_len;
+  }
   if (cached == 0) return "";
-  return format("prefix cache: held %.0f %% of the prompts' tokens\n",
-                100. * static_cast<double>(cached) /
-                    static_cast<double>(std::max<int64_t>(report.metrics.total_input, 1)));
+  return format(
+      "prefix cache: held %.0f %% of the prompts' tokens\n",
+      100. * static_cast<double>(cached) / static_cast<double>(std::max<int64_t>(all, 1)));
 }
+
+// Three digits at least, as 9.00, 20.5 and 1270.
+std::string ms_text(double ms) { return format("%.*f", ms < 10 ? 2 : ms < 100 ? 1 : 0, ms); }
 
 std::string step_text(const char* what, const StepCounts& steps, double duration_s) {
   if (steps.steps == 0) return format("no step %s", what);
-  std::string text = format("%.0f steps %s, %.3g ms each (%.0f %% of the time), %.1f rows decoded",
-                            steps.steps, what, 1e3 * steps.seconds / steps.steps,
-                            100 * steps.seconds / duration_s, steps.decode_rows / steps.steps);
+  const bool is_one = steps.steps == 1;
+  std::string text = is_one ? format("1 step %s, %s ms", what, ms_text(1e3 * steps.seconds).c_str())
+                            : format("%.0f steps %s, %s ms each", steps.steps, what,
+                                     ms_text(1e3 * steps.seconds / steps.steps).c_str());
+  text += format(" (%.0f %% of the time), %.1f rows decoded", 100 * steps.seconds / duration_s,
+                 steps.decode_rows / steps.steps);
   if (steps.prompt_tokens > 0)
     text += format(" and %.0f prompt tokens", steps.prompt_tokens / steps.steps);
   return text;
@@ -126,7 +137,8 @@ std::string step_lines(const ServingReport& report) {
   std::string text = "server: " + step_text("that only decode", counts.decode, duration_s) + "\n";
   text += "        " + step_text("with parts of prompts", counts.prompt, duration_s) + "\n";
   if (counts.retractions > 0)
-    text += format("        %.0f requests sent back for lack of KV pages\n", counts.retractions);
+    text += format("        %.0f request%s sent back for lack of KV pages\n", counts.retractions,
+                   counts.retractions == 1 ? "" : "s");
   return text;
 }
 
@@ -135,7 +147,9 @@ std::string short_line(const ServingReport& report) {
   if (!report.options.format.ignore_eos) return "";
   const auto count = std::ranges::count_if(
       report.records, [](auto& r) { return r.ok() && r.output_len < r.asked_len; });
-  return count == 0 ? "" : cat("short: ", count, " answers have fewer tokens than were asked\n");
+  return count == 0 ? ""
+                    : cat("short: ", count, count == 1 ? " answer has" : " answers have",
+                          " fewer tokens than were asked\n");
 }
 
 std::string failure_line(const ServingReport& report) {
@@ -143,7 +157,8 @@ std::string failure_line(const ServingReport& report) {
   if (failed == 0) return "";
   const auto first = std::ranges::find_if(report.records, [](auto& r) { return !r.ok(); });
   return cat("failed: ", failed, " of ", report.records.size(),
-             " requests; the first: ", first->error, "\n");
+             report.records.size() == 1 ? " request;" : " requests;", " the first: ", first->error,
+             "\n");
 }
 
 using NamedValues = std::initializer_list<std::pair<const char*, double>>;
