@@ -66,6 +66,7 @@ Result<HttpClient::Headers> parse_headers(const std::vector<std::string>& typed)
 }  // namespace
 
 void add_server_flags(CLI::App& app, ServingFlags& f) {
+  app.footer(kApiKeyHelp);
   app.add_option(
          "--backend", f.backend,
          "sglang: /generate as SGLang's client asks; glint: the same, with new text only in "

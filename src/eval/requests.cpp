@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client/api_key.h"
+#include "client/refusal.h"
 #include "eval/data_file.h"
 
 namespace glint {
@@ -33,8 +34,7 @@ long count_member(const Json& object, const char* key) {
 Result<Json> post_json(HttpClient& client, const std::string& url, const Json& body) {
   const HttpResponse response = TRY(client.post(url, api_key_headers(), to_json_text(body)));
   if (response.status >= 400) {
-    return Error{ErrorCode::kInternal,
-                 cat(url, " answered ", response.status, ": ", response.body)};
+    return Error{ErrorCode::kInternal, refusal(url, response.status, response.body)};
   }
   return parse_json(response.body);
 }

@@ -11,7 +11,7 @@
 
 namespace glint {
 
-// POSTs JSON and parses the answer; a status of 400 or more is an Error with the answer's body.
+// POSTs JSON and parses the answer; a status of 400 or more is an Error with its message.
 Result<Json> post_json(HttpClient& client, const std::string& url, const Json& body);
 
 // One answer: its text, reasoning, finish reason, number of tokens and latency; and all of it.
