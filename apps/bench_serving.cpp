@@ -38,6 +38,8 @@ void add_result_flags(CLI::App& app, Options& o) {
   app.add_option("--plot", o.plot_file,
                  "an HTML file: throughput against latency, distributions, tokens over time");
   app.add_flag("--plot-throughput", o.plot_throughput, "a bar for each second's tokens");
+  app.add_flag("--cache-report", o.flags.serving.cache_report,
+               "prompt tokens that the prefix cache held, in table and result");
   app.add_flag("--print-requests", o.print_requests, "each answer's text, at the end");
   app.add_flag("--disable-tqdm", o.disable_bar, "no progress");
 }

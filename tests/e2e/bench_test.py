@@ -149,7 +149,20 @@ def test_shared_prefixes_are_found_in_the_cache(server, tmp_path):
                      "--gsp-prompts-per-group", 4, "--gsp-system-prompt-len", 300, "--gsp-question-len", 8,
                      "--gsp-output-len", 3, "--max-concurrency", 1, "--output-file", tmp_path / "a")
     assert row(table, "Successful requests:") == "8"
-    assert int(re.search(r"prefix cache: held (\d+) % ", table).group(1)) > 50
+    assert 50 < int(re.search(r"prefix cache: held (\d+) % ", table).group(1)) <= 100
+    assert "Cache hit rate" not in table
+
+
+@pytest.mark.parametrize("backend", ["glint", "sglang-oai"])
+def test_a_cache_report_counts_what_was_held(server, backend, tmp_path):
+    out = tmp_path / "a"
+    table = measured("serving", server, "--backend", backend, *random_load(3, 200, 2), "--seed", 7, "--cache-report",
+                     "--random-range-ratio", 1, "--warmup-requests", 1, "--output-file", out, "--output-details")
+    [result] = results(out)
+    report = result["cache_report"]
+    assert row(table, "Total prompt tokens:") == str(report["total_prompt_tokens"])
+    assert row(table, "Total cached tokens:") == str(report["total_cached_tokens"]) == str(sum(result["cached_tokens"]))
+    assert 0 < report["cache_hit_rate_pct"] < 100  # the warm-up's prompt is the first's
 
 
 def test_conversations_of_a_file(server, tmp_path):

@@ -87,6 +87,35 @@ std::string latency_rows(const ServingMetrics& m) {
   return text;
 }
 
+struct CachedTokens {
+  int64_t prompt = 0, cached = 0;
+
+  double share() const {
+    return static_cast<double>(cached) / static_cast<double>(std::max<int64_t>(prompt, 1));
+  }
+};
+
+// Of the server's own count where it says one: a text's tokens are not always as many as were
+// asked.
+CachedTokens cached_tokens(const ServingReport& report) {
+  CachedTokens sum;
+  for (const RequestRecord& record : report.records) {
+    if (!record.ok()) continue;
+    sum.cached += record.cached_tokens;
+    sum.prompt += record.server_prompt_len > 0 ? record.server_prompt_len : record.prompt_len;
+  }
+  return sum;
+}
+
+// As newer versions of SGLang print it, without the tiers of its cache.
+std::string cache_rows(const ServingReport& report) {
+  if (!report.options.cache_report) return "";
+  const CachedTokens tokens = cached_tokens(report);
+  return centred("Cache Hit Details", '-') + row("Total prompt tokens:", tokens.prompt) +
+         row("Total cached tokens:", tokens.cached) +
+         format("%-40s %.1f%%\n", "Cache hit rate:", 100 * tokens.share());
+}
+
 std::string client_line(const ServingReport& report) {
   const ClientCost& cost = report.cost;
   const double share = cost.cpu_s / report.metrics.duration_s;
@@ -99,19 +128,10 @@ std::string client_line(const ServingReport& report) {
       share > kBusyClient ? ". It may have been the limit" : "");
 }
 
-// Of the server's own count where it says one: a text's tokens are not always as many as were
-// asked.
 std::string cached_line(const ServingReport& report) {
-  int64_t cached = 0, all = 0;
-  for (const RequestRecord& record : report.records) {
-    if (!record.ok()) continue;
-    cached += record.cached_tokens;
-    all += record.server_prompt_len > 0 ? record.server_prompt_len : record.prompt_len;
-  }
-  if (cached == 0) return "";
-  return format(
-      "prefix cache: held %.0f %% of the prompts' tokens\n",
-      100. * static_cast<double>(cached) / static_cast<double>(std::max<int64_t>(all, 1)));
+  const CachedTokens tokens = cached_tokens(report);
+  if (tokens.cached == 0) return "";
+  return format("prefix cache: held %.0f %% of the prompts' tokens\n", 100 * tokens.share());
 }
 
 // Three digits at least, as 9.00, 20.5 and 1270.
@@ -228,11 +248,28 @@ void add_details(const std::vector<RequestRecord>& records, Json& result) {
   }
 }
 
+// The tiers are those of SGLang's hierarchical cache.
+void add_cache_report(const ServingReport& report, bool with_details, Json& result) {
+  const CachedTokens tokens = cached_tokens(report);
+  result["cache_report"] = {{"total_prompt_tokens", tokens.prompt},
+                            {"total_cached_tokens", tokens.cached},
+                            {"cache_hit_rate_pct", std::round(1e4 * tokens.share()) / 100},
+                            {"device_cached_tokens", nullptr},
+                            {"host_cached_tokens", nullptr},
+                            {"storage_cached_tokens", nullptr},
+                            {"storage_backend", nullptr}};
+  if (!with_details) return;
+  result["cached_tokens"] = Json::array();
+  for (const RequestRecord& record : report.records)
+    result["cached_tokens"].push_back(record.cached_tokens);
+}
+
 }  // namespace
 
 std::string serving_table(const ServingReport& report) {
   return "\n" + centred(" Serving Benchmark Result ", '=') + head_rows(report) +
-         throughput_rows(report.metrics) + latency_rows(report.metrics) + centred("", '=');
+         throughput_rows(report.metrics) + latency_rows(report.metrics) + cache_rows(report) +
+         centred("", '=');
 }
 
 std::string serving_footer(const ServingReport& report) {
@@ -265,6 +302,7 @@ Json serving_result(const ServingReport& report, bool with_details) {
   add_arguments(report.options, result);
   result["server_info"] = report.server_info;
   add_metrics(report.metrics, result);
+  if (report.options.cache_report) add_cache_report(report, with_details, result);
   if (with_details) add_details(report.records, result);
   return result;
 }

@@ -6,7 +6,7 @@
 
 namespace glint {
 
-// The table that SGLang's bench_serving prints, letter for letter (0.5.7).
+// The table that SGLang's bench_serving prints, letter for letter (0.5.7; --cache-report: newer).
 std::string serving_table(const ServingReport& report);
 // What it does not say, a line each: the client's own cost, cached tokens, a glint server's steps,
 // where prompts came from, what failed.

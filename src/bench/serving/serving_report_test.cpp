@@ -122,6 +122,26 @@ TEST(ServingReportTest, CachedTokensAreAShareOfTheServersOwnCount) {
   EXPECT_THAT(serving_footer(r), HasSubstr("prefix cache: held 54 % of the prompts' tokens\n"));
 }
 
+TEST(ServingReportTest, TheCacheReportIsThatOfNewerSglang) {
+  ServingReport r = report();
+  r.records = {{.prompt_len = 100, .server_prompt_len = 110, .cached_tokens = 108},
+               {.prompt_len = 90}};
+  EXPECT_THAT(serving_table(r), Not(HasSubstr("Cache")));
+  EXPECT_FALSE(serving_result(r, true).contains("cache_report"));
+  r.options.cache_report = true;
+  EXPECT_THAT(serving_table(r), testing::EndsWith(R"(
+----------------Cache Hit Details-----------------
+Total prompt tokens:                     200       
+Total cached tokens:                     108       
+Cache hit rate:                          54.0%
+==================================================
+)"));
+  const Json result = serving_result(r, true);
+  EXPECT_EQ(result["cache_report"]["cache_hit_rate_pct"], 54);
+  EXPECT_EQ(result["cache_report"]["device_cached_tokens"], nullptr);
+  EXPECT_EQ(result["cached_tokens"], (Json{108, 0}));
+}
+
 TEST(ServingReportTest, OneStepIsSingularAndTimesAreWrittenOut) {
   ServingReport r = report();
   r.records = {{.error = "full"}};
