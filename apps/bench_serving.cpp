@@ -60,10 +60,12 @@ void add_matrix_flags(CLI::App& app, Options& o) {
   app.add_option("--compare", o.compared_files,
                  "two files of results: print figures and ratios, send nothing")
       ->expected(2)
+      ->multi_option_policy(CLI::MultiOptionPolicy::Throw)  // else one file would do
       ->excludes(matrix);
 }
 
 void add_flags(CLI::App& app, Options& o) {
+  app.option_defaults()->take_last();  // as in Python's argparse
   add_server_flags(app, o.flags);
   add_dataset_flags(app, o.flags);
   add_request_flags(app, o.flags);

@@ -11,6 +11,8 @@
 #include "apps/bundled_model.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
+#include "apps/progress.h"
+#include "client/url.h"
 #include "eval/answers_file.h"
 #include "eval/compare.h"
 #include "eval/perplexity.h"
@@ -54,6 +56,8 @@ void add_request_flags(CLI::App& app, Options& o) {
 }
 
 void add_flags(CLI::App& app, Options& o) {
+  app.option_defaults()->take_last();  // as in Python's argparse
+  app.footer(kApiKeyHelp);
   app.add_option(
          "task", o.task,
          "gsm8k: word problems; tools: tool calls; perplexity: how well a text is predicted")
@@ -61,8 +65,8 @@ void add_flags(CLI::App& app, Options& o) {
   app.add_option("--data-path", o.eval.data_path,
                  "JSON Lines: {question, answer}, or {messages, tools, calls}; default: the "
                  "bundled model's own");
-  app.add_option("--url", o.base_url, "of the server; or --host and --port");
-  app.add_option("--host", o.host)->capture_default_str();
+  app.add_option("--url,--base-url", o.base_url, "of the server; or --host and --port");
+  app.add_option("--host", o.host, "a name, an address or http://name")->capture_default_str();
   app.add_option("--port", o.port)->capture_default_str();
   app.add_option("--text", o.perplexity.text_path, "perplexity: the file that is predicted, UTF-8");
   app.add_option("--window", o.perplexity.window_bytes,
@@ -76,6 +80,7 @@ void add_flags(CLI::App& app, Options& o) {
                  "two files that --output wrote: which questions only one got right, and whether "
                  "that is more than chance; asks no server")
       ->expected(2)
+      ->multi_option_policy(CLI::MultiOptionPolicy::Throw)  // else one file would do
       ->type_name("A.jsonl B.jsonl");
 }
 
