@@ -77,6 +77,25 @@ def test_results_are_appended_under_sglangs_name(null, tmp_path):
     assert [r["completed"] for r in results(path)] == [3, 3]
 
 
+def test_a_matrix_has_one_file_and_the_pages_table_is_made_of_it(null, tmp_path):
+    cells = "summarization_c64,chat_c16"
+    out = measured("serving", null, "--matrix", "page", "--cells", cells, "--num-prompts", 2, cwd=tmp_path)
+    [path] = tmp_path.iterdir()
+    assert re.fullmatch(r"glint_\d{4}_page\.jsonl", path.name) and len(results(path)) == 2
+    for files in (["page", path], [path, "page"]):
+        done = glint("bench", "serving", "--compare", *files)
+        assert done.returncode == 0, done.stderr
+        rows = re.findall(r"^\| (\w*) ?\| ([^|]+) \|", done.stdout.split("|---|---|---:")[1], re.M)
+        assert [cell for cell, _ in rows] == ["chat_c16", "", "", "summarization_c64", "", ""]
+        assert [who for _, who in rows] == [str(path), *PAGE_ROWS[1:]] * 2
+    table = done.stdout.splitlines()
+    assert sorted(table)[-1] == sorted(line.replace("| here |", f"| {path} |") for line in
+                                       out[out.index("| cell"):].splitlines())[-1]
+    (tmp_path / "other").write_text('{"tag": "c3"}\n')
+    none = glint("bench", "serving", "--compare", "page", tmp_path / "other")
+    assert none.returncode == 2 and "no result of a cell" in none.stderr
+
+
 def test_a_flag_typed_twice_has_the_last_value(null, tmp_path):
     table = measured("serving", null, *random_load(3, 5, 4), "--num-prompts", 2, "--output-file", "no/such/folder/a",
                      "--output-file", tmp_path / "a")

@@ -307,15 +307,17 @@ Json serving_result(const ServingReport& report, bool with_details) {
   return result;
 }
 
-std::string default_result_file(const ServingOptions& options) {
+std::string default_result_file(const ServingOptions& options, std::string_view matrix) {
   const DatasetOptions& d = options.dataset;
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
   const std::string lengths =
       d.name.starts_with("random") ? cat(d.random_input_len, "_", d.random_output_len) : d.name;
-  return cat(options.format.backend->name, "_", format("%02d%02d", local.tm_mon + 1, local.tm_mday),
-             "_", d.num_prompts, "_", lengths, ".jsonl");
+  const std::string who_and_day =
+      cat(options.format.backend->name, "_", format("%02d%02d", local.tm_mon + 1, local.tm_mday));
+  if (!matrix.empty()) return cat(who_and_day, "_", matrix, ".jsonl");
+  return cat(who_and_day, "_", d.num_prompts, "_", lengths, ".jsonl");
 }
 
 }  // namespace glint

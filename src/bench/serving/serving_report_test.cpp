@@ -255,6 +255,8 @@ TEST(ServingReportTest, DetailsHaveAValueForEachRequest) {
 TEST(ServingReportTest, TheResultFileHasSglangsName) {
   EXPECT_THAT(default_result_file(report().options),
               testing::MatchesRegex("sglang_[0-9]{4}_10_1000_1000\\.jsonl"));
+  EXPECT_THAT(default_result_file(report().options, "page"),
+              testing::MatchesRegex("sglang_[0-9]{4}_page\\.jsonl"));
 }
 
 }  // namespace
