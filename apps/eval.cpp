@@ -119,11 +119,22 @@ Result<std::string> result_text(Options& options) {
     PerplexityOptions& perplexity = options.perplexity;
     perplexity.url = options.eval.url;
     perplexity.parallel = options.eval.parallel;
+    perplexity.on_progress = options.eval.on_progress;
     const PerplexityReport report = TRY(eval_perplexity(perplexity));
     return options.json ? perplexity_json(report) + "\n" : perplexity_text(report);
   }
   const EvalReport report = TRY(evaluate(options));
   return options.json ? report_json(report) + "\n" : report_text(report);
+}
+
+// The bar is for a terminal alone: of a report in a file nobody asks how far it was.
+Result<std::string> text_with_bar(Options& options) {
+  Progress bar("eval", options.task == "perplexity" ? "windows" : "questions");
+  if (bar.is_terminal())
+    options.eval.on_progress = [&bar](size_t done, size_t all) {
+      bar.update(static_cast<int64_t>(done), static_cast<int64_t>(all));
+    };
+  return result_text(options);
 }
 
 }  // namespace
@@ -140,9 +151,9 @@ int run_eval(int argc, char** argv) {
   EvalOptions& eval = options.eval;
   eval.thinking = !options.direct;
   eval.ask_examples = !options.held_out;
-  eval.url =
-      options.base_url.empty() ? cat("http://", options.host, ":", options.port) : options.base_url;
-  const Result<std::string> text = result_text(options);
+  eval.url = options.base_url.empty() ? server_url(options.host, options.port) : options.base_url;
+  while (eval.url.ends_with('/')) eval.url.pop_back();
+  const Result<std::string> text = text_with_bar(options);
   if (!text) {
     std::fprintf(stderr, "error: %s\n", text.error().message.c_str());
     return 1;

@@ -86,16 +86,22 @@ double now_s() {
 }
 
 Result<void> ask_in_parallel(size_t count, int parallel,
-                             const std::function<Result<void>(HttpClient&, size_t)>& ask) {
+                             const std::function<Result<void>(HttpClient&, size_t)>& ask,
+                             const EvalProgress& on_progress) {
   std::atomic<size_t> next = 0;
+  size_t num_done = 0;
   std::mutex mutex;
   std::optional<Error> first_error;
   const auto work = [&] {
     HttpClient client;
     for (size_t i = next++; i < count; i = next++) {
       Result<void> asked = ask(client, i);
-      if (asked) continue;
       const std::lock_guard lock(mutex);
+      if (asked) {
+        ++num_done;
+        if (on_progress && !first_error) on_progress(num_done, count);
+        continue;
+      }
       if (!first_error) first_error = asked.error();
       next = count;
     }
