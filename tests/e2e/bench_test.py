@@ -234,6 +234,7 @@ def test_a_refused_load_says_what_the_server_said(server, tmp_path):
     done = bench("serving", server, *random_load(1, 9, 9), "--extra-request-body", '{"stream": 5}',
                  "--output-file", tmp_path / "a")
     assert done.returncode == 1 and "warm-up" in done.stderr and "stream" in done.stderr
+    assert "status 400: " in done.stderr and "{" not in done.stderr  # the message alone
 
 
 def test_without_a_server_it_says_how_to_start_one():
