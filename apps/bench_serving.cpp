@@ -38,6 +38,8 @@ void add_result_flags(CLI::App& app, Options& o) {
   app.add_option("--plot", o.plot_file,
                  "an HTML file: throughput against latency, distributions, tokens over time");
   app.add_flag("--plot-throughput", o.plot_throughput, "a bar for each second's tokens");
+  app.add_flag("--cache-report", o.flags.serving.cache_report,
+               "prompt tokens that the prefix cache held, in table and result");
   app.add_flag("--print-requests", o.print_requests, "each answer's text, at the end");
   app.add_flag("--disable-tqdm", o.disable_bar, "no progress");
 }
@@ -56,12 +58,15 @@ void add_matrix_flags(CLI::App& app, Options& o) {
                  "ids of prompts are below this; default: what the server has, peers: 150000")
       ->check(above_zero());
   app.add_option("--compare", o.compared_files,
-                 "two files of results: print figures and ratios, send nothing")
+                 "two files of results: print figures and ratios, send nothing. In place of one, "
+                 "page: the figures of SGLang's page, for the cells of it that the other has")
       ->expected(2)
+      ->multi_option_policy(CLI::MultiOptionPolicy::Throw)  // else one file would do
       ->excludes(matrix);
 }
 
 void add_flags(CLI::App& app, Options& o) {
+  app.option_defaults()->take_last();  // as in Python's argparse
   add_server_flags(app, o.flags);
   add_dataset_flags(app, o.flags);
   add_request_flags(app, o.flags);
@@ -191,12 +196,13 @@ Result<void> run_matrix(const Options& o, const ServingOptions& serving) {
   if (!is_page && o.vocab_size == 0) server.vocab_size = 150'000;  // as the others were asked
   if (!is_page && serving.warmup_requests > 0) TRY(warm_up_for_peers(server, serving, o));
   Results results(o);
+  const std::string path =
+      o.output_file.empty() ? default_result_file(serving, o.matrix) : o.output_file;
   for (MatrixCell cell : cells) {
     if (o.num_prompts_typed) cell.num_prompts = serving.dataset.num_prompts;
     const ServingOptions one = with_cell(serving, cell);
     std::fprintf(stderr, "%s: %d requests, %d at once\n", cell.name, cell.num_prompts,
                  cell.max_concurrency);
-    const std::string path = o.output_file.empty() ? default_result_file(one) : o.output_file;
     const ServingReport report = TRY(is_page ? bench_serving(server, one, progress_hook(o))
                                              : run_peer_cell(server, one, cell, o));
     TRY(results.take(report, path));
@@ -213,9 +219,21 @@ Result<ResultSide> read_side(const std::string& path) {
   return side;
 }
 
+Result<void> compare_to_page(const std::string& path) {
+  const ResultSide cells = page_results(TRY(read_side(path)));
+  if (cells.results.empty())
+    return Error{ErrorCode::kInvalidRequest,
+                 cat(path, " has no result of a cell of the page, as --matrix page writes them."),
+                 {}};
+  std::fputs(comparison_table(cells, page_figures()).c_str(), stdout);
+  return {};
+}
+
 Result<void> compare(const Options& o) {
-  const ResultSide first = TRY(read_side(o.compared_files[0]));
-  const ResultSide second = TRY(read_side(o.compared_files[1]));
+  const std::string &a = o.compared_files[0], &b = o.compared_files[1];
+  if (a == "page" || b == "page") return compare_to_page(a == "page" ? b : a);
+  const ResultSide first = TRY(read_side(a));
+  const ResultSide second = TRY(read_side(b));
   std::fputs(comparison_table(first, second).c_str(), stdout);
   return {};
 }

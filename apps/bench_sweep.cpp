@@ -32,6 +32,7 @@ struct Options {
 };
 
 void add_flags(CLI::App& app, Options& o) {
+  app.option_defaults()->take_last();  // as in Python's argparse
   app.add_option("--goodput", o.goal,
                  "what a request may take, in milliseconds: ttft:200 tpot:30 e2e:5000")
       ->required();
@@ -43,12 +44,14 @@ void add_flags(CLI::App& app, Options& o) {
       ->check(above_zero());
   app.add_option("--max-concurrency", o.most)->capture_default_str()->check(above_zero());
   app.add_option("--requests-per-place", o.requests_per_place,
-                 "of each point, for each request in flight; at least 16 in all. --num-prompts "
-                 "sets the number for all points instead")
+                 "of each point, for each request in flight; at least 16 in all")
       ->capture_default_str()
       ->check(above_zero());
   add_server_flags(app, o.flags);
   add_dataset_flags(app, o.flags);
+  app.get_option("--num-prompts")
+      ->default_str("")
+      ->description("requests of each point, in place of --requests-per-place");
   add_request_flags(app, o.flags);
   app.add_option("--output-file", o.output_file, "JSON Lines: a result for each point");
   app.add_option("--plot", o.plot_file, "an HTML file, as of bench serving");

@@ -15,6 +15,10 @@ namespace glint {
 CLI::Option* add_model_argument(CLI::App& app, std::string& model,
                                 const std::string& names = "model");
 
+// The last words of --help of a command that asks a server.
+inline constexpr const char* kApiKeyHelp =
+    "A server's API key is taken from the environment: OPENAI_API_KEY.";
+
 // For numbers: a value that does not fit is named beside what was expected.
 CLI::Validator above_zero();
 CLI::Validator zero_or_more();

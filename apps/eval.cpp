@@ -11,6 +11,8 @@
 #include "apps/bundled_model.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
+#include "apps/progress.h"
+#include "client/url.h"
 #include "eval/answers_file.h"
 #include "eval/compare.h"
 #include "eval/perplexity.h"
@@ -54,6 +56,8 @@ void add_request_flags(CLI::App& app, Options& o) {
 }
 
 void add_flags(CLI::App& app, Options& o) {
+  app.option_defaults()->take_last();  // as in Python's argparse
+  app.footer(kApiKeyHelp);
   app.add_option(
          "task", o.task,
          "gsm8k: word problems; tools: tool calls; perplexity: how well a text is predicted")
@@ -61,8 +65,8 @@ void add_flags(CLI::App& app, Options& o) {
   app.add_option("--data-path", o.eval.data_path,
                  "JSON Lines: {question, answer}, or {messages, tools, calls}; default: the "
                  "bundled model's own");
-  app.add_option("--url", o.base_url, "of the server; or --host and --port");
-  app.add_option("--host", o.host)->capture_default_str();
+  app.add_option("--url,--base-url", o.base_url, "of the server; or --host and --port");
+  app.add_option("--host", o.host, "a name, an address or http://name")->capture_default_str();
   app.add_option("--port", o.port)->capture_default_str();
   app.add_option("--text", o.perplexity.text_path, "perplexity: the file that is predicted, UTF-8");
   app.add_option("--window", o.perplexity.window_bytes,
@@ -76,6 +80,7 @@ void add_flags(CLI::App& app, Options& o) {
                  "two files that --output wrote: which questions only one got right, and whether "
                  "that is more than chance; asks no server")
       ->expected(2)
+      ->multi_option_policy(CLI::MultiOptionPolicy::Throw)  // else one file would do
       ->type_name("A.jsonl B.jsonl");
 }
 
@@ -114,11 +119,22 @@ Result<std::string> result_text(Options& options) {
     PerplexityOptions& perplexity = options.perplexity;
     perplexity.url = options.eval.url;
     perplexity.parallel = options.eval.parallel;
+    perplexity.on_progress = options.eval.on_progress;
     const PerplexityReport report = TRY(eval_perplexity(perplexity));
     return options.json ? perplexity_json(report) + "\n" : perplexity_text(report);
   }
   const EvalReport report = TRY(evaluate(options));
   return options.json ? report_json(report) + "\n" : report_text(report);
+}
+
+// The bar is for a terminal alone: of a report in a file nobody asks how far it was.
+Result<std::string> text_with_bar(Options& options) {
+  Progress bar("eval", options.task == "perplexity" ? "windows" : "questions");
+  if (bar.is_terminal())
+    options.eval.on_progress = [&bar](size_t done, size_t all) {
+      bar.update(static_cast<int64_t>(done), static_cast<int64_t>(all));
+    };
+  return result_text(options);
 }
 
 }  // namespace
@@ -135,9 +151,9 @@ int run_eval(int argc, char** argv) {
   EvalOptions& eval = options.eval;
   eval.thinking = !options.direct;
   eval.ask_examples = !options.held_out;
-  eval.url =
-      options.base_url.empty() ? cat("http://", options.host, ":", options.port) : options.base_url;
-  const Result<std::string> text = result_text(options);
+  eval.url = options.base_url.empty() ? server_url(options.host, options.port) : options.base_url;
+  while (eval.url.ends_with('/')) eval.url.pop_back();
+  const Result<std::string> text = text_with_bar(options);
   if (!text) {
     std::fprintf(stderr, "error: %s\n", text.error().message.c_str());
     return 1;

@@ -19,27 +19,38 @@ std::string size_text(int64_t bytes) {
 
 }  // namespace
 
-Progress::Progress(std::string task) : task_(std::move(task)), is_terminal_(isatty(2) == 1) {}
+Progress::Progress(std::string task, std::string what)
+    : task_(std::move(task)), what_(std::move(what)), is_terminal_(isatty(2) == 1) {}
 
-void Progress::update(int64_t done_bytes, int64_t total_bytes) {
-  const int percent = total_bytes > 0 ? static_cast<int>(done_bytes * 100 / total_bytes) : 100;
+Progress::~Progress() {
+  if (is_terminal_ && shown_percent_ >= 0 && shown_percent_ < 100) std::fputc('\n', stderr);
+}
+
+void Progress::update(int64_t done, int64_t total) {
+  const int percent = total > 0 ? static_cast<int>(done * 100 / total) : 100;
   if (is_terminal_) {
-    if (percent == shown_percent_) return;
+    const int64_t shown = what_.empty() ? percent : done;
+    if (shown == shown_) return;
+    shown_ = shown;
     shown_percent_ = percent;
-    return draw_bar(percent, done_bytes, total_bytes);
+    return draw_bar(percent, done, total);
   }
   if (percent / 10 <= std::max(shown_percent_, 0) / 10) return;
   shown_percent_ = percent;
-  std::fprintf(stderr, "%s: %d %% of %s\n", task_.c_str(), percent, size_text(total_bytes).c_str());
+  std::fprintf(stderr, "%s: %d %% of %s\n", task_.c_str(), percent, text(total).c_str());
 }
 
-void Progress::draw_bar(int percent, int64_t done_bytes, int64_t total_bytes) const {
+void Progress::draw_bar(int percent, int64_t done, int64_t total) const {
   constexpr int kWidth = 30;
   std::string bar(kWidth, ' ');
   for (int i = 0; i < percent * kWidth / 100; ++i) bar[static_cast<size_t>(i)] = '#';
+  const std::string so_far = what_.empty() ? text(done) : std::to_string(done);
   std::fprintf(stderr, "\r%s [%s] %3d %%  %s of %s%s", task_.c_str(), bar.c_str(), percent,
-               size_text(done_bytes).c_str(), size_text(total_bytes).c_str(),
-               percent == 100 ? "\n" : "");
+               so_far.c_str(), text(total).c_str(), percent == 100 ? "\n" : "");
+}
+
+std::string Progress::text(int64_t count) const {
+  return what_.empty() ? size_text(count) : std::to_string(count) + " " + what_;
 }
 
 }  // namespace glint

@@ -8,6 +8,7 @@
 
 #include "apps/command_line.h"
 #include "client/api_key.h"
+#include "client/url.h"
 
 namespace glint {
 namespace {
@@ -66,6 +67,7 @@ Result<HttpClient::Headers> parse_headers(const std::vector<std::string>& typed)
 }  // namespace
 
 void add_server_flags(CLI::App& app, ServingFlags& f) {
+  app.footer(kApiKeyHelp);
   app.add_option(
          "--backend", f.backend,
          "sglang: /generate as SGLang's client asks; glint: the same, with new text only in "
@@ -73,7 +75,7 @@ void add_server_flags(CLI::App& app, ServingFlags& f) {
       ->capture_default_str()
       ->check(CLI::IsMember(serving_backend_names()));
   app.add_option("--base-url,--url", f.base_url, "of the server; or --host and --port");
-  app.add_option("--host", f.host)->capture_default_str();
+  app.add_option("--host", f.host, "a name, an address or http://name")->capture_default_str();
   app.add_option("--port", f.port, "default: 30000 for sglang and glint, else 8000")
       ->check(between(1, 65'535));
   app.add_option("--model", f.serving.model_path,
@@ -160,8 +162,7 @@ Result<ServingOptions> complete(const ServingFlags& flags) {
   options.request_rate = TRY(parse_rate(flags.request_rate));
   options.headers = TRY(parse_headers(flags.headers));
   const int port = flags.port > 0 ? flags.port : format.backend->default_port;
-  options.base_url =
-      flags.base_url.empty() ? cat("http://", flags.host, ":", port) : flags.base_url;
+  options.base_url = flags.base_url.empty() ? server_url(flags.host, port) : flags.base_url;
   return options;
 }
 

@@ -182,6 +182,16 @@ TEST_F(HttpClientTest, AHeaderWithALineBreakIsRefused) {
   EXPECT_THAT(response.error().message, HasSubstr("line break"));
 }
 
+TEST(UrlTest, AHostMayBeAUrl) {
+  EXPECT_EQ(server_url("127.0.0.1", 8000), "http://127.0.0.1:8000");
+  EXPECT_EQ(server_url("http://127.0.0.1", 8000), "http://127.0.0.1:8000");
+  EXPECT_EQ(server_url("https://gpu7/", 8000), "https://gpu7:8000");
+  EXPECT_EQ(server_url("http://gpu7:9", 8000), "http://gpu7:9");
+  EXPECT_EQ(server_url("https://gpu7/behind/proxy", 8000), "https://gpu7/behind/proxy");
+  EXPECT_EQ(server_url("::1", 8000), "http://[::1]:8000");
+  EXPECT_EQ(server_url("http://[::1]", 8000), "http://[::1]:8000");
+}
+
 TEST(UrlTest, TakesItsPartsApart) {
   const auto full = parse_url("http://host:81/a/b?c=d#e");
   ASSERT_TRUE(full);

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <optional>
 
+#include "client/refusal.h"
 #include "client/response_parser.h"
 #include "http/sse.h"
 #include "http/tls_session.h"
@@ -154,7 +155,8 @@ class LoadClient::Exchange : public std::enable_shared_from_this<Exchange> {
   void finish(Result<void> received) {
     if (!received) return end(std::move(received));
     const int status = parser_.response().status;
-    if (status >= 400) return end(network_error(cat("status ", status, ": ", whole_body_)));
+    if (status >= 400)
+      return end(network_error(cat("status ", status, ": ", server_message(whole_body_))));
     if (!whole_body_.empty()) answer_.on_event(whole_body_, now_s_);
     end({});
   }

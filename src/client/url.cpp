@@ -52,4 +52,17 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
+std::string server_url(std::string_view host, int port) {
+  while (host.ends_with('/')) host.remove_suffix(1);
+  const size_t scheme = host.find("://");
+  const std::string_view name = scheme == host.npos ? host : host.substr(scheme + 3);
+  const bool is_bare_ipv6 =
+      scheme == host.npos && std::ranges::count(name, ':') > 1 && !name.starts_with('[');
+  if (is_bare_ipv6) return cat("http://[", name, "]:", port);
+  const bool has_port = name.find(':', name.rfind(']') + 1) != name.npos;
+  const bool has_path = name.find('/') != name.npos;
+  std::string url = cat(scheme == host.npos ? "http://" : "", host);
+  return has_port || has_path ? url : cat(url, ":", port);
+}
+
 }  // namespace glint

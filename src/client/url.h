@@ -20,4 +20,8 @@ struct Url {
 
 Result<Url> parse_url(std::string_view url);
 
+// Where --host and --port lead. A host may be a URL, as SGLang's clients take it; `port` is not
+// used if it has one, or a path.
+std::string server_url(std::string_view host, int port);
+
 }  // namespace glint

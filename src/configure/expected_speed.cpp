@@ -76,9 +76,11 @@ std::vector<std::string> conditions(const ExpectedSpeed& speed, const GpuLimits&
                                     const MeasuredGpu& measured) {
   const std::string measured_gpu(measured.gpu), commit(measured.commit);
   std::vector<std::string> all = {
-      sentence("%d requests decode at once, each attends to %d tokens; no prompt is computed "
-               "beside them. BF16, no speculation.",
-               speed.rows, speed.context),
+      sentence("%s to %d tokens; no prompt is computed beside %s. BF16, no speculation.",
+               speed.rows == 1
+                   ? "1 request decodes, and attends"
+                   : cat(speed.rows, " requests decode at once, each attends").c_str(),
+               speed.context, speed.rows == 1 ? "it" : "them"),
       sentence("At most: each op as long as its bytes take at %.2f TB/s or its FLOPs at %.0f "
                "TFLOP/s, both measured on one %s. Experts chosen evenly at random.",
                limits.bytes_per_s / 1e12, limits.flops_per_s / 1e12,

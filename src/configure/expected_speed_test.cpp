@@ -45,6 +45,14 @@ TEST(ExpectedSpeed, MoreRequestsAreSlowerEachAndFasterTogether) {
   }
 }
 
+TEST(ExpectedSpeed, SaysHowManyDecode) {
+  EXPECT_THAT(on(kH100, 1, 640).conditions,
+              Contains("1 request decodes, and attends to 640 tokens; no prompt is computed beside "
+                       "it. BF16, no speculation."));
+  EXPECT_THAT(on(kH100, 16, 640).conditions,
+              Contains(HasSubstr("16 requests decode at once, each attends to 640 tokens; ")));
+}
+
 TEST(ExpectedSpeed, SaysWhatWasNotMeasured) {
   EXPECT_THAT(on(kH100, 16, 640).conditions, Not(Contains(HasSubstr("not been"))));
   EXPECT_THAT(on(kH100, 101, 640).conditions, Contains(HasSubstr("More than 100 requests")));

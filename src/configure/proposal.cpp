@@ -85,6 +85,13 @@ void plan(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
 
 void expect(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
   if (!proposal.memory) return;
+  if (setup.fp8 || setup.mtp) {
+    proposal.notes.push_back(
+        cat("No speed is expected: only BF16 without speculation has been measured, not ",
+            setup.fp8 ? "FP8 weights" : "", setup.fp8 && setup.mtp ? " or " : "",
+            setup.mtp ? "MTP" : "", "."));
+    return;
+  }
   proposal.speed =
       expected_speed(config, setup.gpu->name, proposal.fitting_requests, setup.context);
   if (!proposal.speed) {
@@ -104,6 +111,10 @@ void note(const Setup& setup, const Machine& machine, Proposal& proposal) {
   if (!machine.has_cuda)
     proposal.not_yet.push_back(
         "this program was built without CUDA: cmake --preset cuda builds one with it");
+  if (setup.listens_to_network)
+    proposal.notes.push_back(
+        "Clients must show the key that is in GLINT_API_KEY where the command is typed; without "
+        "--api-key whoever reaches the port may use it.");
   if (!setup.gpu->is_measured() && setup.gpu->compute_capability == 90)
     proposal.notes.push_back(cat("glint has run on ", measured_gpus(), " only; ",
                                  setup.gpu->short_name, " is untried."));
@@ -112,17 +123,23 @@ void note(const Setup& setup, const Machine& machine, Proposal& proposal) {
                                  " copies, with ", concurrency_of_copy(setup),
                                  " of the requests."));
   if (proposal.memory && proposal.fitting_requests < concurrency_of_copy(setup)) {
+    const std::string fitting =
+        proposal.fitting_requests == 1
+            ? "1 at its full length runs at once"
+            : cat(proposal.fitting_requests, " at their full length run at once");
+    const bool one_waits = concurrency_of_copy(setup) - proposal.fitting_requests == 1;
+    const char* waiting = one_waits ? "the other waits" : "the others wait";
     proposal.notes.push_back(cat(concurrency_of_copy(setup), " requests of ", setup.context,
                                  " tokens need ", proposal.wanted_tokens, " tokens of cache, ",
                                  proposal.wanted_tokens - proposal.memory->kv_tokens(),
-                                 " more than there are: ", proposal.fitting_requests,
-                                 " at their full length run at once, the others wait."));
+                                 " more than there are: ", fitting, ", ", waiting, "."));
   }
 }
 
 std::string command_of(const ModelConfig& config, const Setup& setup) {
   std::string text = cat("glint serve ", shell_word(setup.model));
-  if (setup.listens_to_network) text += " --host 0.0.0.0";
+  // An empty key is refused at the start, so a variable that was not set opens no server.
+  if (setup.listens_to_network) text += " --host 0.0.0.0 --api-key \"$GLINT_API_KEY\"";
   if (setup.port != 30'000) text += cat(" --port ", setup.port);
   if (setup.fp8) text += " --quantization fp8";
   if (setup.tp > 1) text += cat(" --tp ", setup.tp);

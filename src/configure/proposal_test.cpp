@@ -37,20 +37,26 @@ TEST(Proposal, OfThePresetsIsACommandWithNothingMissing) {
 }
 
 TEST(Proposal, AnswersBecomeFlags) {
-  EXPECT_EQ(proposal({{"listen", "network"},
-                      {"port", "8000"},
-                      {"context", "202752"},
-                      {"reasoning", "off"},
-                      {"tools", "off"},
-                      {"concurrency", "1"},
-                      {"model", "my models/it's"}})
-                .command,
-            "glint serve 'my models/it'\\''s' --host 0.0.0.0 --port 8000 --reasoning-parser none "
-            "--tool-call-parser none");
+  EXPECT_EQ(
+      proposal({{"listen", "network"},
+                {"port", "8000"},
+                {"context", "202752"},
+                {"reasoning", "off"},
+                {"tools", "off"},
+                {"concurrency", "1"},
+                {"model", "my models/it's"}})
+          .command,
+      "glint serve 'my models/it'\\''s' --host 0.0.0.0 --api-key \"$GLINT_API_KEY\" --port 8000 "
+      "--reasoning-parser none --tool-call-parser none");
   EXPECT_THAT(proposal({{"concurrency", "300"}, {"context", "512"}}).command,
               HasSubstr(" --context-length 512 --max-running-requests 300 "));
   EXPECT_THAT(proposal({{"tp", "2"}, {"dp", "4"}, {"mtp", "on"}, {"quantization", "fp8"}}).command,
               HasSubstr(" --quantization fp8 --tp 2 --dp 4 --speculative-algorithm EAGLE "));
+}
+
+TEST(Proposal, OnTheNetworkThereIsAKey) {
+  EXPECT_THAT(proposal({{"listen", "network"}}).notes, ElementsAre(HasSubstr("GLINT_API_KEY")));
+  EXPECT_THAT(proposal({}).command, Not(HasSubstr("--api-key")));
 }
 
 TEST(Proposal, WhatThisBuildCannotDoIsMarkedAndStillPlanned) {
@@ -70,6 +76,13 @@ TEST(Proposal, RequestsThatMustWaitAreCounted) {
   EXPECT_THAT(
       all.notes,
       Contains(HasSubstr(cat("need 2097152 tokens of cache, ", 2'097'152 - room, " more"))));
+}
+
+TEST(Proposal, OneRequestIsSingular) {
+  EXPECT_THAT(proposal_text(proposal({{"concurrency", "1"}})),
+              HasSubstr("  1 request at its full length fits at once\n"));
+  EXPECT_THAT(proposal({{"concurrency", "2"}, {"context", "202752"}}).notes,
+              Contains(HasSubstr(": 1 at its full length runs at once, the other waits.")));
 }
 
 TEST(Proposal, TheImpossibleIsRefusedWithTheSum) {
@@ -103,6 +116,19 @@ TEST(Proposal, Fp8WeightsTakeHalfButForEmbeddingAndHead) {
               static_cast<double>(bf16.weights_bytes) / 2, 1e7);
   EXPECT_EQ(fp8.kv_bytes - bf16.kv_bytes, bf16.weights_bytes - fp8.weights_bytes);
   EXPECT_EQ(fp8.kv_bytes_per_token, bf16.kv_bytes_per_token);
+  EXPECT_THAT(memory_table(fp8), HasSubstr("per token (bf16)"));  // the cache stays as it is
+}
+
+TEST(Proposal, OfFp8OrMtpHasNoSpeed) {
+  const auto reason = [](const Answers& answers) {
+    const Proposal all = proposal(answers);
+    EXPECT_TRUE(all.memory && !all.speed);
+    EXPECT_EQ(all.notes.size(), 1U);
+    return all.notes.empty() ? "" : all.notes[0];
+  };
+  EXPECT_THAT(reason({{"quantization", "fp8"}}), HasSubstr("not FP8 weights."));
+  EXPECT_THAT(reason({{"mtp", "on"}}), HasSubstr("not MTP."));
+  EXPECT_THAT(reason({{"quantization", "fp8"}, {"mtp", "on"}}), HasSubstr("FP8 weights or MTP."));
 }
 
 TEST(Proposal, OfSeveralCopiesIsAboutOneOfThem) {

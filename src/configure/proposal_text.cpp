@@ -39,7 +39,8 @@ std::string proposal_text(const Proposal& proposal) {
   if (!proposal.command.empty()) text += proposal.command + "\n";
   if (proposal.problems.empty() && proposal.memory) {
     text += cat("\nmemory\n", memory_table(*proposal.memory), "  ", proposal.fitting_requests,
-                " requests at their full length fit at once\n");
+                proposal.fitting_requests == 1 ? " request at its full length fits at once\n"
+                                               : " requests at their full length fit at once\n");
   }
   if (proposal.speed) text += speed_table(*proposal.speed);
   if (proposal.speed) text += list("conditions", proposal.speed->conditions);

@@ -82,12 +82,13 @@ Question quantization_question() {
 }
 
 Question listen_question() {
-  return {.id = "listen",
-          .label = "Listen to",
-          .help = "There are no API keys: whoever reaches the port may use it.",
-          .values = {{.value = "local", .label = "This machine", .not_yet = ""},
-                     {.value = "network", .label = "The network", .not_yet = ""}},
-          .preset = "local"};
+  return {
+      .id = "listen",
+      .label = "Listen to",
+      .help = "Whoever reaches the port may use it, unless --api-key names the keys to be shown.",
+      .values = {{.value = "local", .label = "This machine", .not_yet = ""},
+                 {.value = "network", .label = "The network", .not_yet = ""}},
+      .preset = "local"};
 }
 
 // "16384", "16,384" and "16k" are not all the same thing everywhere: digits only.

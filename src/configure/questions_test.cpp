@@ -60,6 +60,10 @@ TEST(Questions, EveryAnswerIsRead) {
                                           HasSubstr("MTP")));  // each once
 }
 
+TEST(Questions, ListeningToTheNetworkNamesTheKeys) {
+  EXPECT_THAT(question(configure_questions({}), "listen").help, HasSubstr("--api-key"));
+}
+
 TEST(Questions, TheLastAnswerToAQuestionCounts) {
   const auto setup = read_answers(configure_questions({}), {{"port", "1"}, {"port", "2"}});
   EXPECT_EQ(setup->port, 2);

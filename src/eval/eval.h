@@ -2,6 +2,7 @@
 
 // Accuracy of a running server, measured over its HTTP API.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@
 #include "base/result.h"
 
 namespace glint {
+
+// After each answer: how many there are of how many.
+using EvalProgress = std::function<void(size_t done, size_t all)>;
 
 struct EvalOptions {
   std::string url = "http://127.0.0.1:30000";
@@ -24,6 +28,7 @@ struct EvalOptions {
   double temperature = 0;
   bool chat = false;     // gsm8k: each question as a chat turn, without examples
   bool thinking = true;  // in chat
+  EvalProgress on_progress{};
 };
 
 // One question and what came of it.

@@ -91,6 +91,18 @@ TEST_F(EvalTest, CountsRightWrongAndInvalidAnswers) {
                                           HasSubstr("hard                 0.000 (0 of 2)")));
 }
 
+TEST_F(EvalTest, TellsHowFarItIs) {
+  write(kProblems);
+  serve("/generate", [](const Json&) -> Json { return {{"text", "1"}}; });
+  std::vector<size_t> done;
+  options_.on_progress = [&](size_t n, size_t all) {
+    done.push_back(n);
+    EXPECT_EQ(all, 3U);
+  };
+  ASSERT_TRUE(eval_gsm8k(options_));
+  EXPECT_THAT(done, ElementsAre(1, 2, 3));
+}
+
 TEST_F(EvalTest, SendsTheExamplesOnceBeforeAndThenWithEachQuestion) {
   write(kProblems);
   serve("/generate", [](const Json&) -> Json { return {{"text", "1"}}; });

@@ -107,7 +107,7 @@ Result<EvalReport> eval_gsm8k(const EvalOptions& o) {
     HttpClient client;
     TRY(complete(client, o, questions.examples, 0));
   }
-  TRY(ask_in_parallel(count, o.parallel, ask));
+  TRY(ask_in_parallel(count, o.parallel, ask, o.on_progress));
   report.latency_s = now_s() - begin_s;
   return report;
 }

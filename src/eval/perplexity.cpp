@@ -109,7 +109,7 @@ Result<PerplexityReport> eval_perplexity(const PerplexityOptions& options) {
     return {};
   };
   const double begin_s = now_s();
-  TRY(ask_in_parallel(windows.size(), options.parallel, ask));
+  TRY(ask_in_parallel(windows.size(), options.parallel, ask, options.on_progress));
   PerplexityReport report{.num_windows = windows.size(), .latency_s = now_s() - begin_s};
   for (size_t i = 0; i < windows.size(); ++i) {
     report.num_tokens += scores[i].tokens;

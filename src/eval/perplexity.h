@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "eval/eval.h"
 
 namespace glint {
 
@@ -17,6 +18,7 @@ struct PerplexityOptions {
   std::string text_path;       // UTF-8
   size_t window_bytes = 4096;  // of text in one request at most
   int parallel = 128;
+  EvalProgress on_progress{};
 };
 
 struct PerplexityReport {

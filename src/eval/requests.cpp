@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client/api_key.h"
+#include "client/refusal.h"
 #include "eval/data_file.h"
 
 namespace glint {
@@ -33,8 +34,7 @@ long count_member(const Json& object, const char* key) {
 Result<Json> post_json(HttpClient& client, const std::string& url, const Json& body) {
   const HttpResponse response = TRY(client.post(url, api_key_headers(), to_json_text(body)));
   if (response.status >= 400) {
-    return Error{ErrorCode::kInternal,
-                 cat(url, " answered ", response.status, ": ", response.body)};
+    return Error{ErrorCode::kInternal, refusal(url, response.status, response.body)};
   }
   return parse_json(response.body);
 }
@@ -86,16 +86,22 @@ double now_s() {
 }
 
 Result<void> ask_in_parallel(size_t count, int parallel,
-                             const std::function<Result<void>(HttpClient&, size_t)>& ask) {
+                             const std::function<Result<void>(HttpClient&, size_t)>& ask,
+                             const EvalProgress& on_progress) {
   std::atomic<size_t> next = 0;
+  size_t num_done = 0;
   std::mutex mutex;
   std::optional<Error> first_error;
   const auto work = [&] {
     HttpClient client;
     for (size_t i = next++; i < count; i = next++) {
       Result<void> asked = ask(client, i);
-      if (asked) continue;
       const std::lock_guard lock(mutex);
+      if (asked) {
+        ++num_done;
+        if (on_progress && !first_error) on_progress(num_done, count);
+        continue;
+      }
       if (!first_error) first_error = asked.error();
       next = count;
     }

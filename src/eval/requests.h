@@ -11,7 +11,7 @@
 
 namespace glint {
 
-// POSTs JSON and parses the answer; a status of 400 or more is an Error with the answer's body.
+// POSTs JSON and parses the answer; a status of 400 or more is an Error with its message.
 Result<Json> post_json(HttpClient& client, const std::string& url, const Json& body);
 
 // One answer: its text, reasoning, finish reason, number of tokens and latency; and all of it.
@@ -28,9 +28,11 @@ Result<Reply> ask_chat(HttpClient& client, const EvalOptions& options, const Jso
 std::string model_of(const std::string& url);
 
 // Calls ask(client, i) for i = 0 … count-1 from `parallel` threads, each with its own connection.
-// After the first Error no further request is begun, and that Error is returned.
+// After the first Error no further request is begun, and that Error is returned. `on_progress`, if
+// there is one, is called by one thread at a time.
 Result<void> ask_in_parallel(size_t count, int parallel,
-                             const std::function<Result<void>(HttpClient&, size_t)>& ask);
+                             const std::function<Result<void>(HttpClient&, size_t)>& ask,
+                             const EvalProgress& on_progress);
 
 // Seconds on a clock that only goes forward.
 double now_s();

@@ -72,7 +72,7 @@ Result<EvalReport> eval_tools(const EvalOptions& o) {
     return {};
   };
   const double begin_s = now_s();
-  TRY(ask_in_parallel(lines.size(), o.parallel, ask));
+  TRY(ask_in_parallel(lines.size(), o.parallel, ask, o.on_progress));
   report.latency_s = now_s() - begin_s;
   return report;
 }

@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+from command_line_test import glint
 from conftest import BIN, DEADLINE_S, wait_until
 
 PAGE_ROWS = ("here", "B200, SGLang 0.5.7", "ratio")
@@ -74,6 +75,61 @@ def test_results_are_appended_under_sglangs_name(null, tmp_path):
     [path] = tmp_path.iterdir()
     assert re.fullmatch(r"glint_\d{4}_3_5_4\.jsonl", path.name)
     assert [r["completed"] for r in results(path)] == [3, 3]
+
+
+def test_a_matrix_has_one_file_and_the_pages_table_is_made_of_it(null, tmp_path):
+    cells = "summarization_c64,chat_c16"
+    out = measured("serving", null, "--matrix", "page", "--cells", cells, "--num-prompts", 2, cwd=tmp_path)
+    [path] = tmp_path.iterdir()
+    assert re.fullmatch(r"glint_\d{4}_page\.jsonl", path.name) and len(results(path)) == 2
+    for files in (["page", path], [path, "page"]):
+        done = glint("bench", "serving", "--compare", *files)
+        assert done.returncode == 0, done.stderr
+        rows = re.findall(r"^\| (\w*) ?\| ([^|]+) \|", done.stdout.split("|---|---|---:")[1], re.M)
+        assert [cell for cell, _ in rows] == ["chat_c16", "", "", "summarization_c64", "", ""]
+        assert [who for _, who in rows] == [str(path), *PAGE_ROWS[1:]] * 2
+    table = done.stdout.splitlines()
+    assert sorted(table)[-1] == sorted(line.replace("| here |", f"| {path} |") for line in
+                                       out[out.index("| cell"):].splitlines())[-1]
+    (tmp_path / "other").write_text('{"tag": "c3"}\n')
+    none = glint("bench", "serving", "--compare", "page", tmp_path / "other")
+    assert none.returncode == 2 and "no result of a cell" in none.stderr
+
+
+def test_a_flag_typed_twice_has_the_last_value(null, tmp_path):
+    table = measured("serving", null, *random_load(3, 5, 4), "--num-prompts", 2, "--output-file", "no/such/folder/a",
+                     "--output-file", tmp_path / "a")
+    assert row(table, "Successful requests:") == "2" and len(results(tmp_path / "a")) == 1
+    out = measured("sweep", null, "--goodput", "ttft:60000", *random_load(8, 5, 10), "--max-concurrency", 9,
+                   "--max-concurrency", 1)
+    assert len(re.findall(r"^\| \d+ \| 8 \|", out, re.M)) == 1
+
+
+def test_a_host_may_be_a_url(null, tmp_path):
+    host, port = null.url.rsplit(":", 1)
+    done = glint("bench", "serving", "--host", host, "--port", port, *random_load(2, 5, 4), "--output-file", tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    assert row(done.stdout, "Successful requests:") == "2"
+
+
+def test_a_server_that_wants_a_key_is_not_waited_for(start, tmp_path):
+    server = start("--api-key", "a-key")
+    done = glint("bench", "serving", "--base-url", server.url, env={"OPENAI_API_KEY": "wrong"})
+    assert done.returncode == 1 and "Waiting" not in done.stderr and "{" not in done.stderr
+    assert re.search(r"^error: http://\S+/v1/models answered 401: .*\. The key is taken from OPENAI_API_KEY\.$", done.stderr, re.M)
+    evaluated = glint("eval", "gsm8k", "--url", server.url, env={"OPENAI_API_KEY": ""})
+    assert evaluated.returncode == 1 and "{" not in evaluated.stderr
+    assert re.search(r"^error: http://\S+/generate answered 401: .*\. The key is taken from OPENAI_API_KEY\.$", evaluated.stderr, re.M)
+    done = glint("bench", "serving", "--base-url", server.url, *random_load(2, 5, 4), "--output-file", tmp_path / "a",
+                 env={"OPENAI_API_KEY": "a-key"})
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_says_where_the_key_is_and_what_a_sweep_sends():
+    for words in (["bench", "serving"], ["bench", "sweep"], ["eval"]):
+        assert "OPENAI_API_KEY" in glint(*words, "--help").stdout
+    text = glint("bench", "sweep", "--help").stdout
+    assert re.search(r"--num-prompts INT ", text) and "INT=1000" not in text.split("--num-prompts")[1].split("--seed")[0]
 
 
 def test_arrivals_take_the_time_of_their_rate(null, tmp_path):
@@ -149,7 +205,20 @@ def test_shared_prefixes_are_found_in_the_cache(server, tmp_path):
                      "--gsp-prompts-per-group", 4, "--gsp-system-prompt-len", 300, "--gsp-question-len", 8,
                      "--gsp-output-len", 3, "--max-concurrency", 1, "--output-file", tmp_path / "a")
     assert row(table, "Successful requests:") == "8"
-    assert int(re.search(r"prefix cache: held (\d+) % ", table).group(1)) > 50
+    assert 50 < int(re.search(r"prefix cache: held (\d+) % ", table).group(1)) <= 100
+    assert "Cache hit rate" not in table
+
+
+@pytest.mark.parametrize("backend", ["glint", "sglang-oai"])
+def test_a_cache_report_counts_what_was_held(server, backend, tmp_path):
+    out = tmp_path / "a"
+    table = measured("serving", server, "--backend", backend, *random_load(3, 200, 2), "--seed", 7, "--cache-report",
+                     "--random-range-ratio", 1, "--warmup-requests", 1, "--output-file", out, "--output-details")
+    [result] = results(out)
+    report = result["cache_report"]
+    assert row(table, "Total prompt tokens:") == str(report["total_prompt_tokens"])
+    assert row(table, "Total cached tokens:") == str(report["total_cached_tokens"]) == str(sum(result["cached_tokens"]))
+    assert 0 < report["cache_hit_rate_pct"] < 100  # the warm-up's prompt is the first's
 
 
 def test_conversations_of_a_file(server, tmp_path):
@@ -165,6 +234,7 @@ def test_a_refused_load_says_what_the_server_said(server, tmp_path):
     done = bench("serving", server, *random_load(1, 9, 9), "--extra-request-body", '{"stream": 5}',
                  "--output-file", tmp_path / "a")
     assert done.returncode == 1 and "warm-up" in done.stderr and "stream" in done.stderr
+    assert "status 400: " in done.stderr and "{" not in done.stderr  # the message alone
 
 
 def test_without_a_server_it_says_how_to_start_one():
@@ -176,7 +246,7 @@ def test_without_a_server_it_says_how_to_start_one():
     ("serving", ["--backend", "tgi"], "--backend"), ("serving", ["--request-rate", "fast"], "--request-rate"),
     ("serving", ["--matrix", "page", "--cells", "chat_c2"], "chat_c16"), ("serving", ["--num-prompts", 0], "--num-prompts"),
     ("serving", ["--header", "x"], "NAME=VALUE"), ("serving", ["--extra-request-body", "[]"], "JSON object"),
-    ("sweep", [], "--goodput"), ("sweep", ["--goodput", "speed:3"], "ttft:MS")])
+    ("serving", ["--compare", "a"], "--compare"), ("sweep", [], "--goodput"), ("sweep", ["--goodput", "speed:3"], "ttft:MS")])
 def test_wrong_flags_are_named(what, flags, said):
     done = bench(what, types.SimpleNamespace(url="http://127.0.0.1:9"), *flags)
     assert done.returncode == 2 and said in done.stderr

@@ -38,16 +38,19 @@ def fill(page, name, text):
 
 def test_shows_what_the_command_says(page):
     choose(page, "hardware", "h200")
-    choose(page, "mtp", "on")
+    choose(page, "listen", "network")
     fill(page, "concurrency", "64")
     fill(page, "model", "my model")
-    command = command_with(page, "'my model' --speculative")
-    expected = typed("--hardware", "h200", "--mtp", "on", "--concurrency", 64, "--model", "my model")
-    assert command == expected["command"]
+    command = command_with(page, "'my model' --host")
+    expected = typed("--hardware", "h200", "--listen", "network", "--concurrency", 64, "--model", "my model")
+    assert command == expected["command"] and '--api-key "$GLINT_API_KEY"' in command
     assert page.texts("#not_yet li") == expected["not_yet"]
     assert f"{expected['memory']['kv_tokens']:,}" in page.one("#answer").text
     assert f"{round(expected['speed']['tokens_per_s']):,} tokens/s" in page.one("#speed").text
     assert page.texts("details li") == expected["speed"]["conditions"]
+    choose(page, "mtp", "on")
+    command_with(page, "--speculative")
+    assert page.texts("#speed") == [] and "No speed is expected" in page.one("#answer").text
 
 
 def test_marks_what_is_not_possible_yet(page):

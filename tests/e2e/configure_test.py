@@ -38,9 +38,10 @@ def test_the_command_is_the_first_line_and_the_sums_follow():
     ["--context", 8192, "--tools", "off", "--listen", "network"], ["--context", 64, "--mtp", "on"]])
 def test_the_printed_command_starts_a_server(flags, start):
     command = configure(*flags).splitlines()[0]
-    server = start(*without_a_server(command))
+    server = start(*(word.replace("$GLINT_API_KEY", "a-key") for word in without_a_server(command)))
     assert server.request("GET", "/health")[0] == 200
-    info = json.loads(server.request("GET", "/server_info")[1])
+    assert server.request("GET", "/server_info")[0] == (401 if "network" in flags else 200)
+    info = json.loads(server.request("GET", "/server_info", headers={"Authorization": "Bearer a-key"})[1])
     assert info["reasoning_parser"] == ("glm45" if "--reasoning" not in flags else None)
 
 

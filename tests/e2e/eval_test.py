@@ -4,12 +4,14 @@ import ast
 import json
 import os
 import pathlib
+import pty
 import re
+import subprocess
 
 import pytest
 
 from command_line_test import glint
-from conftest import Server
+from conftest import BIN, DEADLINE_S, Server
 
 ANSWERS = pathlib.Path(os.environ["GLINT_SOURCE_DIR"]) / "tests/data/gsm8k_answers.jsonl"
 
@@ -59,6 +61,21 @@ def test_answers_are_written_and_compared(bundled, tmp_path):
     assert report["questions"] == 12 and 0 < report["mcnemar_p"] <= 1
     text = glint("eval", "--compare", files[0], files[0]).stdout
     assert "only A right  0" in text and "p = 1.000" in text
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(bundled):
+    master, slave = pty.openpty()
+    flags = ["--host", "http://127.0.0.1", "--port", bundled.port, "--num-questions", 4]
+    done = subprocess.run([BIN / "glint", "eval", "gsm8k", *map(str, flags)], stdout=subprocess.PIPE, stderr=slave,
+                          timeout=DEADLINE_S * 4)
+    os.close(slave)
+    shown = os.read(master, 65536)
+    os.close(master)
+    assert done.returncode == 0, shown
+    assert re.search(rb"\reval \[#{30}\] 100 %  4 of 4 questions\r\n", shown) and b"2 of 4 questions" in shown
+    silent = glint("eval", "gsm8k", "--base-url", bundled.url + "/", "--num-questions", 4, "--num-questions", 2)
+    assert silent.returncode == 0 and "of 2 right" in silent.stdout
+    assert silent.stderr.count("\n") == 1 and "questions: " in silent.stderr
 
 
 def test_held_out_questions_follow_the_examples(bundled):

@@ -42,6 +42,7 @@ void AnswerReader::read_native(std::string_view data, double time_s) {
   for (MemberScan member(meta); member.next();) {
     const double value = number_value(member.value()).value_or(0);
     if (member.name() == "completion_tokens") add_tokens(static_cast<int>(value), time_s);
+    if (member.name() == "prompt_tokens") record_.server_prompt_len = static_cast<int>(value);
     if (member.name() == "cached_tokens") record_.cached_tokens = static_cast<int>(value);
     if (member.name() == "spec_accept_length") record_.accept_length = value;
   }
@@ -59,6 +60,8 @@ void AnswerReader::read_choice(std::string_view choice, std::string_view usage, 
   }
   const auto counted = number_value(find_member(usage, "completion_tokens"));
   if (counted) tokens_in_usage_ = static_cast<int>(*counted);
+  const auto prompt = number_value(find_member(usage, "prompt_tokens"));
+  if (prompt) record_.server_prompt_len = static_cast<int>(*prompt);
   const auto cached =
       number_value(find_member(find_member(usage, "prompt_tokens_details"), "cached_tokens"));
   if (cached) record_.cached_tokens = static_cast<int>(*cached);

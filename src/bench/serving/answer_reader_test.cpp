@@ -24,7 +24,7 @@ RequestRecord read(ServingApi api, const std::vector<std::string>& events, bool 
 std::string native(const std::string& text, int tokens) {
   return R"({"text":")" + text +
          R"(","output_ids":[1],"meta_info":{"id":"a","completion_tokens":)" +
-         std::to_string(tokens) + R"(,"cached_tokens":64}})";
+         std::to_string(tokens) + R"(,"prompt_tokens":70,"cached_tokens":64}})";
 }
 
 TEST(AnswerReaderTest, TokensOfOneEventShareTheGapBeforeIt) {
@@ -36,6 +36,7 @@ TEST(AnswerReaderTest, TokensOfOneEventShareTheGapBeforeIt) {
   EXPECT_EQ(record.tpot_s(), 0.6);
   EXPECT_THAT(inter_token_latencies_s(record), ElementsAre(1, .25, .25, .25, .25));
   EXPECT_EQ(record.text, "abcd");
+  EXPECT_EQ(record.server_prompt_len, 70);
   EXPECT_EQ(record.cached_tokens, 64);
 }
 

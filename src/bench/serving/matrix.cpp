@@ -1,5 +1,7 @@
 #include "bench/serving/matrix.h"
 
+#include <algorithm>
+
 namespace glint {
 namespace {
 
@@ -199,6 +201,22 @@ const ResultSide& page_figures() {
                    {.mean = 57.93, .median = 33.3, .p95 = 247.98, .p99 = 409.63, .max = 1421.21}}),
       }};
   return figures;
+}
+
+ResultSide page_results(const ResultSide& side) {
+  ResultSide chosen{side.name, {}};
+  for (const MatrixCell& cell : kPageCells) {
+    const std::string untagged =
+        cat("random ", cell.input_len, "/", cell.output_len, " c", cell.max_concurrency);
+    const auto found =
+        std::find_if(side.results.rbegin(), side.results.rend(), [&](const ResultSummary& result) {
+          return result.name == cell.name || result.name == untagged;
+        });
+    if (found == side.results.rend()) continue;
+    chosen.results.push_back(*found);
+    chosen.results.back().name = cell.name;
+  }
+  return chosen;
 }
 
 BenchDataset peer_dataset(const MatrixCell& cell, uint32_t seed_add, int vocab_size) {

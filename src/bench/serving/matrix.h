@@ -25,6 +25,10 @@ std::span<const MatrixCell> page_cells();
 // docs/autoregressive/GLM/GLM-4.7-Flash.md).
 const ResultSide& page_figures();
 
+// The page's cells that `side` has, in its order and by its names; of several results of a cell the
+// last. SGLang's own results have no name, and are known by lengths and concurrency.
+ResultSide page_results(const ResultSide& side);
+
 // Cells in which other engines were measured side by side, with random ids and no tokenizer. Each
 // has a seed of its own, so that none finds another's prompts in the prefix cache.
 std::span<const MatrixCell> peer_cells();

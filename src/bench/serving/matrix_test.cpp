@@ -22,6 +22,20 @@ TEST(MatrixTest, EachCellOfThePageHasItsFigures) {
   }
 }
 
+TEST(MatrixTest, TheCellsOfThePageAreFoundInAFile) {
+  ResultSide side{.name = "a.jsonl", .results = {}};
+  for (const char* name : {"chat_c100", "c7", "chat_c16", "random 8000/1000 c1"})
+    side.results.push_back({.name = name});
+  side.results.push_back({.name = "chat_c16", .completed = 80});
+  const ResultSide cells = page_results(side);
+  EXPECT_EQ(cells.name, "a.jsonl");
+  ASSERT_EQ(cells.results.size(), 3u);
+  EXPECT_EQ(cells.results[0].name, "chat_c16");
+  EXPECT_EQ(cells.results[0].completed, 80);  // the last one
+  EXPECT_EQ(cells.results[1].name, "chat_c100");
+  EXPECT_EQ(cells.results[2].name, "summarization_c1");
+}
+
 // The page's lengths are what its totals add up to.
 TEST(MatrixTest, EachCellOfThePageSendsThePublishedTokens) {
   for (size_t i = 0; i < 9; ++i) {

@@ -20,10 +20,11 @@ struct RequestRecord {
   double end_s = 0;    // of the answer's last event
   std::vector<TokenTime> token_times{};  // in order, num_tokens growing
   int output_len = 0;
-  int cached_tokens = 0;     // of the prompt, as the server says
-  double accept_length = 0;  // tokens of a speculative step, as the server says; 0: not said
-  std::string text{};        // of the whole answer
-  std::string error{};       // empty: the answer came, whole
+  int server_prompt_len = 0;  // tokens of the prompt as the server counts them; 0: not said
+  int cached_tokens = 0;      // of those, as the server says
+  double accept_length = 0;   // tokens of a speculative step, as the server says; 0: not said
+  std::string text{};         // of the whole answer
+  std::string error{};        // empty: the answer came, whole
 
   bool ok() const { return error.empty(); }
   double latency_s() const { return end_s - start_s; }

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "client/refusal.h"
+
 namespace glint {
 namespace {
 
@@ -19,10 +21,12 @@ std::string first_model(const HttpResponse& response) {
   return data[0].value("id", "");
 }
 
+// A server that starts does not answer so.
+bool is_final(int status) { return status == 401 || status == 403 || status == 404; }
+
 Error refused(const std::string& base_url, const HttpResponse& response) {
-  return {ErrorCode::kInternal,
-          cat(base_url, "/v1/models answered with status ", response.status, ": ", response.body),
-          {}};
+  return {
+      ErrorCode::kInternal, refusal(base_url + "/v1/models", response.status, response.body), {}};
 }
 
 // The value of a series without labels or with any: "name{…} 12".
@@ -65,6 +69,7 @@ Result<std::string> wait_for_model(const std::string& base_url, const HttpClient
     const auto response = client.get(base_url + "/v1/models", headers);
     if (response && response->status == 200) return first_model(*response);
     const Error error = response ? refused(base_url, *response) : response.error();
+    if (response && is_final(response->status)) return error;
     if (std::chrono::steady_clock::now() + kBetweenTries >= end) return error;
     if (is_first && on_wait) on_wait(error.message);
     std::this_thread::sleep_for(kBetweenTries);
@@ -90,8 +95,8 @@ std::optional<double> accept_length(const Json& info) {
 Result<void> flush_cache(const std::string& base_url, const HttpClient::Headers& headers) {
   const HttpResponse response = TRY(HttpClient().post(base_url + "/flush_cache", headers, ""));
   if (response.status == 200) return {};
-  return Error{ErrorCode::kInternal, cat(base_url, "/flush_cache answered with status ",
-                                         response.status, ": ", response.body)};
+  return Error{ErrorCode::kInternal,
+               refusal(base_url + "/flush_cache", response.status, response.body)};
 }
 
 std::optional<ServerCounts> server_counts(const std::string& base_url,

@@ -14,6 +14,7 @@ namespace glint {
 
 // Waits until GET /v1/models answers; its first model's id. The Error says how to start a server,
 // and so does the sentence that `on_wait` gets, once, if the first try fails and others follow.
+// 401, 403 and 404 end the wait: another try would be answered the same.
 Result<std::string> wait_for_model(const std::string& base_url, const HttpClient::Headers& headers,
                                    double timeout_s,
                                    const std::function<void(const std::string&)>& on_wait);

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "http/server.h"
+
 namespace glint {
 namespace {
 
@@ -50,6 +52,28 @@ TEST(ServerProbeTest, WithoutAServerItSaysHowToStartOne) {
     EXPECT_THAT(model.error().message, testing::HasSubstr("glint serve"));
   }
   EXPECT_EQ(num_waits, 1);
+}
+
+// Another try would be answered the same; 503 is a server that starts.
+TEST(ServerProbeTest, ARefusalEndsTheWait) {
+  for (const int status : {401, 403, 404, 503}) {
+    Router router;
+    router.add("GET", "/v1/models", [status](std::shared_ptr<Exchange> exchange) {
+      exchange->respond({.status = status, .body = R"({"error":{"message":"No."}})"});
+    });
+    auto server = HttpServer::listen({.port = 0}, std::move(router));
+    ASSERT_TRUE(server) << server.error().message;
+    (*server)->start();
+    int num_waits = 0;
+    const std::string url = cat("http://127.0.0.1:", (*server)->port());
+    const auto model =
+        wait_for_model(url, {}, /*timeout_s=*/0.7, [&](const std::string&) { ++num_waits; });
+    ASSERT_FALSE(model);
+    EXPECT_EQ(num_waits, status == 503 ? 1 : 0) << status;
+    EXPECT_THAT(model.error().message,
+                testing::StartsWith(cat(url, "/v1/models answered ", status, ": No.")));
+    EXPECT_EQ(model.error().message.find("OPENAI_API_KEY") != std::string::npos, status < 404);
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "client/refusal.h"
 #include "model/hub.h"
 
 namespace glint {
@@ -86,8 +87,8 @@ Result<void> post_profile(const BenchServer& server, const std::string& what) {
   const HttpResponse response =
       TRY(HttpClient().post(server.base_url + "/" + what, server.headers, "{}"));
   if (response.status == 200) return {};
-  return run_error(cat("/", what, " answered with status ", response.status, ": ", response.body,
-                       ". Leave out --profile for servers that have no profiler."));
+  return run_error(cat(refusal("/" + what, response.status, response.body),
+                       " Leave out --profile for servers that have no profiler."));
 }
 
 // A server without a tokenizer must be sent ids; chats cannot be.

@@ -25,6 +25,7 @@ struct ServingOptions {
   int max_concurrency = 0;                                        // 0: no limit
   int warmup_requests = 1;
   bool flush_cache = false;
+  bool cache_report = false;
   bool profile = false;  // the server's own profiler, as SGLang has it
   double ready_timeout_s = 60;
   double settle_s = 1;  // between warm-up and run

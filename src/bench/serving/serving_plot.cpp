@@ -67,7 +67,6 @@ Chart latency_chart(std::span<const PlotRun> runs, const std::string& name,
     joined.points.push_back(point);
     chart.lines.push_back({summary.name, static_cast<int>(i), {point}, true});
   }
-  std::sort(joined.points.begin(), joined.points.end());
   if (is_sweep) chart.lines.insert(chart.lines.begin(), joined);
   return chart;
 }
@@ -95,7 +94,9 @@ Chart time_chart(std::span<const PlotRun> runs) {
   for (size_t i = 0; i < runs.size(); ++i) {
     ChartLine line{.name = runs[i].summary.name, .color = static_cast<int>(i)};
     const std::vector<int64_t>& counts = runs[i].tokens_per_second;
-    for (size_t s = 0; s < counts.size(); ++s)
+    // The last of them is of the time after the last token.
+    const size_t end = counts.size() - (!counts.empty() && counts.back() == 0 ? 1 : 0);
+    for (size_t s = 0; s < end; ++s)
       line.points.emplace_back(static_cast<double>(s), static_cast<double>(counts[s]));
     chart.lines.push_back(std::move(line));
   }
@@ -148,10 +149,14 @@ PlotRun plot_run(const ServingReport& report) {
   return {.summary = summarize(serving_result(report, /*with_details=*/false)),
           .ttft_quantiles_ms = quantiles_ms(std::move(ttfts_s)),
           .itl_quantiles_ms = quantiles_ms(std::move(itls_s)),
-          .tokens_per_second = report.metrics.tokens_per_second};
+          .tokens_per_second = report.metrics.tokens_per_second,
+          .load = report.options.max_concurrency > 0 ? report.options.max_concurrency
+                                                     : report.options.request_rate};
 }
 
-std::string plot_html(std::span<const PlotRun> runs, std::string_view title, bool is_sweep) {
+std::string plot_html(std::span<const PlotRun> measured, std::string_view title, bool is_sweep) {
+  std::vector<PlotRun> runs(measured.begin(), measured.end());
+  if (is_sweep) std::ranges::stable_sort(runs, {}, &PlotRun::load);
   const std::string name = html_escaped(title);
   std::string html =
       cat("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"

@@ -27,6 +27,32 @@ TEST(ServingPlotTest, IsOneFileWithoutScriptsOrRequests) {
   EXPECT_THAT(html, Not(HasSubstr("inf")));
 }
 
+// A search goes back to lower loads, and beyond saturation more load may give fewer tokens.
+TEST(ServingPlotTest, ASweepIsInOrderOfLoad) {
+  std::vector<PlotRun> runs(3);
+  const auto set = [](PlotRun& run, const char* name, double load, double throughput, double ms) {
+    run.summary.name = name;
+    run.load = load;
+    run.summary.output_throughput = throughput;
+    run.summary.tpot.median = run.summary.ttft.median = ms;
+  };
+  set(runs[0], "c1", 1, 50, 5);
+  set(runs[1], "c8", 8, 80, 20);
+  set(runs[2], "c4", 4, 100, 10);
+  const std::string html = plot_html(runs, "sweep", /*is_sweep=*/true);
+  EXPECT_LT(html.find("c1</span>"), html.find("c4</span>"));
+  EXPECT_LT(html.find("c4</span>"), html.find("c8</span>"));
+  EXPECT_LT(html.find("<td>c4</td>"), html.find("<td>c8</td>"));
+  EXPECT_THAT(html, HasSubstr(" 521.1,169.1 429.7,46.3 \"><title>all runs"));
+}
+
+TEST(ServingPlotTest, TheTimeAfterTheLastTokenIsNotDrawn) {
+  PlotRun run;
+  run.tokens_per_second = {10, 20, 0};
+  EXPECT_THAT(plot_html(std::vector{run}, "t"),
+              HasSubstr("points=\"64.0,169.1 521.1,46.3 \"><title></title></polyline>"));
+}
+
 TEST(ServingPlotTest, WithoutAnswersItIsStillAPage) {
   const std::string html = plot_html(std::vector<PlotRun>(1), "none");
   EXPECT_THAT(html, HasSubstr("</html>"));

@@ -87,6 +87,35 @@ std::string latency_rows(const ServingMetrics& m) {
   return text;
 }
 
+struct CachedTokens {
+  int64_t prompt = 0, cached = 0;
+
+  double share() const {
+    return static_cast<double>(cached) / static_cast<double>(std::max<int64_t>(prompt, 1));
+  }
+};
+
+// Of the server's own count where it says one: a text's tokens are not always as many as were
+// asked.
+CachedTokens cached_tokens(const ServingReport& report) {
+  CachedTokens sum;
+  for (const RequestRecord& record : report.records) {
+    if (!record.ok()) continue;
+    sum.cached += record.cached_tokens;
+    sum.prompt += record.server_prompt_len > 0 ? record.server_prompt_len : record.prompt_len;
+  }
+  return sum;
+}
+
+// As newer versions of SGLang print it, without the tiers of its cache.
+std::string cache_rows(const ServingReport& report) {
+  if (!report.options.cache_report) return "";
+  const CachedTokens tokens = cached_tokens(report);
+  return centred("Cache Hit Details", '-') + row("Total prompt tokens:", tokens.prompt) +
+         row("Total cached tokens:", tokens.cached) +
+         format("%-40s %.1f%%\n", "Cache hit rate:", 100 * tokens.share());
+}
+
 std::string client_line(const ServingReport& report) {
   const ClientCost& cost = report.cost;
   const double share = cost.cpu_s / report.metrics.duration_s;
@@ -100,20 +129,22 @@ std::string client_line(const ServingReport& report) {
 }
 
 std::string cached_line(const ServingReport& report) {
-  int64_t cached = 0;
-  for (const RequestRecord& record : report.records)
-    if (record.ok()) cached += record.cached_tokens;
-  if (cached == 0) return "";
-  return format("prefix cache: held %.0f %% of the prompts' tokens\n",
-                100. * static_cast<double>(cached) /
-                    static_cast<double>(std::max<int64_t>(report.metrics.total_input, 1)));
+  const CachedTokens tokens = cached_tokens(report);
+  if (tokens.cached == 0) return "";
+  return format("prefix cache: held %.0f %% of the prompts' tokens\n", 100 * tokens.share());
 }
+
+// Three digits at least, as 9.00, 20.5 and 1270.
+std::string ms_text(double ms) { return format("%.*f", ms < 10 ? 2 : ms < 100 ? 1 : 0, ms); }
 
 std::string step_text(const char* what, const StepCounts& steps, double duration_s) {
   if (steps.steps == 0) return format("no step %s", what);
-  std::string text = format("%.0f steps %s, %.3g ms each (%.0f %% of the time), %.1f rows decoded",
-                            steps.steps, what, 1e3 * steps.seconds / steps.steps,
-                            100 * steps.seconds / duration_s, steps.decode_rows / steps.steps);
+  const bool is_one = steps.steps == 1;
+  std::string text = is_one ? format("1 step %s, %s ms", what, ms_text(1e3 * steps.seconds).c_str())
+                            : format("%.0f steps %s, %s ms each", steps.steps, what,
+                                     ms_text(1e3 * steps.seconds / steps.steps).c_str());
+  text += format(" (%.0f %% of the time), %.1f rows decoded", 100 * steps.seconds / duration_s,
+                 steps.decode_rows / steps.steps);
   if (steps.prompt_tokens > 0)
     text += format(" and %.0f prompt tokens", steps.prompt_tokens / steps.steps);
   return text;
@@ -126,7 +157,8 @@ std::string step_lines(const ServingReport& report) {
   std::string text = "server: " + step_text("that only decode", counts.decode, duration_s) + "\n";
   text += "        " + step_text("with parts of prompts", counts.prompt, duration_s) + "\n";
   if (counts.retractions > 0)
-    text += format("        %.0f requests sent back for lack of KV pages\n", counts.retractions);
+    text += format("        %.0f request%s sent back for lack of KV pages\n", counts.retractions,
+                   counts.retractions == 1 ? "" : "s");
   return text;
 }
 
@@ -135,7 +167,9 @@ std::string short_line(const ServingReport& report) {
   if (!report.options.format.ignore_eos) return "";
   const auto count = std::ranges::count_if(
       report.records, [](auto& r) { return r.ok() && r.output_len < r.asked_len; });
-  return count == 0 ? "" : cat("short: ", count, " answers have fewer tokens than were asked\n");
+  return count == 0 ? ""
+                    : cat("short: ", count, count == 1 ? " answer has" : " answers have",
+                          " fewer tokens than were asked\n");
 }
 
 std::string failure_line(const ServingReport& report) {
@@ -143,7 +177,8 @@ std::string failure_line(const ServingReport& report) {
   if (failed == 0) return "";
   const auto first = std::ranges::find_if(report.records, [](auto& r) { return !r.ok(); });
   return cat("failed: ", failed, " of ", report.records.size(),
-             " requests; the first: ", first->error, "\n");
+             report.records.size() == 1 ? " request;" : " requests;", " the first: ", first->error,
+             "\n");
 }
 
 using NamedValues = std::initializer_list<std::pair<const char*, double>>;
@@ -213,11 +248,28 @@ void add_details(const std::vector<RequestRecord>& records, Json& result) {
   }
 }
 
+// The tiers are those of SGLang's hierarchical cache.
+void add_cache_report(const ServingReport& report, bool with_details, Json& result) {
+  const CachedTokens tokens = cached_tokens(report);
+  result["cache_report"] = {{"total_prompt_tokens", tokens.prompt},
+                            {"total_cached_tokens", tokens.cached},
+                            {"cache_hit_rate_pct", std::round(1e4 * tokens.share()) / 100},
+                            {"device_cached_tokens", nullptr},
+                            {"host_cached_tokens", nullptr},
+                            {"storage_cached_tokens", nullptr},
+                            {"storage_backend", nullptr}};
+  if (!with_details) return;
+  result["cached_tokens"] = Json::array();
+  for (const RequestRecord& record : report.records)
+    result["cached_tokens"].push_back(record.cached_tokens);
+}
+
 }  // namespace
 
 std::string serving_table(const ServingReport& report) {
   return "\n" + centred(" Serving Benchmark Result ", '=') + head_rows(report) +
-         throughput_rows(report.metrics) + latency_rows(report.metrics) + centred("", '=');
+         throughput_rows(report.metrics) + latency_rows(report.metrics) + cache_rows(report) +
+         centred("", '=');
 }
 
 std::string serving_footer(const ServingReport& report) {
@@ -250,19 +302,22 @@ Json serving_result(const ServingReport& report, bool with_details) {
   add_arguments(report.options, result);
   result["server_info"] = report.server_info;
   add_metrics(report.metrics, result);
+  if (report.options.cache_report) add_cache_report(report, with_details, result);
   if (with_details) add_details(report.records, result);
   return result;
 }
 
-std::string default_result_file(const ServingOptions& options) {
+std::string default_result_file(const ServingOptions& options, std::string_view matrix) {
   const DatasetOptions& d = options.dataset;
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
   const std::string lengths =
       d.name.starts_with("random") ? cat(d.random_input_len, "_", d.random_output_len) : d.name;
-  return cat(options.format.backend->name, "_", format("%02d%02d", local.tm_mon + 1, local.tm_mday),
-             "_", d.num_prompts, "_", lengths, ".jsonl");
+  const std::string who_and_day =
+      cat(options.format.backend->name, "_", format("%02d%02d", local.tm_mon + 1, local.tm_mday));
+  if (!matrix.empty()) return cat(who_and_day, "_", matrix, ".jsonl");
+  return cat(who_and_day, "_", d.num_prompts, "_", lengths, ".jsonl");
 }
 
 }  // namespace glint

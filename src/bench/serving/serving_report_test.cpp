@@ -105,7 +105,8 @@ TEST(ServingReportTest, TheFooterSaysWhatTheTableDoesNot) {
   EXPECT_EQ(serving_footer(r),
             "client: 10 % of one core, 922.0 us for each of 4230 events; its timers woke 0.06 ms "
             "late on average, 1.5 ms at most\n"
-            "server: 4000 steps that only decode, 9 ms each (92 % of the time), 1.0 rows decoded\n"
+            "server: 4000 steps that only decode, 9.00 ms each (92 % of the time), 1.0 rows "
+            "decoded\n"
             "        10 steps with parts of prompts, 200 ms each (5 % of the time), 0.5 rows "
             "decoded and 549 prompt tokens\n"
             "prefix cache: held 10 % of the prompts' tokens\n"
@@ -113,10 +114,49 @@ TEST(ServingReportTest, TheFooterSaysWhatTheTableDoesNot) {
             "failed: 1 of 2 requests; the first: status 503: full\n");
 }
 
+// A text may come out as more tokens than were asked, and all of them may be held.
+TEST(ServingReportTest, CachedTokensAreAShareOfTheServersOwnCount) {
+  ServingReport r = report();
+  r.records = {{.prompt_len = 100, .server_prompt_len = 110, .cached_tokens = 108},
+               {.prompt_len = 90, .cached_tokens = 0}};
+  EXPECT_THAT(serving_footer(r), HasSubstr("prefix cache: held 54 % of the prompts' tokens\n"));
+}
+
+TEST(ServingReportTest, TheCacheReportIsThatOfNewerSglang) {
+  ServingReport r = report();
+  r.records = {{.prompt_len = 100, .server_prompt_len = 110, .cached_tokens = 108},
+               {.prompt_len = 90}};
+  EXPECT_THAT(serving_table(r), Not(HasSubstr("Cache")));
+  EXPECT_FALSE(serving_result(r, true).contains("cache_report"));
+  r.options.cache_report = true;
+  EXPECT_THAT(serving_table(r), testing::EndsWith(R"(
+----------------Cache Hit Details-----------------
+Total prompt tokens:                     200       
+Total cached tokens:                     108       
+Cache hit rate:                          54.0%
+==================================================
+)"));
+  const Json result = serving_result(r, true);
+  EXPECT_EQ(result["cache_report"]["cache_hit_rate_pct"], 54);
+  EXPECT_EQ(result["cache_report"]["device_cached_tokens"], nullptr);
+  EXPECT_EQ(result["cached_tokens"], (Json{108, 0}));
+}
+
+TEST(ServingReportTest, OneStepIsSingularAndTimesAreWrittenOut) {
+  ServingReport r = report();
+  r.records = {{.error = "full"}};
+  r.server_counts = ServerCounts{.decode = {.steps = 2, .seconds = 2.54, .decode_rows = 2},
+                                 .prompt = {.steps = 1, .seconds = 0.0123, .prompt_tokens = 5}};
+  const std::string footer = serving_footer(r);
+  EXPECT_THAT(footer, HasSubstr("server: 2 steps that only decode, 1270 ms each (7 % of"));
+  EXPECT_THAT(footer, HasSubstr("\n        1 step with parts of prompts, 12.3 ms (0 % of"));
+  EXPECT_THAT(footer, HasSubstr("failed: 1 of 1 request; the first: full\n"));
+}
+
 TEST(ServingReportTest, ShortAnswersAreNamedUnlessTheyMayEnd) {
   ServingReport r = report();
   r.records = {{.asked_len = 5, .output_len = 4}, {.asked_len = 5, .output_len = 5}};
-  EXPECT_THAT(serving_footer(r), HasSubstr("short: 1 answers have fewer tokens"));
+  EXPECT_THAT(serving_footer(r), HasSubstr("short: 1 answer has fewer tokens"));
   r.options.format.ignore_eos = false;
   EXPECT_THAT(serving_footer(r), Not(HasSubstr("short")));
 }
@@ -215,6 +255,8 @@ TEST(ServingReportTest, DetailsHaveAValueForEachRequest) {
 TEST(ServingReportTest, TheResultFileHasSglangsName) {
   EXPECT_THAT(default_result_file(report().options),
               testing::MatchesRegex("sglang_[0-9]{4}_10_1000_1000\\.jsonl"));
+  EXPECT_THAT(default_result_file(report().options, "page"),
+              testing::MatchesRegex("sglang_[0-9]{4}_page\\.jsonl"));
 }
 
 }  // namespace

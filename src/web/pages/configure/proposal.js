@@ -77,7 +77,7 @@ function speedSection(speed) {
     row('A token of each', ms(speed.step_ms), ms(speed.limit_step_ms)),
     row('First token of a full prompt', ms(speed.first_token_ms), '–'));
   return [
-    node('h2', {}, `Speed with ${count(speed.requests)} requests`),
+    node('h2', {}, `Speed with ${count(speed.requests)} request${speed.requests === 1 ? '' : 's'}`),
     node('table', { id: 'speed' }, head, body),
     node('details', { open: true }, node('summary', {}, 'Under these conditions'), list(speed.conditions)),
   ];
