@@ -184,7 +184,11 @@ bool asks_for_something(const Json& value) {
   if (value.is_null()) return false;
   if (value.is_boolean()) return value.get<bool>();
   if (value.is_string()) return !value.get_ref<const std::string&>().empty();
-  if (value.is_structured()) return !value.empty();
+  if (value.is_object()) return !value.empty();
+  // Of a batch, one value for each prompt.
+  if (value.is_array())
+    return std::any_of(value.begin(), value.end(),
+                       [](const Json& one) { return !one.is_null() && one != Json(false); });
   return value != Json(0);
 }
 

@@ -60,7 +60,8 @@ Result<void> check_generation_fields(const RequestFields& fields);
 // priority, extra_key and cache_salt, which stand outside sampling_params in both dialects.
 Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& params);
 
-// Refuses those of `names` that ask for something: not null, false, empty or 0.
+// Refuses those of `names` that ask for something: not null, false, 0, empty, or a list
+// of null and false.
 Result<void> refuse_unavailable(const RequestFields& fields,
                                 std::initializer_list<std::string_view> names);
 
