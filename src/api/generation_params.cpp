@@ -192,6 +192,10 @@ bool asks_for_something(const Json& value) {
   return value != Json(0);
 }
 
+Error not_available(const RequestFields& fields, std::string_view name) {
+  return fields.error(name, cat(fields.path_of(name), " is not available yet: leave it out."));
+}
+
 // All but the seed.
 Result<GenerationParams> read_params(const RequestFields& fields, const Names& names,
                                      const ModelDefaults& model) {
@@ -264,10 +268,11 @@ Result<GenerationParams> parse_generation_params(const RequestFields& request, D
     TRY(read_stop_regex(fields, params.text));
   else
     TRY(refuse_unavailable(fields, {"stop_regex"}));
+  TRY(refuse_grammars(fields,
+                      {"regex", "ebnf", "json_schema", "structural_tag", "structured_outputs",
+                       "guided_json", "guided_regex", "guided_choice", "guided_grammar"}));
   TRY(refuse_unavailable(
-      fields, {"regex", "ebnf", "json_schema", "structural_tag", "structured_outputs",
-               "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-               "allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
+      fields, {"allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
   // Beside a chat's thinking_budget it has nothing to do: the chat's parser asks for itself.
   if (dialect == Dialect::kNative) TRY(refuse_unavailable(fields, {"custom_logit_processor"}));
   return params;
@@ -307,9 +312,15 @@ Result<void> refuse_unavailable(const RequestFields& fields,
                                 std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
     const Json* value = fields.find(name);
-    if (value != nullptr && asks_for_something(*value))
-      return fields.error(name, cat(fields.path_of(name), " is not available yet: leave it out."));
+    if (value != nullptr && asks_for_something(*value)) return not_available(fields, name);
   }
+  return {};
+}
+
+Result<void> refuse_grammars(const RequestFields& fields,
+                             std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names)
+    if (fields.find(name) != nullptr) return not_available(fields, name);
   return {};
 }
 

@@ -65,6 +65,10 @@ Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& par
 Result<void> refuse_unavailable(const RequestFields& fields,
                                 std::initializer_list<std::string_view> names);
 
+// Refuses those of `names` that are there: {} is a schema too, and free text no answer to it.
+Result<void> refuse_grammars(const RequestFields& fields,
+                             std::initializer_list<std::string_view> names);
+
 // Refuses what SGLang's requests can have and this server cannot do: adapters, sessions, what
 // belongs to several machines, and a model's inner states.
 Result<void> refuse_sglang_only(const RequestFields& fields);
