@@ -163,12 +163,15 @@ Result<uint64_t> read_seed(const RequestFields& fields, std::string_view name,
   return fields.refuse(name, "a whole number of at most 64 bits");
 }
 
-// All three fields are 0 in vLLM's clients where nothing is to be detected.
+// All three fields are 0 in vLLM's clients where nothing is to be detected: that is said, not left
+// out.
 Result<RepetitionLimits> read_repetition(const RequestFields& fields) {
   RepetitionLimits limits;
   const Json* object = TRY(fields.object("repetition_detection"));
   if (object == nullptr) return limits;
   const RequestFields nested(*object, fields.path_of("repetition_detection"));
+  if (nested.find("max_pattern_size") == nullptr)
+    return nested.refuse("max_pattern_size", cat("a whole number from 0 to ", kMaxPatternSize));
   const int max =
       static_cast<int>(TRY(nested.integer("max_pattern_size", 0, kMaxPatternSize)).value_or(0));
   const int min = static_cast<int>(TRY(nested.integer("min_pattern_size", 0, kMaxInt)).value_or(0));
