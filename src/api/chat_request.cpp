@@ -34,6 +34,17 @@ Result<void> check_logit_processor(const RequestFields& fields) {
   return refuse_unavailable(fields, {"custom_logit_processor"});
 }
 
+// OpenAI's names before there were tools. Without them the model would not see its functions.
+Result<void> refuse_functions(const RequestFields& fields) {
+  for (const char* name : {"functions", "function_call"}) {
+    if (fields.find(name) != nullptr)
+      return fields.error(name, cat(name,
+                                    " is OpenAI's old name, which this server does not take: "
+                                    "send tools and tool_choice."));
+  }
+  return {};
+}
+
 Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
   request.stream = TRY(fields.boolean("stream")).value_or(false);
   if (request.stream && request.prompt_logprobs) return prompt_logprobs_in_stream(fields);
@@ -58,6 +69,7 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   if (!request.input_ids || fields.find("messages") != nullptr)
     request.messages = TRY(parse_messages(fields));
   if (!context.options.keep_billing_header) drop_billing_header(request.messages);
+  TRY(refuse_functions(fields));
   request.tools = TRY(parse_tools(fields));
   request.tool_choice = TRY(parse_tool_choice(fields));
   TRY(check_tool_choice(request.tool_choice, request.tools));
