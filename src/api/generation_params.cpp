@@ -195,10 +195,6 @@ bool asks_for_something(const Json& value) {
   return value != Json(0);
 }
 
-Error not_available(const RequestFields& fields, std::string_view name) {
-  return fields.error(name, cat(fields.path_of(name), " is not available yet: leave it out."));
-}
-
 // All but the seed.
 Result<GenerationParams> read_params(const RequestFields& fields, const Names& names,
                                      const ModelDefaults& model) {
@@ -277,7 +273,8 @@ Result<GenerationParams> parse_generation_params(const RequestFields& request, D
   TRY(refuse_unavailable(
       fields, {"allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
   // Beside a chat's thinking_budget it has nothing to do: the chat's parser asks for itself.
-  if (dialect == Dialect::kNative) TRY(refuse_unavailable(fields, {"custom_logit_processor"}));
+  if (dialect == Dialect::kNative)
+    TRY(refuse_unavailable(fields, {"custom_logit_processor"}, kNoCode));
   return params;
 }
 
@@ -312,10 +309,12 @@ Result<void> check_name_size(const RequestFields& fields, std::string_view name,
 }
 
 Result<void> refuse_unavailable(const RequestFields& fields,
-                                std::initializer_list<std::string_view> names) {
+                                std::initializer_list<std::string_view> names,
+                                std::string_view why) {
   for (const std::string_view name : names) {
     const Json* value = fields.find(name);
-    if (value != nullptr && asks_for_something(*value)) return not_available(fields, name);
+    if (value != nullptr && asks_for_something(*value))
+      return fields.error(name, cat(fields.path_of(name), why));
   }
   return {};
 }
@@ -323,15 +322,16 @@ Result<void> refuse_unavailable(const RequestFields& fields,
 Result<void> refuse_grammars(const RequestFields& fields,
                              std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names)
-    if (fields.find(name) != nullptr) return not_available(fields, name);
+    if (fields.find(name) != nullptr) return fields.error(name, cat(fields.path_of(name), kNotYet));
   return {};
 }
 
 Result<void> refuse_sglang_only(const RequestFields& fields) {
+  TRY(refuse_unavailable(fields, {"session_params"}, kNoSessions));
   return refuse_unavailable(
-      fields, {"lora_path", "session_params", "return_hidden_states", "return_routed_experts",
-               "bootstrap_host", "bootstrap_port", "bootstrap_room", "routed_dp_rank",
-               "data_parallel_rank", "disagg_prefill_dp_rank"});
+      fields, {"lora_path", "return_hidden_states", "return_routed_experts", "bootstrap_host",
+               "bootstrap_port", "bootstrap_room", "routed_dp_rank", "data_parallel_rank",
+               "disagg_prefill_dp_rank"});
 }
 
 Error input_too_long(std::string_view num_tokens, std::string_view prompt_param,

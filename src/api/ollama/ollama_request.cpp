@@ -75,7 +75,8 @@ Result<void> parse_chat(const RequestFields& fields, OllamaRequest& request) {
 
 Result<void> parse_generate(const RequestFields& fields, OllamaRequest& request) {
   TRY(refuse_images(fields));
-  TRY(refuse_unavailable(fields, {"suffix", "template", "context"}));
+  TRY(refuse_unavailable(fields, {"suffix", "context"}));
+  TRY(refuse_unavailable(fields, {"template"}, kOwnTemplate));
   const std::string prompt = TRY(fields.string("prompt")).value_or("");
   const std::string system = TRY(fields.string("system")).value_or("");
   request.load_only = prompt.empty();
