@@ -106,6 +106,9 @@ CLI::Validator above_zero() {
 CLI::Validator zero_or_more() {
   return number("0 or more", [](double x) { return x >= 0; });
 }
+CLI::Validator above_zero_or_minus_one() {
+  return number("a number above 0, or -1", [](double x) { return x > 0 || x == -1; });
+}
 CLI::Validator between(double least, double most) {
   return number(cat("a number from ", least, " to ", most),
                 [=](double x) { return x >= least && x <= most; });

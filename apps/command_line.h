@@ -22,6 +22,7 @@ inline constexpr const char* kApiKeyHelp =
 // For numbers: a value that does not fit is named beside what was expected.
 CLI::Validator above_zero();
 CLI::Validator zero_or_more();
+CLI::Validator above_zero_or_minus_one();
 CLI::Validator between(double least, double most);
 
 // Parses. A flag may be cut as long as one alone begins so (--num-prompt), as in Python's argparse.

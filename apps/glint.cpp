@@ -22,11 +22,14 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"serve", "serve a model over HTTP: OpenAI's API and SGLang's /generate", run_serve},
+    {"serve",
+     "serve a model over HTTP: OpenAI's chat and Responses, Anthropic's, Ollama's, SGLang's",
+     run_serve},
     {"generate", "continue one prompt on the terminal", run_generate},
     {"chat", "talk to a model on the terminal", run_chat},
     {"eval", "score a running server: GSM8K questions, tool calls, perplexity", run_eval},
-    {"bench", "time the ops of a model's forward pass", run_bench},
+    {"bench", "measure a running server (serving, sweep), or a model's ops on this machine",
+     run_bench},
     {"configure", "find the launch command for a GPU and a load, with its memory and speed",
      run_configure},
     {"doctor", "check GPU, libraries, model files and memory before anything is loaded",

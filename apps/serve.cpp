@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
-#include <utility>
 
 #include "api/operator/starting.h"
 #include "api/routes.h"
@@ -19,6 +19,7 @@
 #include "apps/device.h"
 #include "apps/load_model.h"
 #include "apps/serve_options.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/queue.h"
 #include "engine/watchdog.h"
@@ -55,18 +56,27 @@ struct Signals {
   Queue<int> taken;
 };
 
+// Supervisors signal a process and then its group, which it is in (`timeout 60 glint serve`): that
+// is one wish, not two.
+constexpr double kSameSignalS = 1;
+
 // Takes the signals from now on, on a thread of its own: while the model is loaded there is nothing
 // to finish, and a second one that ends the server does not wait for anyone.
 std::shared_ptr<Signals> take_signals(const sigset_t& set) {
   auto signals = std::make_shared<Signals>();
   std::thread([set, signals] {
-    bool ending = false;
+    const SteadyClock clock;
+    std::optional<double> ending_since_s;
     while (true) {
       int number = 0;
       sigwait(&set, &number);
       if (number != SIGHUP) {
         if (signals->loading) leave(0, "signal before the model was loaded: leaving at once");
-        if (std::exchange(ending, true)) leave(1, "second signal: leaving at once");
+        if (ending_since_s) {
+          if (clock.now_s() - *ending_since_s < kSameSignalS) continue;
+          leave(1, "second signal: leaving at once");
+        }
+        ending_since_s = clock.now_s();
       }
       signals->taken.push(int{number});
     }

@@ -122,7 +122,8 @@ void add_scheduler_flags(CLI::App& app, ServeOptions& o) {
                  "beyond so many waiting ones: 503; -1: no limit")
       ->capture_default_str();
   app.add_option("--chunked-prefill-size", o.load.chunked_prefill_size,
-                 "prompt tokens in one step; -1: whole prompts; default: 8192 on a GPU, else 512");
+                 "prompt tokens in one step; -1: whole prompts; default: 8192 on a GPU, else 512")
+      ->check(above_zero_or_minus_one());
   app.add_option("--max-prefill-tokens", limits.max_prefill_tokens,
                  "prompt tokens in one step; a whole prompt may be longer")
       ->capture_default_str()

@@ -103,6 +103,27 @@ TEST(ChatTest, UsageCountsReasoningAndSaysWhatWasCached) {
   EXPECT_GT(second["prompt_tokens_details"]["cached_tokens"], 0);
 }
 
+// Whose answers would come sooner if another had sent the same prompt sends a salt of its own.
+TEST(ChatTest, OnlyEqualSaltsSharePrefixes) {
+  ApiHarness api;
+  api.say("abc</think>xyz");
+  Json body = user_says("A prompt that is long enough for a page.");
+  const auto cached_with = [&](const Json& salts) {
+    Json salted = body;
+    salted.update(salts);
+    return api.ask(kChat, salted)["usage"]["prompt_tokens_details"]["cached_tokens"].get<int>();
+  };
+  EXPECT_EQ(cached_with({{"cache_salt", "a"}}), 0);
+  EXPECT_EQ(cached_with({{"cache_salt", "b"}}), 0);
+  EXPECT_EQ(cached_with(Json::object()), 0);
+  EXPECT_EQ(cached_with({{"extra_key", "a"}}), 0);  // not the same as a salt
+  const int shared = cached_with({{"cache_salt", "a"}});
+  EXPECT_GT(shared, 0);
+  EXPECT_EQ(cached_with({{"cache_salt", "b"}}), shared);
+  EXPECT_EQ(cached_with({{"extra_key", "a"}, {"cache_salt", ""}}), shared);
+  EXPECT_EQ(cached_with({{"extra_key", "a"}, {"cache_salt", "a"}}), 0);
+}
+
 TEST(ChatTest, TheUsageChunkComesLastAndOnlyWhenAsked) {
   ApiHarness api;
   api.say("abc</think>xyz");

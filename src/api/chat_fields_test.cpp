@@ -64,6 +64,37 @@ TEST(ChatPromptTest, AContinuedAnswerGoesOnWhereItWas) {
   EXPECT_EQ(message["content"], "yes");
 }
 
+TEST(ChatPromptTest, ThereAreMoreWaysNotToThink) {
+  ApiHarness api;
+  for (const char* way :
+       {R"({"reasoning_effort":"none"})", R"({"reasoning":{"enabled":false}})",
+        R"({"reasoning":{"effort":"none"}})", R"({"thinking":{"type":"disabled"}})"}) {
+    EXPECT_EQ(prompt_of(api, with(user_says("Hi"), Json::parse(way))),
+              "[gMASK]<sop><|user|>Hi<|assistant|></think>")
+        << way;
+  }
+  // What the template is told counts before all of them.
+  for (const char* way :
+       {R"({"reasoning":{"enabled":true}})", R"({"thinking":{"type":"enabled"}})",
+        R"({"thinking":{"type":"adaptive"}})", R"({"thinking":{}})", R"({"reasoning_effort":0.5})",
+        R"({"reasoning_effort":"none","chat_template_kwargs":{"enable_thinking":true}})"}) {
+    EXPECT_EQ(prompt_of(api, with(user_says("Hi"), Json::parse(way))),
+              "[gMASK]<sop><|user|>Hi<|assistant|><think>")
+        << way;
+  }
+}
+
+// What is none of them is refused: docs/api.md has the list.
+TEST(ChatPromptTest, EveryEffortIsTaken) {
+  ApiHarness api;
+  for (const char* effort : {"minimal", "low", "medium", "high", "xhigh", "max"}) {
+    EXPECT_THAT(prompt_of(api, with(user_says("Hi"), {{"reasoning_effort", effort}})),
+                HasSubstr("<|assistant|><think>"));
+    EXPECT_THAT(prompt_of(api, with(user_says("Hi"), {{"reasoning", {{"effort", effort}}}})),
+                HasSubstr("<|assistant|><think>"));
+  }
+}
+
 TEST(ChatPromptTest, IdsStandForTheMessages) {
   ApiHarness api;
   const auto ids = api.tokenizer.encode("<|user|>Hi<|assistant|><think>");

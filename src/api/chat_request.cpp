@@ -31,7 +31,18 @@ Result<std::optional<std::vector<TokenId>>> parse_input_ids(const RequestFields&
 Result<void> check_logit_processor(const RequestFields& fields) {
   const Json* params = TRY(fields.object("custom_params"));
   if (params != nullptr && params->contains("thinking_budget")) return {};
-  return refuse_unavailable(fields, {"custom_logit_processor"});
+  return refuse_unavailable(fields, {"custom_logit_processor"}, kNoCode);
+}
+
+// OpenAI's names from before there were tools. Ignored, the model would not see the functions.
+Result<void> refuse_functions(const RequestFields& fields) {
+  for (const char* name : {"functions", "function_call"}) {
+    if (fields.find(name) != nullptr)
+      return fields.error(name, cat(name,
+                                    " is OpenAI's old name, which this server does not take: "
+                                    "send tools and tool_choice."));
+  }
+  return {};
 }
 
 Result<void> parse_delivery(const RequestFields& fields, ChatRequest& request) {
@@ -58,6 +69,7 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   if (!request.input_ids || fields.find("messages") != nullptr)
     request.messages = TRY(parse_messages(fields));
   if (!context.options.keep_billing_header) drop_billing_header(request.messages);
+  TRY(refuse_functions(fields));
   request.tools = TRY(parse_tools(fields));
   request.tool_choice = TRY(parse_tool_choice(fields));
   TRY(check_tool_choice(request.tool_choice, request.tools));
@@ -65,7 +77,8 @@ Result<ChatRequest> parse_chat_request(const Json& body, ServerContext& context)
   request.thinking = TRY(parse_thinking_limits(fields));
   TRY(check_response_format(fields));
   TRY(refuse_sglang_only(fields));
-  TRY(refuse_unavailable(fields, {"chat_template", "documents"}));
+  TRY(refuse_unavailable(fields, {"chat_template"}, kOwnTemplate));
+  TRY(refuse_unavailable(fields, {"documents"}, kNoDocuments));
   TRY(check_logit_processor(fields));
   request.params = TRY(parse_generation_params(fields, Dialect::kOpenAi, context));
   TRY(parse_scheduling(fields, request.params));

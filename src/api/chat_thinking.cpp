@@ -37,13 +37,34 @@ Result<TemplateOptions> parse_generation_prompt(const RequestFields& fields) {
   return options;
 }
 
+// OpenAI's words and those that others added. To the template they are all one, but for none.
+constexpr std::array<std::string_view, 7> kEfforts = {"none", "minimal", "low", "medium",
+                                                      "high", "xhigh",   "max"};
+
+// Whether the field `name` says not to think at all.
+Result<bool> is_without_effort(const RequestFields& fields, std::string_view name) {
+  const Json* effort = fields.find(name);
+  if (effort == nullptr || effort->is_number()) return false;
+  std::string expected;
+  for (const std::string_view one : kEfforts) {
+    if (*effort == one) return one == "none";
+    expected += cat(one, ", ");
+  }
+  expected.resize(expected.size() - 2);
+  return fields.refuse(name, cat(expected, " or a number"));
+}
+
 // The field of Z.ai's own API for this model, whose clients come here too: {"type": "disabled"},
-// clear_thinking. Any other type is thinking, which is the default.
+// clear_thinking. Enabled, which is the default, is thinking, and so is Anthropic's adaptive.
 Result<void> parse_thinking(const RequestFields& fields, TemplateOptions& options) {
   const Json* thinking = TRY(fields.object("thinking"));
   if (thinking == nullptr) return {};
   const RequestFields nested(*thinking, "thinking");
-  if (TRY(nested.string("type")) == "disabled") options.enable_thinking = false;
+  const std::string type = TRY(nested.string("type")).value_or("enabled");
+  if (type == "disabled")
+    options.enable_thinking = false;
+  else if (type != "enabled" && type != "adaptive")
+    return nested.refuse("type", "enabled, disabled or adaptive");
   if (const auto value = TRY(nested.boolean("clear_thinking"))) options.clear_thinking = value;
   return {};
 }
@@ -53,14 +74,11 @@ Result<void> parse_thinking(const RequestFields& fields, TemplateOptions& option
 // Explicit template kwargs win over the other ways to say how much to think.
 Result<TemplateOptions> parse_template_options(const RequestFields& fields) {
   TemplateOptions options = TRY(parse_generation_prompt(fields));
-  const Json* effort = fields.find("reasoning_effort");
-  if (effort != nullptr && !effort->is_string() && !effort->is_number())
-    return fields.refuse("reasoning_effort", "none, minimal, low, medium, high or a number");
-  if (effort != nullptr && *effort == "none") options.enable_thinking = false;
+  if (TRY(is_without_effort(fields, "reasoning_effort"))) options.enable_thinking = false;
   if (const Json* reasoning = TRY(fields.object("reasoning"))) {
     const RequestFields nested(*reasoning, "reasoning");
-    if (TRY(nested.boolean("enabled")) == false || reasoning->value("effort", Json()) == "none")
-      options.enable_thinking = false;
+    const bool no_effort = TRY(is_without_effort(nested, "effort"));
+    if (no_effort || TRY(nested.boolean("enabled")) == false) options.enable_thinking = false;
   }
   TRY(parse_thinking(fields, options));
   TRY(parse_template_kwargs(fields, options));

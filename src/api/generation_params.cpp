@@ -163,12 +163,15 @@ Result<uint64_t> read_seed(const RequestFields& fields, std::string_view name,
   return fields.refuse(name, "a whole number of at most 64 bits");
 }
 
-// All three fields are 0 in vLLM's clients where nothing is to be detected.
+// All three fields are 0 in vLLM's clients where nothing is to be detected: that is said, not left
+// out.
 Result<RepetitionLimits> read_repetition(const RequestFields& fields) {
   RepetitionLimits limits;
   const Json* object = TRY(fields.object("repetition_detection"));
   if (object == nullptr) return limits;
   const RequestFields nested(*object, fields.path_of("repetition_detection"));
+  if (nested.find("max_pattern_size") == nullptr)
+    return nested.refuse("max_pattern_size", cat("a whole number from 0 to ", kMaxPatternSize));
   const int max =
       static_cast<int>(TRY(nested.integer("max_pattern_size", 0, kMaxPatternSize)).value_or(0));
   const int min = static_cast<int>(TRY(nested.integer("min_pattern_size", 0, kMaxInt)).value_or(0));
@@ -184,7 +187,11 @@ bool asks_for_something(const Json& value) {
   if (value.is_null()) return false;
   if (value.is_boolean()) return value.get<bool>();
   if (value.is_string()) return !value.get_ref<const std::string&>().empty();
-  if (value.is_structured()) return !value.empty();
+  if (value.is_object()) return !value.empty();
+  // Of a batch, one value for each prompt.
+  if (value.is_array())
+    return std::any_of(value.begin(), value.end(),
+                       [](const Json& one) { return !one.is_null() && one != Json(false); });
   return value != Json(0);
 }
 
@@ -260,12 +267,14 @@ Result<GenerationParams> parse_generation_params(const RequestFields& request, D
     TRY(read_stop_regex(fields, params.text));
   else
     TRY(refuse_unavailable(fields, {"stop_regex"}));
+  TRY(refuse_grammars(fields,
+                      {"regex", "ebnf", "json_schema", "structural_tag", "structured_outputs",
+                       "guided_json", "guided_regex", "guided_choice", "guided_grammar"}));
   TRY(refuse_unavailable(
-      fields, {"regex", "ebnf", "json_schema", "structural_tag", "structured_outputs",
-               "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-               "allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
+      fields, {"allowed_token_ids", "bad_words", "use_beam_search", "truncate_prompt_tokens"}));
   // Beside a chat's thinking_budget it has nothing to do: the chat's parser asks for itself.
-  if (dialect == Dialect::kNative) TRY(refuse_unavailable(fields, {"custom_logit_processor"}));
+  if (dialect == Dialect::kNative)
+    TRY(refuse_unavailable(fields, {"custom_logit_processor"}, kNoCode));
   return params;
 }
 
@@ -300,20 +309,29 @@ Result<void> check_name_size(const RequestFields& fields, std::string_view name,
 }
 
 Result<void> refuse_unavailable(const RequestFields& fields,
-                                std::initializer_list<std::string_view> names) {
+                                std::initializer_list<std::string_view> names,
+                                std::string_view why) {
   for (const std::string_view name : names) {
     const Json* value = fields.find(name);
     if (value != nullptr && asks_for_something(*value))
-      return fields.error(name, cat(fields.path_of(name), " is not available yet: leave it out."));
+      return fields.error(name, cat(fields.path_of(name), why));
   }
   return {};
 }
 
+Result<void> refuse_grammars(const RequestFields& fields,
+                             std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names)
+    if (fields.find(name) != nullptr) return fields.error(name, cat(fields.path_of(name), kNotYet));
+  return {};
+}
+
 Result<void> refuse_sglang_only(const RequestFields& fields) {
+  TRY(refuse_unavailable(fields, {"session_params"}, kNoSessions));
   return refuse_unavailable(
-      fields, {"lora_path", "session_params", "return_hidden_states", "return_routed_experts",
-               "bootstrap_host", "bootstrap_port", "bootstrap_room", "routed_dp_rank",
-               "data_parallel_rank", "disagg_prefill_dp_rank"});
+      fields, {"lora_path", "return_hidden_states", "return_routed_experts", "bootstrap_host",
+               "bootstrap_port", "bootstrap_room", "routed_dp_rank", "data_parallel_rank",
+               "disagg_prefill_dp_rank"});
 }
 
 Error input_too_long(std::string_view num_tokens, std::string_view prompt_param,

@@ -60,9 +60,26 @@ Result<void> check_generation_fields(const RequestFields& fields);
 // priority, extra_key and cache_salt, which stand outside sampling_params in both dialects.
 Result<void> parse_scheduling(const RequestFields& fields, GenerationParams& params);
 
-// Refuses those of `names` that ask for something: not null, false, empty or 0.
+// What a refusal says behind the field's name: of what may come, and of what will not.
+inline constexpr std::string_view kNotYet = " is not available yet: leave it out.";
+inline constexpr std::string_view kTextOnly = " is set; this model takes text input only.";
+inline constexpr std::string_view kNoCode = " is code, and this server runs none: leave it out.";
+inline constexpr std::string_view kOwnTemplate =
+    " is set; this server has the model's own template only: leave it out.";
+inline constexpr std::string_view kNoDocuments =
+    " has no place in the model's template: put it into the messages.";
+inline constexpr std::string_view kNoSessions =
+    " is set; this server keeps no sessions: send the whole prompt, whose beginning is cached.";
+
+// Refuses those of `names` that ask for something: not null, false, 0, empty, or a list of null and
+// false.
 Result<void> refuse_unavailable(const RequestFields& fields,
-                                std::initializer_list<std::string_view> names);
+                                std::initializer_list<std::string_view> names,
+                                std::string_view why = kNotYet);
+
+// Refuses those of `names` that are there: {} is a schema too, and free text no answer to it.
+Result<void> refuse_grammars(const RequestFields& fields,
+                             std::initializer_list<std::string_view> names);
 
 // Refuses what SGLang's requests can have and this server cannot do: adapters, sessions, what
 // belongs to several machines, and a model's inner states.

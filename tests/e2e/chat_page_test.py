@@ -160,6 +160,18 @@ def test_conversations_are_kept_renamed_and_deleted(page):
     page.until("the other is still there", "document.querySelectorAll('#conversations li').length === 1")
 
 
+def test_it_says_whether_conversations_are_kept(page, bundled):
+    assert page.one("#kept").text == "Conversations stay in this browser."
+    assert not page.run("return document.querySelector('#not-kept').checkVisibility()")
+    without = page.command("Page.addScriptToEvaluateOnNewDocument", source="delete Window.prototype.indexedDB; delete self.indexedDB")
+    try:
+        page.driver.refresh()
+        assert page.one("#not-kept").text.startswith("This browser keeps nothing here")
+        assert not page.run("return document.querySelector('#kept').checkVisibility()")
+    finally:
+        page.command("Page.removeScriptToEvaluateOnNewDocument", **without)
+
+
 def test_light_dark_and_narrow(page):
     page.check_looks()
 

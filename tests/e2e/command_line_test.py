@@ -203,6 +203,14 @@ def test_eval_without_a_server_says_how_to_start_one():
     assert done.returncode == 1 and "glint serve" in done.stderr
 
 
+def test_help_says_what_each_command_is_for():
+    done = glint("--help")
+    serve, bench = (re.search(rf"^  {name} +(.*)$", done.stdout, re.M).group(1) for name in ("serve", "bench"))
+    assert done.returncode == 0
+    assert all(word in serve for word in ("chat", "Responses", "Anthropic", "Ollama", "SGLang"))
+    assert all(word in bench for word in ("serving", "sweep", "ops"))
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_speaks_of_the_bundled_model(command):
     done = glint(command, "--help")

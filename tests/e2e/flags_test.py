@@ -105,7 +105,8 @@ REFUSED = ["--tp 2", "--tensor-parallel-size=8", "--dp 2", "--pp-size 2", "--ep-
            "--enable-hierarchical-cache", "--is-embedding", '--kv-events-config {"publisher":"zmq"}', "--cpu-offload-gb 4",
            "--enable-priority-scheduling --schedule-policy lpm", "--preferred-sampling-params {", "--dtype half",
            '--preferred-sampling-params {"top_p":3}', "--sampling-defaults vllm", "--no-such-flag", "--port 65536",
-           "--log-requests-level 4", "--stream-interval 0", "--schedule-conservativeness -1", "--spec 1"]
+           "--log-requests-level 4", "--stream-interval 0", "--schedule-conservativeness -1", "--spec 1",
+           "--chunked-prefill-size 0", "--chunked-prefill-size -2"]
 
 
 @pytest.mark.parametrize("line", REFUSED)

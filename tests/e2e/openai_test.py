@@ -340,8 +340,8 @@ def test_raw_and_async_clients(client, server):
 def test_grammars_are_refused_by_name(client):
     schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
     for more in [{"response_format": {"type": "json_object"}}, {"response_format": schema},
-                 {"extra_body": {"regex": "a+"}}, {"extra_body": {"guided_json": {}, "guided_choice": ["a"]}},
-                 {"extra_body": {"structured_outputs": {"regex": "a"}}}]:
+                 {"extra_body": {"regex": "a+"}}, {"extra_body": {"guided_choice": ["a"]}},
+                 {"extra_body": {"guided_json": {}}}, {"extra_body": {"structured_outputs": {"regex": "a"}}}]:
         with pytest.raises(openai.BadRequestError, match="not available yet") as error:
             ask(client, **more)
-        assert error.value.param in ("response_format", "regex", "guided_choice", "structured_outputs")
+        assert error.value.param in ("response_format", "regex", "guided_choice", "guided_json", "structured_outputs")

@@ -149,18 +149,32 @@ class Clients:
             thread.start()
 
     def run(self, client):
+        ask = (self.ask_whole, self.ask_stream, self.ask_tool)[client % 3]
         turn = 0
         while not self.done.is_set():
             turn += 1
             try:
-                answer = self.fleet.ask(f"What is {client + 10 * turn} + {client}?", max_tokens=48)
-                outcome = "ok" if answer.choices[0].finish_reason in ("stop", "length") else "cut"
+                outcome = "ok" if ask(f"What is {client + 10 * turn} + {client}?") else "cut"
             except openai.APIStatusError as error:
                 outcome = error.status_code
             except openai.OpenAIError as error:
                 outcome = repr(error)
             with self.lock:
                 self.outcomes[outcome] += 1
+
+    # Each is true of an answer that came whole.
+
+    def ask_whole(self, question):
+        return self.fleet.ask(question, max_tokens=48).choices[0].finish_reason in ("stop", "length")
+
+    def ask_stream(self, question):
+        """A stream that breaks off ends without a reason; its status was sent before."""
+        chunks = list(self.fleet.ask(question, max_tokens=48, stream=True))
+        return bool(chunks) and chunks[-1].choices[0].finish_reason in ("stop", "length")
+
+    def ask_tool(self, question):
+        answer = self.fleet.ask(question, max_tokens=96, tools=[WEATHER], tool_choice="required").choices[0]
+        return answer.finish_reason == "tool_calls" and bool(answer.message.tool_calls)
 
     def num_ok(self):
         with self.lock:
@@ -178,8 +192,8 @@ class Clients:
 
 
 def test_a_worker_may_stop_and_come_back(fleet):
-    """Its running answers are finished (SIGTERM), the others go to the other worker. Whoever was on its way to it may
-    get an error of the router, with a status; nobody else."""
+    """Its running answers, streams too, are finished (SIGTERM), the others go to the other worker. Whoever was on its
+    way to it may get an error of the router, with a status; nobody else."""
     num_clients = 6
     clients = Clients(fleet, num_clients)
     try:

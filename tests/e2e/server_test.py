@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -261,8 +262,24 @@ def test_a_second_signal_waits_for_nobody(start):
     next(stream.events())
     server.process.send_signal(signal.SIGTERM)
     wait_until("the first is seen", lambda: "signal number=15" in server.stderr())
+    time.sleep(1)
     assert server.stop() == 1
     assert "second signal" in server.stderr()
+
+
+def test_signals_that_come_together_are_one(start):
+    """As from `timeout 60 glint serve`, which signals its child and then the group that the child is in."""
+    server = start("--grace-period", 600)
+    stream = Stream(server, "/generate", endless(64))
+    events = stream.events()
+    next(events)
+    server.process.send_signal(signal.SIGTERM)
+    wait_until("the first is seen", lambda: "signal number=15" in server.stderr())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        server.process.send_signal(number)
+    assert list(events)[-1] == "[DONE]"
+    assert server.process.wait(timeout=DEADLINE_S) == 0
+    assert "second signal" not in server.stderr()
 
 
 def test_launch_lines_made_for_sglang_start(start):

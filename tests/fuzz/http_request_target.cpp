@@ -55,13 +55,25 @@ struct Answered {
   bool operator==(const Answered&) const = default;
 };
 
+// OpenAI's last event but for Responses is no JSON; Anthropic's and Responses' name their own.
+bool is_last(const Json& event) {
+  constexpr std::string_view kLast[] = {"message_stop", "error", "response.completed",
+                                        "response.incomplete", "response.failed"};
+  return event == "[DONE]" || std::ranges::count(kLast, event.value("type", "")) == 1;
+}
+
 void check_events(std::string_view body) {
-  std::vector<std::string> events;
-  SseParser parser([&](const SseEvent& event) { events.push_back(event.data); });
+  std::vector<Json> events;
+  SseParser parser([&](const SseEvent& event) {
+    if (event.data == "[DONE]") return events.push_back(event.data);
+    auto parsed = parse_json(event.data);
+    CHECK(parsed, "no JSON: ", event.data);
+    events.push_back(*std::move(parsed));
+  });
   parser.put(body);
-  CHECK(!events.empty() && events.back() == "[DONE]", "the stream's end is missing: ", body);
+  CHECK(!events.empty() && is_last(events.back()), "the stream's end is missing: ", body);
   events.pop_back();
-  for (const std::string& event : events) CHECK(parse_json(event), "no JSON: ", event);
+  CHECK(std::ranges::count(events, Json("[DONE]")) == 0, "events after the end: ", body);
 }
 
 void check_body(const Answered& answer, std::string_view body) {

@@ -99,10 +99,10 @@ Result<bool> clears_thinking(const RequestFields& fields) {
 }
 
 Result<void> check_output_format(const RequestFields& fields) {
-  TRY(refuse_unavailable(fields, {"output_format"}));
+  TRY(refuse_grammars(fields, {"output_format"}));
   const Json* config = TRY(fields.object("output_config"));
   if (config == nullptr) return {};
-  return refuse_unavailable(RequestFields(*config, "output_config"), {"format"});
+  return refuse_grammars(RequestFields(*config, "output_config"), {"format"});
 }
 
 // Clients send the most that they would take, whatever the prompt has left of the context.

@@ -254,6 +254,8 @@ const std::vector<Refusal>& refusals() {
       {"stop_sequences", user(R"("Hi")", R"(,"stop_sequences":[1])"), "stop_sequences is [1]"},
       {"format", user(R"("Hi")", R"(,"output_config":{"format":{"type":"json_schema"}})"),
        "output_config.format is not available yet"},
+      {"empty_format", user(R"("Hi")", R"(,"output_format":{})"),
+       "output_format is not available yet"},
   };
   return all;
 }

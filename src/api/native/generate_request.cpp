@@ -208,9 +208,10 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
   TRY(check_num_answers(num_answers(request), "sampling_params"));
   request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
   request.stream = TRY(fields.boolean("stream")).value_or(false);
-  TRY(refuse_unavailable(fields,
-                         {"image_data", "audio_data", "video_data", "input_embeds", "lora_path",
-                          "return_hidden_states", "return_routed_experts", "session_params"}));
+  TRY(refuse_unavailable(fields, {"image_data", "audio_data", "video_data", "input_embeds"},
+                         kTextOnly));
+  TRY(refuse_unavailable(fields, {"custom_logit_processor"}, kNoCode));
+  TRY(refuse_sglang_only(fields));
   request.incremental =
       TRY(fields.boolean("incremental")).value_or(context.options.incremental_output);
   TRY(set_prompts(raw, context, request));

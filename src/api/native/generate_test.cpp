@@ -288,7 +288,8 @@ TEST(GenerateTest, FieldsOfABatchMayBeLists) {
   api.say("yes");
   const Json answers = api.ask(kNative, Json::parse(R"({"input_ids":[[1,2,3],[4,5]],"rid":"r",
     "return_logprob":[true,false],"logprob_start_len":[0,-1],"top_logprobs_num":[2,0],
-    "extra_key":["a",null],"priority":[1,2]})"));
+    "extra_key":["a",null],"priority":[1,2],"bootstrap_host":[null,null],"bootstrap_room":null,
+    "image_data":[null,null]})"));
   const Json &first = answers[0]["meta_info"], &second = answers[1]["meta_info"];
   EXPECT_EQ(first["id"], "r_0");
   EXPECT_EQ(second["id"], "r_1");

@@ -53,6 +53,13 @@ Result<void> refuse_images(const RequestFields& fields) {
                                     "; this model takes text input only."));
 }
 
+// Ollama's clients send "" for none.
+Result<void> check_format(const RequestFields& fields) {
+  const Json* format = fields.find("format");
+  if (format != nullptr && *format == "") return {};
+  return refuse_grammars(fields, {"format"});
+}
+
 // Nothing in them: the client wants the model loaded, and it is.
 Result<void> parse_chat(const RequestFields& fields, OllamaRequest& request) {
   const Json* list = TRY(fields.array("messages"));
@@ -68,7 +75,8 @@ Result<void> parse_chat(const RequestFields& fields, OllamaRequest& request) {
 
 Result<void> parse_generate(const RequestFields& fields, OllamaRequest& request) {
   TRY(refuse_images(fields));
-  TRY(refuse_unavailable(fields, {"suffix", "template", "context"}));
+  TRY(refuse_unavailable(fields, {"suffix", "context"}));
+  TRY(refuse_unavailable(fields, {"template"}, kOwnTemplate));
   const std::string prompt = TRY(fields.string("prompt")).value_or("");
   const std::string system = TRY(fields.string("system")).value_or("");
   request.load_only = prompt.empty();
@@ -92,7 +100,7 @@ Result<OllamaRequest> parse_ollama_request(const Json& body, OllamaEndpoint endp
   chat.template_options = {.enable_thinking = TRY(parse_think(fields)),
                            .continue_final_message = begins_answer(chat.messages),
                            .clear_thinking = false};  // what comes back stays, as in Ollama
-  TRY(refuse_unavailable(fields, {"format"}));
+  TRY(check_format(fields));
   TRY(parse_options(fields, context, chat));
   TRY(parse_logprobs(fields, chat));
   chat.stream = TRY(fields.boolean("stream")).value_or(true);

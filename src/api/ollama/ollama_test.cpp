@@ -269,6 +269,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "format is not available yet"},
         Refusal{"schema", kGenerate, R"({"prompt":"a","format":{"type":"object"}})",
                 "format is not available yet"},
+        Refusal{"empty_schema", kGenerate, R"({"prompt":"a","format":{}})",
+                "format is not available yet"},
         Refusal{"suffix", kGenerate, R"({"prompt":"a","suffix":"b"})",
                 "suffix is not available yet"},
         Refusal{"context", kGenerate, R"({"prompt":"a","context":[1]})",

@@ -75,7 +75,7 @@ Result<CompletionRequest> parse_completion_request(const Json& body, ServerConte
   TRY(check_num_answers(prompts->prompts.size() * static_cast<size_t>(request.params.n), "n"));
   TRY(check_response_format(fields));
   TRY(refuse_sglang_only(fields));
-  TRY(refuse_unavailable(fields, {"custom_logit_processor"}));
+  TRY(refuse_unavailable(fields, {"custom_logit_processor"}, kNoCode));
   request.prompts = TRY(encode_prompts(*prompts, context));
   request.echoes.resize(request.prompts.size());
   for (size_t i = 0; request.echo && i < request.prompts.size(); ++i)

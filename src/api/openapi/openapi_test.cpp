@@ -60,6 +60,22 @@ TEST(OpenApiTest, WhatItRefersToIsThere) {
   }
 }
 
+// Clients are generated from it: what it does not have, they cannot send.
+TEST(OpenApiTest, HasTheFieldsBeyondOpenAis) {
+  const Json schemas = openapi_document("1")["components"]["schemas"];
+  for (const auto& [schema, field] :
+       std::vector<std::pair<std::string, std::string>>{{"Sampling", "repetition_detection"},
+                                                        {"Sampling", "stream_interval"},
+                                                        {"ChatRequest", "thinking_token_budget"},
+                                                        {"ChatRequest", "custom_params"},
+                                                        {"ChatRequest", "response_format"},
+                                                        {"CompletionRequest", "response_format"},
+                                                        {"OtherMessage", "tool_name"},
+                                                        {"MessagesRequest", "output_config"},
+                                                        {"MessagesRequest", "context_management"}})
+    EXPECT_TRUE(schemas[schema]["properties"].contains(field)) << schema << ' ' << field;
+}
+
 TEST(OpenApiTest, EveryOperationIsNamedAndSaysWhatMayGoWrong) {
   std::set<std::string> names;
   const Json document = openapi_document("1");

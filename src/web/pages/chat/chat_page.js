@@ -41,10 +41,10 @@ export class ChatPage {
   }
 
   async start() {
-    byId('not-kept').hidden = this.storage.persistent;
+    this.showKept(this.storage.persistent);
     this.view.show(this.conversation);
     this.showControls();
-    await this.takeUnfinished().catch(() => { byId('not-kept').hidden = false; });
+    await this.takeUnfinished().catch(() => this.showKept(false));
     await Promise.all([this.showModel(), this.openFromAddress()]);
     this.refocusInput();
   }
@@ -219,13 +219,19 @@ export class ChatPage {
     this.channel.postMessage(id);
   }
 
+  // Of the two sentences about what is kept, the true one.
+  showKept(isKept) {
+    byId('kept').hidden = !isKept;
+    byId('not-kept').hidden = isKept;
+  }
+
   async save(conversation) {
     if (!conversation.leaf || this.removed.has(conversation.id)) return;
     try {
       await this.storage.save(conversation);
       await this.showList();
     } catch {
-      byId('not-kept').hidden = false;  // no room, or the reader had the browser clear its data
+      this.showKept(false);  // no room, or the reader had the browser clear its data
     }
     // While it is written, the others have no use for it.
     if (!this.generations.has(conversation.id)) this.channel.postMessage(conversation.id);
