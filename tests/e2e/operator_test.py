@@ -43,19 +43,19 @@ def test_a_paused_server_stands_still_and_goes_on(start):
     events = stream.events()
     next(events)
     assert server.post("/pause_generation", {"mode": "in_place"})["status"] == "ok"
-    steps = server.metrics()["sglang:generation_tokens_total"]
+    steps = server.metrics()["glint_steps_total"]
     assert server.request("GET", "/health")[0] == 200
     assert "paused" in server.request("GET", "/health")[1]
     assert server.request("GET", "/health_generate")[0] == 503
     assert loads(server)["queues"]["paused"] == 1
-    assert server.metrics()["sglang:generation_tokens_total"] == steps
+    assert server.metrics()["glint_steps_total"] == steps
     assert server.post("/continue_generation", {})["status"] == "ok"
     assert server.request("GET", "/health_generate")[0] == 200
     server.post("/abort_request", {"abort_all": True})
     for event in events:
         last = event
     assert last == "[DONE]"
-    assert server.metrics()["sglang:generation_tokens_total"] > steps
+    assert server.metrics()["glint_steps_total"] > steps
 
 
 def test_a_pause_aborts_by_default_and_the_cache_can_be_flushed(start):
