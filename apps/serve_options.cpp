@@ -128,6 +128,12 @@ void add_scheduler_flags(CLI::App& app, ServeOptions& o) {
                  "prompt tokens in one step; a whole prompt may be longer")
       ->capture_default_str()
       ->check(above_zero());
+  app.add_option(
+         "--unchunked-prefill-size", limits.max_alone_tokens,
+         "a prompt of so many tokens at most, alone in the server, takes one step; 0: it is "
+         "chunked as any")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--schedule-policy", o.schedule_policy,
                  "fcfs, lpm (longest cached prefix), lof (longest output) or priority; dfs-weight "
                  "is taken as lpm, random and routing-key as fcfs, with a warning")

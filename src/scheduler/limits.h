@@ -30,6 +30,9 @@ struct SchedulerLimits {
   int max_queued_requests = -1;     // -1: no limit
   int chunked_prefill_size = 8192;  // prompt tokens in one step; -1: whole prompts
   int max_prefill_tokens = 16384;   // the same of all prompts together; a whole one may be longer
+  // A prompt that nobody runs or waits beside is computed in one step if it has so many rows left
+  // at most, whatever the two limits above; 0: in chunks, as any.
+  int max_alone_tokens = 0;
   // Rows of a step in which not all are a prompt's, whatever the limits above; 0: no limit.
   int max_mixed_tokens = 0;
   int context_length = 0;  // prompt + output tokens of one request
@@ -52,11 +55,17 @@ struct SchedulerLimits {
   CostTable cost;
 };
 
-// The most prompt rows of one step; without chunks, one whole prompt's.
-inline int max_step_prompt_tokens(const SchedulerLimits& limits) {
+// The most prompt rows of one step that others wait for or share; without chunks, one whole
+// prompt's.
+inline int max_chunk_tokens(const SchedulerLimits& limits) {
   return limits.chunked_prefill_size > 0
              ? std::min(limits.chunked_prefill_size, limits.max_prefill_tokens)
              : limits.context_length;
+}
+// The most prompt rows of one step.
+inline int max_step_prompt_tokens(const SchedulerLimits& limits) {
+  const int alone = std::min(limits.max_alone_tokens, limits.context_length);
+  return std::max(max_chunk_tokens(limits), alone);
 }
 // The most rows of one step: what the model must have room for.
 inline int max_step_tokens(const SchedulerLimits& limits) {

@@ -121,7 +121,10 @@ void Scheduler::plan_decodes(Plan& plan) {
 
 Scheduler::Budget Scheduler::budget_after(const Plan& plan) const {
   Budget budget;
-  budget.rows = std::min(max_step_prompt_tokens(limits_), limits_.max_prefill_tokens);
+  budget.rows = std::min(max_chunk_tokens(limits_), limits_.max_prefill_tokens);
+  const bool chunks = limits_.chunked_prefill_size > 0;
+  const bool is_alone = sequences_.size() == 1;
+  budget.whole_rows = !chunks || is_alone ? max_step_prompt_tokens(limits_) : 0;
   const bool keeps_others_waiting = !plan.chunks.empty();
   budget.mixed_rows = std::numeric_limits<int>::max();
   if (limits_.max_mixed_tokens > 0)
@@ -181,9 +184,9 @@ int Scheduler::chunk_rows(const Sequence& sequence, const Budget& budget) const 
   // Prompt rows and generated ones are computed in different forms: a chunk ends between them.
   const bool in_prompt = sequence.cached_len < sequence.num_prompt;
   const int end = in_prompt ? sequence.num_prompt : sequence.len();
-  const bool is_whole = limits_.chunked_prefill_size <= 0 && budget.untouched;
-  const int most = is_whole ? max_step_prompt_tokens(limits_) : budget.rows;
-  const int wanted = budget.with_room(std::min(end - sequence.cached_len, most), in_prompt);
+  const int due = end - sequence.cached_len;
+  const bool is_whole = budget.untouched && due <= budget.whole_rows;
+  const int wanted = budget.with_room(is_whole ? due : std::min(due, budget.rows), in_prompt);
   const int in_time = rows_within(limits_.cost, sequence.cached_len, wanted, budget.time_us);
   return budget.untouched ? std::max(in_time, std::min(wanted, limits_.page_size)) : in_time;
 }

@@ -115,6 +115,7 @@ class Scheduler {
   // What is left of a step for chunked work.
   struct Budget {
     int rows = 0;
+    int whole_rows = 0;  // instead, for a first chunk with all that is due in its form
     int mixed_rows = 0;  // instead, if not all rows of the step are prompts'
     bool is_mixed = false;
     double time_us = 0;

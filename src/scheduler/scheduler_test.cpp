@@ -65,6 +65,32 @@ TEST(SchedulerTest, AWholePromptWaitsForTheDecodesEnd) {
   EXPECT_EQ(h.step(), "prefill b[5,26)");
 }
 
+// Chunks are for others' sake, and cost time: each reads again what those before it left.
+TEST(SchedulerTest, APromptThatIsAloneIsComputedWhole) {
+  SchedulerLimits limits = roomy();
+  limits.max_alone_tokens = 20;
+  limits.max_prefill_tokens = 8;
+  SchedulerHarness h(limits);
+  h.submit('a', "twenty letters, all.", {});
+  EXPECT_EQ(h.step(), "prefill a[0,20)");
+  h.submit('b', "more than those letters", {});
+  EXPECT_EQ(h.step(), "prefill b[0,8)") << "too long";
+  EXPECT_EQ(h.step(), "prefill b[8,23)") << "what is left is not";
+}
+
+TEST(SchedulerTest, APromptThatIsNotAloneIsChunked) {
+  SchedulerLimits limits = roomy();
+  limits.max_alone_tokens = 20;
+  SchedulerHarness h(limits);
+  h.submit('a', "one of 16 tokens", {.max_tokens = 3});
+  h.submit('b', "twenty letters, all.", {});
+  EXPECT_EQ(h.step(), "prefill a[0,8)") << "the other waits";
+  EXPECT_EQ(h.step(), "prefill a[8,16)");
+  EXPECT_EQ(h.step(), "prefill b[0,8) | decode a");
+  EXPECT_EQ(h.step(), "prefill b[8,16) | decode a");
+  EXPECT_EQ(h.step(), "prefill b[16,20)");
+}
+
 TEST(SchedulerTest, PromptsShareAStepsBudget) {
   SchedulerHarness h(roomy());
   h.submit('a', "aaaaa", {});

@@ -24,6 +24,7 @@ TokenId next_token(std::span<const TokenId> context, const SamplingParams& param
 FakeModelRunner::FakeModelRunner(const SchedulerLimits& limits, uint64_t seed, Report report)
     : num_pages_(limits.num_pages),
       page_size_(limits.page_size),
+      max_step_tokens_(max_step_tokens(limits)),
       max_mixed_tokens_(limits.max_mixed_tokens),
       report_(std::move(report)),
       rng_(seed),
@@ -78,6 +79,8 @@ void FakeModelRunner::check_size(const Batch& batch) const {
   const bool is_mixed = std::ranges::any_of(batch.sequences, [](const BatchSequence& sequence) {
     return sequence.form != RowForm::kPrompt;
   });
+  if (std::ssize(batch.token_ids) > max_step_tokens_)
+    report_(cat("a step of ", batch.token_ids.size(), " rows; at most ", max_step_tokens_));
   if (is_mixed && max_mixed_tokens_ > 0 && std::ssize(batch.token_ids) > max_mixed_tokens_)
     report_(cat("a step of ", batch.token_ids.size(), " rows is not of prompts alone"));
 }

@@ -61,6 +61,7 @@ class FakeModelRunner final : public ModelRunner {
 
   const int num_pages_;
   const int page_size_;
+  const int max_step_tokens_;
   const int max_mixed_tokens_;
   Report report_;
   std::mt19937_64 rng_;

@@ -23,6 +23,7 @@ SchedulerLimits random_limits(Rng& rng) {
   if (one_in(rng, 2)) limits.preemption_threshold = below(rng, 2);
   limits.conservativeness = below(rng, 3);
   if (one_in(rng, 4)) limits.max_prefill_tokens = 1 + below(rng, 16);
+  if (one_in(rng, 2)) limits.max_alone_tokens = below(rng, 40);
   if (one_in(rng, 2)) limits.max_mixed_tokens = limits.max_running_requests + below(rng, 8);
   limits.cost = {.base_us = 10, .per_token_us = 1, .per_context_token_us = 0.1};
   limits.step_budget_us = one_in(rng, 2) ? 0 : 12 + below(rng, 30);
