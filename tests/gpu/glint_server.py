@@ -16,6 +16,7 @@ REQUEST_S = 600
 
 class Client:
     def __init__(self, url):
+        self.url = url
         self.address = urllib.parse.urlsplit(url)
 
     def request(self, method, path, body=None):

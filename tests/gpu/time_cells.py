@@ -1,0 +1,151 @@
+"""Times what docs/performance.md reports of whole models on a GPU, through HTTP.
+
+    python3 tests/gpu/time_cells.py BIN_DIR [GROUP ...] [--out DIR] [--device cpu]
+
+    tokens   time between tokens, 1 to 100 requests of one length at once; one long answer
+    first    time to the first token of 1,024, 8,192 and 32,768 tokens, alone
+    whole    the last in one step and in chunks, in turn
+    reason   16 long answers at once
+    chat, summaries   1 to 100 and 1 to 64 requests of random lengths
+    load     from the command to ready: random weights made in place, and read from memory-backed
+             files; needs torch, transformers and safetensors
+
+A group starts its own servers, of the full size with random weights. What `glint bench serving`
+prints for each cell comes as it is measured; the results are appended to DIR/cells.jsonl. Without a
+GROUP: tokens, first and whole. `--device cpu` runs a small model, to try this script.
+"""
+
+import argparse
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from glint_server import Server  # noqa: E402
+from shapes import config_of, write_config  # noqa: E402
+
+# The peers' seeds: 6 for the long answers, 5 for all else.
+CELLS = {
+    "tokens": [("fix1,fix16,fix64,fix100", 5), ("reason1", 6)],
+    "first": [("ttft1k,ttft8k,ttft32k", 5)],
+    "reason": [("reason16", 6)],
+    "chat": [("chat1,chat16,chat100", 5)],
+    "summaries": [("summ1,summ16,summ64", 5)],
+}
+QUICK = ["tokens", "first", "whole"]
+GROUPS = [*CELLS, "whole", "load"]
+LOADED_LAYERS = 10
+LOAD_NEEDS = ["torch", "transformers", "safetensors"]
+SHARED_MEMORY = Path("/dev/shm")
+
+
+class Timing:
+    def __init__(self, args):
+        self.args = args
+        self.small = args.device == "cpu"
+        self.config = config_of("small", 4) if self.small else config_of("flash", 47)
+        self.folder = args.out / "full_size"
+        write_config(self.folder, self.config)
+        self.dummy = [self.folder, "--load-format", "dummy", *self.serve_flags()]
+
+    def serve_flags(self):
+        return ["--skip-tokenizer-init", "--stream-output", "--device", self.args.device]
+
+    def bench(self, server, cells, seed_add, tag):
+        command = [
+            self.args.bin_dir / "glint", "bench", "serving", "--base-url", server.url,
+            "--matrix", "peers", "--cells", cells, "--seed-add", seed_add, "--flush-cache",
+            "--disable-tqdm", "--output-file", self.args.out / "cells.jsonl", "--tag", tag,
+        ]  # fmt: skip
+        if self.small:
+            command += ["--vocab-size", self.config["vocab_size"]]
+        subprocess.run([str(part) for part in command], check=True)
+
+    def cells(self, group):
+        runs = [("fix1", 5)] if self.small else CELLS[group]
+        with Server(self.args.bin_dir, *self.dummy) as server:
+            for cells, seed_add in runs:
+                self.bench(server, cells, seed_add, group)
+
+    def whole(self):
+        """In turn, twice: the card's clock falls while it is warm."""
+        cell, limit = ("ttft1k", 1024) if self.small else ("ttft32k", 32768)
+        alone = ["--unchunked-prefill-size", limit]
+        for number, (flags, tag) in enumerate([([], "chunks"), (alone, "whole")] * 2):
+            print(f"{cell}, {tag}", flush=True)
+            with Server(self.args.bin_dir, *self.dummy, *flags) as server:
+                self.bench(server, cell, 5 + number, tag)
+
+    def load(self):
+        for _ in range(2):
+            with Server(self.args.bin_dir, *self.dummy) as server:
+                print(f"random weights: {startup_text(server)}", flush=True)
+        folder = Path(tempfile.mkdtemp(dir=SHARED_MEMORY))
+        try:
+            self.load_from(folder)
+        finally:
+            shutil.rmtree(folder)
+
+    def load_from(self, folder):
+        shape, layers = ("small", 4) if self.small else ("flash", LOADED_LAYERS)
+        write = [sys.executable, HERE / "random_checkpoint.py", folder]
+        write += ["--layers", layers, "--shape", shape]
+        subprocess.run([str(part) for part in write], check=True)
+        size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        for _ in range(3):
+            with Server(self.args.bin_dir, folder, *self.serve_flags()) as server:
+                seconds = server.counter("sglang:engine_load_weights_time")
+                rate = size / seconds / 1e9
+                print(f"{size / 1e9:.2f} GB of files: {startup_text(server)}, {rate:.2f} GB/s")
+
+
+def startup_text(server):
+    whole = server.counter("sglang:engine_startup_time")
+    weights = server.counter("sglang:engine_load_weights_time")
+    return f"ready {whole:.2f} s after the command, weights {weights:.2f} s of it"
+
+
+def print_results(path):
+    """One line for each cell, for the tables."""
+    print("\n| cell | server | output tok/s | first token, ms | between tokens, median, p99, ms |")
+    print("|---|---|---|---|---|")
+    for line in path.read_text().splitlines():
+        r = json.loads(line)
+        itl = f"{r['median_itl_ms']:.2f}, {r['p99_itl_ms']:.2f}"
+        print(
+            f"| {r['cell']} | {r['tag']} | {r['output_throughput']:.1f} "
+            f"| {r['median_ttft_ms']:.1f} | {itl} |"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bin_dir", type=Path)
+    parser.add_argument("groups", nargs="*", metavar="GROUP")
+    parser.add_argument("--out", type=Path, default=Path("gpu_times"))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+    args = parser.parse_args()
+    for group in args.groups:
+        if group not in GROUPS:
+            parser.error(f"no group {group}; there are: {' '.join(GROUPS)}")
+    missing = [name for name in LOAD_NEEDS if not importlib.util.find_spec(name)]
+    if "load" in args.groups and missing:
+        parser.error(f"load writes its files with packages that are not here: {' '.join(missing)}")
+    args.bin_dir, args.out = args.bin_dir.resolve(), args.out.resolve()
+    timing = Timing(args)
+    for group in args.groups or QUICK:
+        print(f"\n{group}", flush=True)
+        timing.cells(group) if group in CELLS else getattr(timing, group)()
+    if (args.out / "cells.jsonl").exists():
+        print_results(args.out / "cells.jsonl")
+
+
+if __name__ == "__main__":
+    main()
