@@ -24,10 +24,11 @@ __device__ inline int piece_offset(int log_pieces, int row, int piece) {
   return ((row << log_pieces) + place) * 16;
 }
 
-// A chunk's rows from their sums x, laid out as Wgmma says. A warp has eight features and then
-// eight more; with SwiGLU these are gates and their ups.
+// A chunk's rows from their sums x, laid out as Wgmma says, of which there are `rows`, a multiple
+// of eight and a constant once this is inlined; a chunk's other rows get anything. A warp has eight
+// features and then eight more; with SwiGLU these are gates and their ups.
 template <typename Out, bool kSwiglu>
-__device__ void fill_chunk(const float* x, char* chunk) {
+__device__ __forceinline__ void fill_chunk(const float* x, int rows, char* chunk) {
   constexpr int kLogPieces = log_pieces_of(kSwiglu, sizeof(Out) == 4);
   constexpr int kRows = chunk_rows_of(kLogPieces);
   int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
@@ -37,7 +38,7 @@ __device__ void fill_chunk(const float* x, char* chunk) {
 #pragma unroll
     for (int i = 0; i < kRows / 2; ++i) {
       const bool is_second = i / 2 % 2 == 1;
-      if (kSwiglu && is_second) continue;
+      if (2 * i >= rows || (kSwiglu && is_second)) continue;
       const int row = i / 4 * 8 + lane % 4 * 2 + i % 2;
       const int feature = lane / 4 + (kSwiglu ? warp * 8 : warp * 16 + (is_second ? 8 : 0));
       float* piece = reinterpret_cast<float*>(chunk + piece_offset(kLogPieces, row, feature / 4));
@@ -48,18 +49,24 @@ __device__ void fill_chunk(const float* x, char* chunk) {
     constexpr int kAtOnce = kSwiglu ? 32 : 16;
 #pragma unroll
     for (int first = 0; first < kRows; first += kAtOnce, x += kAtOnce / 2) {
+      if (first >= rows) break;
       uint32_t pairs[4];
       int row = first + in_matrix, piece = warp;
       if constexpr (kSwiglu) {  // a matrix for each 8 rows
         row += matrix * 8;
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          pairs[i] = packed(silu(x[4 * i]) * x[4 * i + 2], silu(x[4 * i + 1]) * x[4 * i + 3]);
+        for (int i = 0; i < 4; ++i) {
+          const bool is_there = first + 8 * i < rows;
+          pairs[i] = is_there
+                         ? packed(silu(x[4 * i]) * x[4 * i + 2], silu(x[4 * i + 1]) * x[4 * i + 3])
+                         : 0;
+        }
       } else {  // two for each 8 rows
         row += matrix / 2 * 8;
         piece = 2 * warp + matrix % 2;
 #pragma unroll
-        for (int i = 0; i < 4; ++i) pairs[i] = packed(x[2 * i], x[2 * i + 1]);
+        for (int i = 0; i < 4; ++i)
+          pairs[i] = first + i / 2 * 8 < rows ? packed(x[2 * i], x[2 * i + 1]) : 0;
       }
       store_matrices_transposed(shared_address(chunk + piece_offset(kLogPieces, row, piece)),
                                 pairs);

@@ -85,7 +85,8 @@ __device__ void fill_chunks(const float (&d)[kSums], int rows, Consumer& c) {
   for (int first = 0; first < 2 * kSums; first += kRows) {
     if (first >= rows) break;
     tail.stored[c.warpgroup][c.chunk.at].wait(c.chunk.parity ^ 1);
-    fill_chunk<Out, S::kSwiglu>(d + first / 2, c.memory.chunk(c.warpgroup, c.chunk.at));
+    const int filled = min(kRows, 2 * kSums - first);
+    fill_chunk<Out, S::kSwiglu>(d + first / 2, filled, c.memory.chunk(c.warpgroup, c.chunk.at));
     __syncwarp();
     if (threadIdx.x % kWarp == 0) tail.filled[c.warpgroup][c.chunk.at].arrive();
     c.chunk.advance(c.memory.rings.chunks);
