@@ -1,5 +1,6 @@
 """glint as a person types it: generate, chat, doctor, eval and bench, without a MODEL and with; and an installation."""
 
+import http.server
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -78,8 +80,33 @@ def test_chat_shows_calls_and_asks_for_their_results(tmp_path):
 def test_chat_with_a_server(server):
     done = glint("chat", "--url", server.url, "-n", 8, stdin="Hi\n")
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
-    refused = glint("chat", "--url", server.url, "--temperature", -1, stdin="Hi\n")
-    assert refused.returncode == 1 and "temperature" in refused.stderr
+    refused = glint("chat", "--url", server.url + "/", "--temperature", -1, stdin="Hi\n")
+    assert refused.returncode == 1 and "{" not in refused.stderr
+    assert re.search(r"^error: http://[\d.:]+/v1/chat/completions answered 400: .*temperature.*\.$", refused.stderr, re.M)
+
+
+class BreaksOff(http.server.BaseHTTPRequestHandler):
+    """Its answers end with an error."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for event in ({"choices": [{"delta": {"content": "It is"}}]}, {"error": {"message": "The GPU is gone.", "code": 500}}):
+            self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def test_chat_says_what_ended_an_answer():
+    with http.server.HTTPServer(("127.0.0.1", 0), BreaksOff) as broken:
+        threading.Thread(target=broken.serve_forever).start()
+        done = glint("chat", "--url", f"http://127.0.0.1:{broken.server_port}", stdin="What is it?\n")
+        broken.shutdown()
+    assert done.returncode == 1 and done.stdout == "It is\n"
+    assert done.stderr.endswith("\nerror: The GPU is gone.\n")
 
 
 class Terminal:
@@ -134,6 +161,15 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(terminal, model):
     wait_until("it asks again", lambda: chat.stderr().count("> ") == 2)
     assert chat.process.poll() is None
     chat.process.send_signal(signal.SIGINT)
+    assert chat.process.wait(timeout=DEADLINE_S) == 0
+
+
+def test_a_refused_message_does_not_end_a_chat_on_a_terminal(terminal, server):
+    chat = terminal("chat", "--url", server.url, "--temperature", -1)
+    chat.type("Hi\nHi\n")
+    wait_until("it asks a third time", lambda: chat.stderr().count("> ") == 3)
+    assert len(re.findall(r"> error: http://.*temperature", chat.stderr(), re.M)) == 2
+    chat.type("\x04")
     assert chat.process.wait(timeout=DEADLINE_S) == 0
 
 
