@@ -1,9 +1,11 @@
 """glint bench serving and glint bench sweep: against the null server, which has no model, and against a real one."""
 
+import http.server
 import json
 import re
 import signal
 import subprocess
+import threading
 import types
 
 import pytest
@@ -184,6 +186,65 @@ def test_a_sweep_finds_the_highest_rate_within_the_goal(null, tmp_path):
 def test_a_goal_that_nothing_meets_is_said(null):
     out = measured("sweep", null, "--goodput", "ttft:0.000001", *random_load(2, 5, 2))
     assert "No load that was tried met TTFT" in out
+
+
+class BecomesFull(http.server.BaseHTTPRequestHandler):
+    """An OpenAI server that takes as many requests as server.places says, and refuses those that follow."""
+
+    def do_GET(self):
+        self.answer(*((200, {"data": [{"id": "m"}]}) if self.path == "/v1/models" else (404, {})))
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.places -= 1
+        if self.server.places < 0:
+            return self.answer(503, {"error": {"message": "full"}})
+        self.answer(200, {"choices": [{"text": "a b", "finish_reason": "length"}], "usage": {"completion_tokens": 2}})
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def full():
+    """full(places): the server, and the flags to ask it."""
+    with http.server.HTTPServer(("127.0.0.1", 0), BecomesFull) as one:
+        def with_places(places):
+            one.places = places
+            return types.SimpleNamespace(url=f"http://127.0.0.1:{one.server_port}")
+
+        threading.Thread(target=one.serve_forever).start()
+        yield with_places
+        one.shutdown()
+
+
+ASK_FULL = ("--backend", "vllm", "--disable-stream", "--random-input-len", 5, "--random-output-len", 2)
+
+
+def test_requests_that_failed_are_counted_and_the_status_is_1(full, tmp_path):
+    out = tmp_path / "a.jsonl"
+    done = bench("serving", full(1 + 2), *ASK_FULL, "--num-prompts", 5, "--output-file", out, "--plot", tmp_path / "p.html")
+    assert done.returncode == 1 and row(done.stdout, "Successful requests:") == "2"
+    assert done.stderr.splitlines()[-1] == "error: 3 of 5 requests failed; the first: status 503: full"
+    assert [r["completed"] for r in results(out)] == [2] and (tmp_path / "p.html").exists()
+    done = bench("serving", full(0), *ASK_FULL, "--num-prompts", 2, "--warmup-requests", 0, "--output-file", out)
+    assert done.returncode == 1 and row(done.stdout, "Successful requests:") == "0"
+    assert done.stderr.splitlines()[-1] == "error: 2 of 2 requests failed; the first: status 503: full"
+    assert [r["completed"] for r in results(out)] == [2, 0]
+
+
+def test_a_matrix_that_breaks_off_keeps_what_it_has(full, tmp_path):
+    done = bench("serving", full(1 + 2), *ASK_FULL, "--matrix", "page", "--num-prompts", 2, "--output-file", tmp_path / "a",
+                 "--plot", tmp_path / "p.html")
+    assert done.returncode == 1 and "error: The warm-up request failed: status 503: full" in done.stderr
+    assert re.findall(r"^\| (\w+) \| here \| 2 ", done.stdout, re.M) == ["chat_c1"]
+    assert (tmp_path / "p.html").exists()
 
 
 @pytest.mark.parametrize("backend", ["glint", "sglang", "vllm", "openai-chat"])
