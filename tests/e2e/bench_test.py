@@ -184,8 +184,10 @@ def test_a_sweep_finds_the_highest_rate_within_the_goal(null, tmp_path):
 
 
 def test_a_goal_that_nothing_meets_is_said(null):
-    out = measured("sweep", null, "--goodput", "ttft:0.000001", *random_load(2, 5, 2))
-    assert "No load that was tried met TTFT" in out
+    done = bench("sweep", null, "--goodput", "ttft:0.000001", *random_load(2, 5, 2))
+    assert done.returncode == 1 and "No load that was tried met TTFT" in done.stdout
+    assert re.search(r"^error: No load that was tried met TTFT <= \S+ ms for 99 % of the requests\. With 1 in flight 0\.0 % "
+                     r"did: TTFT [\d.]+ / [\d.]+ / [\d.]+ ms, TPOT ", done.stderr, re.M)
 
 
 class BecomesFull(http.server.BaseHTTPRequestHandler):
@@ -245,6 +247,20 @@ def test_a_matrix_that_breaks_off_keeps_what_it_has(full, tmp_path):
     assert done.returncode == 1 and "error: The warm-up request failed: status 503: full" in done.stderr
     assert re.findall(r"^\| (\w+) \| here \| 2 ", done.stdout, re.M) == ["chat_c1"]
     assert (tmp_path / "p.html").exists()
+
+
+def test_a_sweep_that_breaks_off_keeps_what_it_has(full, tmp_path):
+    done = bench("sweep", full(1 + 16), *ASK_FULL, "--goodput", "e2e:60000", "--plot", tmp_path / "p.html")
+    assert done.returncode == 1 and "error: The warm-up request failed: status 503: full" in done.stderr
+    assert re.findall(r"^\| (\d+) \| 16 \|.* yes \|$", done.stdout, re.M) == ["1"]
+    assert "The highest rate that met E2E" in done.stdout and (tmp_path / "p.html").exists()
+
+
+def test_a_load_that_is_refused_ends_a_sweep_and_not_its_report(full):
+    done = bench("sweep", full(16), *ASK_FULL, "--goodput", "e2e:60000", "--warmup-requests", 0)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^\| (\d+) \| (\d+) \|.* (yes|no) \|$", done.stdout, re.M) == [("1", "16", "yes"), ("2", "0", "no")]
+    assert "16 of 16 requests failed; the first: status 503: full" in done.stderr
 
 
 @pytest.mark.parametrize("backend", ["glint", "sglang", "vllm", "openai-chat"])
