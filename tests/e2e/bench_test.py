@@ -128,7 +128,7 @@ def test_a_server_that_wants_a_key_is_not_waited_for(start, tmp_path):
 
 
 def test_help_says_where_the_key_is_and_what_a_sweep_sends():
-    for words in (["bench", "serving"], ["bench", "sweep"], ["eval"]):
+    for words in (["bench", "serving"], ["bench", "sweep"], ["eval", "gsm8k"]):
         assert "OPENAI_API_KEY" in glint(*words, "--help").stdout
     text = glint("bench", "sweep", "--help").stdout
     assert re.search(r"--num-prompts INT ", text) and "INT=1000" not in text.split("--num-prompts")[1].split("--seed")[0]
