@@ -42,7 +42,9 @@ void add_flags(CLI::App& app, Options& o) {
   app.add_option("--min-concurrency", o.least, "requests in flight to begin with")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--max-concurrency", o.most)->capture_default_str()->check(above_zero());
+  app.add_option("--max-concurrency", o.most, "requests in flight at most")
+      ->capture_default_str()
+      ->check(above_zero());
   app.add_option("--requests-per-place", o.requests_per_place,
                  "of each point, for each request in flight; at least 16 in all")
       ->capture_default_str()

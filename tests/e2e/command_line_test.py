@@ -247,6 +247,17 @@ def test_help_says_what_each_command_is_for():
     assert all(word in bench for word in ("serving", "sweep", "ops"))
 
 
+@pytest.mark.parametrize("command", [
+    "serve", "generate", "chat", "doctor", "configure", "bench ops", "bench serving", "bench sweep", "eval gsm8k",
+    "eval tools", "eval perplexity", "eval compare"])
+def test_help_has_a_text_for_each_flag(command):
+    """A flag's text begins in column 30 of its own line, or of the next where the flag is long."""
+    lines = glint(*command.split(), "--help").stdout.splitlines()
+    flags = [i for i, line in enumerate(lines) if re.match("  -", line)]
+    assert len(flags) > 1
+    assert not [lines[i] for i in flags if not (lines[i][30:] if len(lines[i].rstrip()) > 30 else lines[i + 1]).strip()]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_speaks_of_the_bundled_model(command):
     done = glint(command, "--help")
