@@ -196,7 +196,7 @@ Result<void> warm_up_for_peers(const BenchServer& server, ServingOptions serving
   return {};
 }
 
-// Ends with a cell whose requests all failed: the others would do no better.
+// Ends with Ctrl-C, or a cell whose requests all failed: the others would do no better.
 Result<void> run_cells(const BenchServer& server, const std::vector<MatrixCell>& cells,
                        const ServingOptions& serving, const Options& o, Results& results) {
   const std::string path =
@@ -210,7 +210,7 @@ Result<void> run_cells(const BenchServer& server, const std::vector<MatrixCell>&
         TRY(o.matrix == "page" ? bench_serving(server, one, progress_hook(o))
                                : run_peer_cell(server, one, cell, o));
     TRY(results.take(report, path));
-    if (report.metrics.completed == 0) break;
+    if (report.metrics.completed == 0 || *one.stop) break;
   }
   return {};
 }

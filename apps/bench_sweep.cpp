@@ -99,6 +99,7 @@ class Sweep {
     const auto bar = std::make_shared<LoadBar>();
     const ServingReport report =
         TRY(bench_serving(server, serving, [bar](const LoadProgress& p) { bar->update(p); }));
+    if (*serving.stop) return Error{ErrorCode::kCancelled, "interrupted", {}};
     FailedRequests failed;
     failed.add(report.records);
     if (points_.empty() && report.metrics.completed == 0)

@@ -1,6 +1,9 @@
 #include "apps/serving_flags.h"
 
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <charconv>
 #include <cstdio>
 #include <limits>
@@ -66,6 +69,15 @@ Result<HttpClient::Headers> parse_headers(const std::vector<std::string>& typed)
   }
   for (auto& field : api_key_headers()) headers.push_back(std::move(field));
   return headers;
+}
+
+std::atomic<bool> interrupted = false;
+
+void stop_at_ctrl_c() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
 }
 
 }  // namespace
@@ -179,15 +191,18 @@ Result<ServingOptions> complete(const ServingFlags& flags) {
   options.request_rate = TRY(parse_rate(flags.request_rate));
   options.headers = TRY(parse_headers(flags.headers));
   const int port = flags.port > 0 ? flags.port : format.backend->default_port;
+  options.stop = &interrupted;
   options.base_url = flags.base_url.empty() ? server_url(flags.host, port) : flags.base_url;
   return options;
 }
 
 Result<BenchServer> wait_for_server(const ServingOptions& options) {
-  return find_bench_server(options, [&](const std::string& why) {
+  BenchServer server = TRY(find_bench_server(options, [&](const std::string& why) {
     std::fprintf(stderr, "%s Waiting for it, up to %.0f s.\n", why.c_str(),
                  options.ready_timeout_s);
-  });
+  }));
+  stop_at_ctrl_c();
+  return server;
 }
 
 int exit_status(const Result<void>& done) {

@@ -226,6 +226,43 @@ def full():
         one.shutdown()
 
 
+class FallsSilent(BecomesFull):
+    """As many answers, then none."""
+
+    def do_POST(self):
+        if self.server.places == 0:
+            self.server.is_silent.set()
+            self.server.may_end.wait()
+            self.close_connection = True
+        else:
+            super().do_POST()
+
+
+@pytest.fixture
+def silent():
+    """silent(places): the server, whose is_silent is set with the first request that has no answer."""
+    with http.server.HTTPServer(("127.0.0.1", 0), FallsSilent) as one:
+        def with_places(places):
+            one.places, one.is_silent, one.may_end = places, threading.Event(), threading.Event()
+            one.url = f"http://127.0.0.1:{one.server_port}"
+            return one
+
+        threading.Thread(target=one.serve_forever).start()
+        yield with_places
+        one.may_end.set()
+        one.shutdown()
+
+
+def interrupted_bench(what, server, *args):
+    """Ctrl-C once the server is silent: status, stdout, stderr."""
+    with subprocess.Popen([BIN / "glint", "bench", what, "--base-url", server.url, *map(str, args)], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert server.is_silent.wait(DEADLINE_S)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=DEADLINE_S)
+        return process.returncode, *said
+
+
 ASK_FULL = ("--backend", "vllm", "--disable-stream", "--random-input-len", 5, "--random-output-len", 2)
 
 
@@ -254,6 +291,21 @@ def test_a_sweep_that_breaks_off_keeps_what_it_has(full, tmp_path):
     assert done.returncode == 1 and "error: The warm-up request failed: status 503: full" in done.stderr
     assert re.findall(r"^\| (\d+) \| 16 \|.* yes \|$", done.stdout, re.M) == ["1"]
     assert "The highest rate that met E2E" in done.stdout and (tmp_path / "p.html").exists()
+
+
+def test_ctrl_c_ends_a_run_with_its_table(silent, tmp_path):
+    out = tmp_path / "a.jsonl"
+    status, table, said = interrupted_bench("serving", silent(1 + 2), *ASK_FULL, "--num-prompts", 9, "--max-concurrency", 1,
+                                            "--output-file", out)
+    assert status == 1 and row(table, "Successful requests:") == "2"
+    assert said.splitlines()[-1] == "error: 7 of 9 requests failed; the first: interrupted"
+    assert [r["completed"] for r in results(out)] == [2]
+
+
+def test_ctrl_c_ends_a_sweep_with_its_points(silent):
+    status, report, said = interrupted_bench("sweep", silent(1 + 16 + 1 + 3), *ASK_FULL, "--goodput", "e2e:60000")
+    assert status == 1 and said.splitlines()[-1] == "error: interrupted"
+    assert re.findall(r"^\| (\d+) \| 16 \|.* yes \|$", report, re.M) == ["1"] and "The highest rate" in report
 
 
 def test_a_load_that_is_refused_ends_a_sweep_and_not_its_report(full):
