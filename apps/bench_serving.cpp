@@ -260,6 +260,8 @@ Result<void> compare(const Options& o) {
 Result<void> run(const Options& o) {
   if (!o.compared_files.empty()) return compare(o);
   const ServingOptions serving = TRY(complete(o.flags));
+  TRY(check_writable(o.output_file, "--output-file"));
+  TRY(check_writable(o.plot_file, "--plot"));
   return o.matrix.empty() ? run_one(o, serving) : run_matrix(o, serving);
 }
 

@@ -85,7 +85,7 @@ class Sweep {
 
  private:
   Result<void> search(const BenchServer& server, const ServingOptions& serving) {
-    SweepSearch search(o_.least, std::max(o_.least, o_.most));
+    SweepSearch search(o_.least, o_.most);
     while (const auto next = search.next()) {
       TRY(measure(server, at_point(serving, *next, o_)));
       search.add(*next, points_.back().met);
@@ -131,7 +131,13 @@ class Sweep {
 
 Result<void> run(const Options& o) {
   const LatencyGoal goal = TRY(parse_goal(o.goal));
+  if (o.least > o.most)
+    return Error{ErrorCode::kInvalidRequest,
+                 cat("--min-concurrency ", o.least, " is above --max-concurrency ", o.most, "."),
+                 {}};
   const ServingOptions serving = TRY(complete(o.flags));
+  TRY(check_writable(o.output_file, "--output-file"));
+  TRY(check_writable(o.plot_file, "--plot"));
   const BenchServer server = TRY(wait_for_server(serving));
   return Sweep(o, goal).run(server, serving);
 }

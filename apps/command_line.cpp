@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <utility>
 #include <vector>
@@ -139,6 +141,16 @@ int run_subcommand(const char* command, std::span<const Subcommand> subcommands,
     std::fprintf(stderr, "%s: there is nothing called \"%s\".\n\n", command, argv[1]);
   print_subcommands(command, subcommands, wants_help ? stdout : stderr);
   return wants_help ? 0 : 2;
+}
+
+Result<void> check_writable(const std::string& path, const char* flag) {
+  if (path.empty()) return {};
+  std::error_code ignored;
+  const bool is_new = !std::filesystem::exists(path, ignored);
+  if (!std::ofstream(path, std::ios::app))
+    return Error{ErrorCode::kStartup, cat("Cannot write ", path, ", named by ", flag, "."), {}};
+  if (is_new) std::filesystem::remove(path, ignored);
+  return {};
 }
 
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {

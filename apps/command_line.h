@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace CLI {
 class App;
 class Option;
@@ -37,6 +39,9 @@ struct Subcommand {
 // Runs the one that is called as argv[1], and returns its exit status. --help lists them.
 int run_subcommand(const char* command, std::span<const Subcommand> subcommands, int argc,
                    char** argv);
+
+// Whether a file that is written at the end of a long run can be: asked before. "" can.
+Result<void> check_writable(const std::string& path, const char* flag);
 
 // Parses. A flag may be cut as long as one alone begins so (--num-prompt), as in Python's argparse.
 // The exit status if the command is over with that: 0 after --help, 2 after wrong usage

@@ -371,11 +371,22 @@ def test_without_a_server_it_says_how_to_start_one():
     assert done.returncode == 1 and "glint serve" in done.stderr
 
 
+@pytest.mark.parametrize("what", ["serving", "sweep"])
+@pytest.mark.parametrize("flag", ["--output-file", "--plot"])
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_sent(what, flag, full, tmp_path):
+    server = full(100)
+    for path in (tmp_path, tmp_path / "no/such/folder"):
+        done = bench(what, server, *ASK_FULL, *(["--goodput", "ttft:1"] if what == "sweep" else []), flag, path)
+        assert done.returncode == 1 and not done.stdout
+        assert done.stderr == f"error: Cannot write {path}, named by {flag}.\n"
+
+
 @pytest.mark.parametrize("what, flags, said", [
     ("serving", ["--backend", "tgi"], "--backend"), ("serving", ["--request-rate", "fast"], "--request-rate"),
     ("serving", ["--matrix", "page", "--cells", "chat_c2"], "chat_c16"), ("serving", ["--num-prompts", 0], "--num-prompts"),
     ("serving", ["--header", "x"], "NAME=VALUE"), ("serving", ["--extra-request-body", "[]"], "JSON object"),
-    ("serving", ["--compare", "a"], "--compare"), ("sweep", [], "--goodput"), ("sweep", ["--goodput", "speed:3"], "ttft:MS")])
+    ("serving", ["--compare", "a"], "--compare"), ("sweep", [], "--goodput"), ("sweep", ["--goodput", "speed:3"], "ttft:MS"),
+    ("sweep", ["--goodput", "ttft:1", "--min-concurrency", 9, "--max-concurrency", 3], "--min-concurrency 9")])
 def test_wrong_flags_are_named(what, flags, said):
     done = bench(what, types.SimpleNamespace(url="http://127.0.0.1:9"), *flags)
     assert done.returncode == 2 and said in done.stderr
