@@ -73,19 +73,33 @@ Result<void> find_questions(EvalOptions& eval, const char* file) {
   return {};
 }
 
-Result<std::string> answers_text(const Options& o, const EvalReport& report) {
-  if (!o.output.empty()) TRY(write_answers(o.output, report));
+// Asks the questions. --output is found to be writable before, and has each answer as it comes.
+Result<EvalReport> with_answers_kept(Options& o,
+                                     Result<EvalReport> (*evaluate)(const EvalOptions&)) {
+  if (o.output.empty()) return evaluate(o.eval);
+  TRY(check_writable(o.output, "--output"));
+  AnswersFile file(o.output);
+  o.eval.on_answer = [&file](const Judged& answer, size_t i) { file.add(answer, i); };
+  Result<EvalReport> report = evaluate(o.eval);
+  if (!report && file.has_some())
+    report.error().message += cat("\nThe answers that came before are in ", o.output, ".");
+  if (report) TRY(write_answers(o.output, *report));
+  return report;
+}
+
+Result<std::string> answers_text(Options& o, Result<EvalReport> (*evaluate)(const EvalOptions&)) {
+  const EvalReport report = TRY(with_answers_kept(o, evaluate));
   return o.json ? report_json(report) + "\n" : report_text(report);
 }
 
 Result<std::string> gsm8k_text(Options& o) {
   TRY(find_questions(o.eval, "eval.jsonl"));
-  return answers_text(o, TRY(eval_gsm8k(o.eval)));
+  return answers_text(o, eval_gsm8k);
 }
 
 Result<std::string> tools_text(Options& o) {
   TRY(find_questions(o.eval, "eval_tools.jsonl"));
-  return answers_text(o, TRY(eval_tools(o.eval)));
+  return answers_text(o, eval_tools);
 }
 
 Result<std::string> perplexity_report_text(Options& o) {

@@ -125,6 +125,26 @@ def test_perplexity_of_a_text_is_the_mean_of_its_logprobs(bundled, tmp_path):
     assert reports[0]["nll"] == pytest.approx(-sum(entry[0] for entry in entries[1:]))
 
 
+def test_a_run_that_breaks_off_keeps_its_answers(bundled, tmp_path):
+    data, out = tmp_path / "data.jsonl", tmp_path / "out.jsonl"
+    questions = ["What is 2+2?", "What is 3+3?", "Why? " * 20000]
+    data.write_text("".join(json.dumps({"question": q, "answer": "#### 4"}) + "\n" for q in questions))
+    out.write_text("before\n")
+    flags = ["--data-path", data, "--output", out, "--num-shots", 0, "--parallel", 1]
+    nobody = glint("eval", "gsm8k", "--port", 9, *flags)
+    assert nobody.returncode == 1 and out.read_text() == "before\n" and str(out) not in nobody.stderr
+    done = glint("eval", "gsm8k", "--url", bundled.url, *flags)
+    assert done.returncode == 1 and "answered 400: " in done.stderr and str(out) in done.stderr
+    assert [json.loads(line)["question"] for line in out.read_text().splitlines()] == questions[:2]
+
+
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_asked(bundled, tmp_path):
+    before = bundled.metrics()["sglang:prompt_tokens_total"]
+    done = glint("eval", "gsm8k", "--url", bundled.url, "--num-questions", 1, "--output", tmp_path / "no/such/folder")
+    assert done.returncode == 1 and "Cannot write" in done.stderr and not done.stdout
+    assert bundled.metrics()["sglang:prompt_tokens_total"] == before
+
+
 @pytest.mark.parametrize("task, own, others", [
     ("gsm8k", "--held-out", "--text"), ("tools", "--data-path", "--num-shots"), ("perplexity", "--window", "--data-path"),
     ("compare", "A.jsonl", "--url")])
