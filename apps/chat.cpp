@@ -6,8 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +18,7 @@
 #include "apps/commands.h"
 #include "apps/conversation.h"
 #include "apps/load_model.h"
+#include "base/file.h"
 #include "http/server.h"
 
 namespace glint {
@@ -83,10 +82,9 @@ class LocalServer {
 };
 
 Result<Json> read_tools(const std::string& path) {
-  std::ifstream file(path);
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (!file) return Error{ErrorCode::kStartup, cat("Cannot read ", path, ", named by --tools.")};
-  Result<Json> tools = parse_json(text);
+  const auto text = read_file(path);
+  if (!text) return Error{ErrorCode::kStartup, cat("Cannot read ", path, ", named by --tools.")};
+  Result<Json> tools = parse_json(*text);
   if (!tools) return Error{ErrorCode::kStartup, cat(path, ": ", tools.error().message)};
   if (tools->is_array()) return tools;
   return Error{ErrorCode::kStartup,

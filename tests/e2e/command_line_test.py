@@ -239,6 +239,20 @@ def test_eval_without_a_server_says_how_to_start_one():
     assert done.returncode == 1 and "glint serve" in done.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ["chat", "--url", "http://127.0.0.1:9", "--tools"], ["eval", "gsm8k", "--data-path"], ["eval", "perplexity", "--text"],
+    ["eval", "compare", "."], ["bench", "serving", "--compare", "page"], ["serve", "--chat-template"]])
+def test_a_folder_in_place_of_a_file_cannot_be_read(words, tmp_path):
+    done = glint(*words, tmp_path, stdin="Hi\n")
+    assert done.returncode == 1 and re.search(rf"^error: [Cc]annot read (\.|{tmp_path})[:,. ]", done.stderr, re.M), done.stderr
+
+
+@pytest.mark.parametrize("name", ["sharegpt", "custom"])
+def test_a_folder_is_no_dataset(name, server, tmp_path):
+    done = glint("bench", "serving", "--url", server.url, "--dataset-name", name, "--dataset-path", tmp_path)
+    assert done.returncode == 1 and f"error: Cannot read {tmp_path}, named by --dataset-path." in done.stderr
+
+
 def test_help_says_what_each_command_is_for():
     done = glint("--help")
     serve, bench = (re.search(rf"^  {name} +(.*)$", done.stdout, re.M).group(1) for name in ("serve", "bench"))
