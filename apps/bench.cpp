@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <set>
 #include <string>
-#include <string_view>
 
 #include "apps/command_line.h"
 #include "apps/commands.h"
@@ -102,32 +101,18 @@ int run_bench_ops(int argc, char** argv) {
   return 0;
 }
 
-void print_usage(std::FILE* out) {
-  std::fputs(
-      "usage: glint bench WHAT [FLAGS]\n\n"
-      "  ops       every op of a model's forward pass: time, bytes, FLOPs, share of what the GPU "
-      "can "
-      "do\n"
-      "  serving   a load over HTTP, as SGLang's bench_serving: throughput and latency\n"
-      "  sweep     the highest load that a server takes within a latency goal\n\n"
-      "glint bench WHAT --help lists the flags.\n",
-      out);
-}
+constexpr Subcommand kSubcommands[] = {
+    {"ops", "every op of a model's forward pass: time, bytes, FLOPs, share of what the GPU can do",
+     run_bench_ops},
+    {"serving", "a load over HTTP, as SGLang's bench_serving: throughput and latency",
+     run_bench_serving},
+    {"sweep", "the highest load that a server takes within a latency goal", run_bench_sweep},
+};
 
 }  // namespace
 
 int run_bench(int argc, char** argv) {
-  const std::string_view what = argc < 2 ? "" : argv[1];
-  if (what == "ops") return run_bench_ops(argc - 1, argv + 1);
-  if (what == "serving") return run_bench_serving(argc - 1, argv + 1);
-  if (what == "sweep") return run_bench_sweep(argc - 1, argv + 1);
-  if (what == "--help" || what == "-h") {
-    print_usage(stdout);
-    return 0;
-  }
-  if (argc >= 2) std::fprintf(stderr, "glint bench: there is nothing called \"%s\".\n\n", argv[1]);
-  print_usage(stderr);
-  return 2;
+  return run_subcommand("glint bench", kSubcommands, argc, argv);
 }
 
 }  // namespace glint

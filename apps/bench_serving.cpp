@@ -104,19 +104,15 @@ class Results {
     }
     std::fflush(stdout);
     runs_.push_back(plot_run(report));
-    TRY(append_result(path, report, o_.output_details));
-    if (report.metrics.completed > 0) return {};
-    return Error{ErrorCode::kInternal, "All requests failed.", {}};
+    failed_.add(report.records);
+    return append_result(path, report, o_.output_details);
   }
 
-  Result<void> plot(const std::string& title) const {
-    if (o_.plot_file.empty()) return {};
-    std::ofstream file(o_.plot_file);
-    file << plot_html(runs_, title);
-    file.close();
-    if (!file) return cannot_write(o_.plot_file, "--plot");
-    std::fprintf(stderr, "plots are in %s\n", o_.plot_file.c_str());
-    return {};
+  // Nothing more is coming: plots what there is. Requests that failed are an Error.
+  Result<void> finish(const std::string& title) const {
+    TRY(plot(title));
+    if (failed_.count == 0) return {};
+    return Error{ErrorCode::kInternal, failed_.sentence(), {}};
   }
 
   std::vector<ResultSummary> summaries() const {
@@ -126,8 +122,19 @@ class Results {
   }
 
  private:
+  Result<void> plot(const std::string& title) const {
+    if (o_.plot_file.empty() || runs_.empty()) return {};
+    std::ofstream file(o_.plot_file);
+    file << plot_html(runs_, title);
+    file.close();
+    if (!file) return cannot_write(o_.plot_file, "--plot");
+    std::fprintf(stderr, "plots are in %s\n", o_.plot_file.c_str());
+    return {};
+  }
+
   const Options& o_;
   std::vector<PlotRun> runs_;
+  FailedRequests failed_;
 };
 
 ProgressHook progress_hook(const Options& o) {
@@ -148,7 +155,7 @@ Result<void> run_one(const Options& o, const ServingOptions& serving) {
   const std::string path = o.output_file.empty() ? default_result_file(serving) : o.output_file;
   const ServingReport report = TRY(bench_serving(server, serving, progress_hook(o)));
   TRY(results.take(report, path));
-  return results.plot(cat("glint bench serving: ", server.base_url));
+  return results.finish(cat("glint bench serving: ", server.base_url));
 }
 
 Result<std::vector<MatrixCell>> chosen_cells(const Options& o) {
@@ -189,13 +196,9 @@ Result<void> warm_up_for_peers(const BenchServer& server, ServingOptions serving
   return {};
 }
 
-Result<void> run_matrix(const Options& o, const ServingOptions& serving) {
-  const std::vector<MatrixCell> cells = TRY(chosen_cells(o));
-  BenchServer server = TRY(find_server(serving, o));
-  const bool is_page = o.matrix == "page";
-  if (!is_page && o.vocab_size == 0) server.vocab_size = 150'000;  // as the others were asked
-  if (!is_page && serving.warmup_requests > 0) TRY(warm_up_for_peers(server, serving, o));
-  Results results(o);
+// Ends with Ctrl-C, or a cell whose requests all failed: the others would do no better.
+Result<void> run_cells(const BenchServer& server, const std::vector<MatrixCell>& cells,
+                       const ServingOptions& serving, const Options& o, Results& results) {
   const std::string path =
       o.output_file.empty() ? default_result_file(serving, o.matrix) : o.output_file;
   for (MatrixCell cell : cells) {
@@ -203,14 +206,30 @@ Result<void> run_matrix(const Options& o, const ServingOptions& serving) {
     const ServingOptions one = with_cell(serving, cell);
     std::fprintf(stderr, "%s: %d requests, %d at once\n", cell.name, cell.num_prompts,
                  cell.max_concurrency);
-    const ServingReport report = TRY(is_page ? bench_serving(server, one, progress_hook(o))
-                                             : run_peer_cell(server, one, cell, o));
+    const ServingReport report =
+        TRY(o.matrix == "page" ? bench_serving(server, one, progress_hook(o))
+                               : run_peer_cell(server, one, cell, o));
     TRY(results.take(report, path));
+    if (report.metrics.completed == 0 || *one.stop) break;
   }
+  return {};
+}
+
+Result<void> run_matrix(const Options& o, const ServingOptions& serving) {
+  const std::vector<MatrixCell> cells = TRY(chosen_cells(o));
+  BenchServer server = TRY(find_server(serving, o));
+  const bool is_page = o.matrix == "page";
+  if (!is_page && o.vocab_size == 0) server.vocab_size = 150'000;  // as the others were asked
+  if (!is_page && serving.warmup_requests > 0) TRY(warm_up_for_peers(server, serving, o));
+  Results results(o);
+  const Result<void> ran = run_cells(server, cells, serving, o, results);
   const std::vector<ResultSummary> here = results.summaries();
+  if (here.empty()) return ran;
   std::printf("\n%s", is_page ? comparison_table({"here", here}, page_figures()).c_str()
                               : figures_table(here).c_str());
-  return results.plot(cat("glint bench serving --matrix ", o.matrix, ": ", server.base_url));
+  const Result<void> finished =
+      results.finish(cat("glint bench serving --matrix ", o.matrix, ": ", server.base_url));
+  return ran ? finished : ran;
 }
 
 Result<ResultSide> read_side(const std::string& path) {
@@ -241,6 +260,8 @@ Result<void> compare(const Options& o) {
 Result<void> run(const Options& o) {
   if (!o.compared_files.empty()) return compare(o);
   const ServingOptions serving = TRY(complete(o.flags));
+  TRY(check_writable(o.output_file, "--output-file"));
+  TRY(check_writable(o.plot_file, "--plot"));
   return o.matrix.empty() ? run_one(o, serving) : run_matrix(o, serving);
 }
 

@@ -42,7 +42,9 @@ void add_flags(CLI::App& app, Options& o) {
   app.add_option("--min-concurrency", o.least, "requests in flight to begin with")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--max-concurrency", o.most)->capture_default_str()->check(above_zero());
+  app.add_option("--max-concurrency", o.most, "requests in flight at most")
+      ->capture_default_str()
+      ->check(above_zero());
   app.add_option("--requests-per-place", o.requests_per_place,
                  "of each point, for each request in flight; at least 16 in all")
       ->capture_default_str()
@@ -71,32 +73,44 @@ class Sweep {
  public:
   Sweep(const Options& options, const LatencyGoal& goal) : o_(options), goal_(goal) {}
 
+  // What was measured before an Error is reported all the same.
   Result<void> run(const BenchServer& server, const ServingOptions& serving) {
-    SweepSearch search(o_.least, std::max(o_.least, o_.most));
+    const Result<void> searched = search(server, serving);
+    if (points_.empty()) return searched;
+    std::fputs(sweep_report(points_, goal_, o_.share).c_str(), stdout);
+    TRY(write(o_.plot_file, plot_html(runs_, cat("glint bench sweep: ", server.base_url),
+                                      /*is_sweep=*/true)));
+    return searched ? check_met(points_, goal_, o_.share) : searched;
+  }
+
+ private:
+  Result<void> search(const BenchServer& server, const ServingOptions& serving) {
+    SweepSearch search(o_.least, o_.most);
     while (const auto next = search.next()) {
       TRY(measure(server, at_point(serving, *next, o_)));
       search.add(*next, points_.back().met);
     }
-    std::fputs(sweep_report(points_, goal_, o_.share).c_str(), stdout);
-    return write(o_.plot_file, plot_html(runs_, cat("glint bench sweep: ", server.base_url),
-                                         /*is_sweep=*/true));
+    return {};
   }
 
- private:
   Result<void> measure(const BenchServer& server, const ServingOptions& serving) {
     std::fprintf(stderr, "%d in flight, %d requests\n", serving.max_concurrency,
                  serving.dataset.num_prompts);
     const auto bar = std::make_shared<LoadBar>();
     const ServingReport report =
         TRY(bench_serving(server, serving, [bar](const LoadProgress& p) { bar->update(p); }));
+    if (*serving.stop) return Error{ErrorCode::kCancelled, "interrupted", {}};
+    FailedRequests failed;
+    failed.add(report.records);
+    if (points_.empty() && report.metrics.completed == 0)
+      return Error{ErrorCode::kInternal, failed.sentence(), {}};
+    if (failed.count > 0) std::fprintf(stderr, "%s\n", failed.sentence().c_str());
     const double share = share_that_meets(report.records, goal_);
     runs_.push_back(plot_run(report));
     points_.push_back({.num_in_flight = serving.max_concurrency,
                        .summary = runs_.back().summary,
                        .share_met = share,
                        .met = share >= o_.share});
-    if (report.metrics.completed == 0)
-      return Error{ErrorCode::kInternal, cat("All requests failed: ", report.records[0].error), {}};
     return write(o_.output_file, to_python_json(serving_result(report, false)) + "\n");
   }
 
@@ -117,7 +131,13 @@ class Sweep {
 
 Result<void> run(const Options& o) {
   const LatencyGoal goal = TRY(parse_goal(o.goal));
+  if (o.least > o.most)
+    return Error{ErrorCode::kInvalidRequest,
+                 cat("--min-concurrency ", o.least, " is above --max-concurrency ", o.most, "."),
+                 {}};
   const ServingOptions serving = TRY(complete(o.flags));
+  TRY(check_writable(o.output_file, "--output-file"));
+  TRY(check_writable(o.plot_file, "--plot"));
   const BenchServer server = TRY(wait_for_server(serving));
   return Sweep(o, goal).run(server, serving);
 }

@@ -6,8 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +18,7 @@
 #include "apps/commands.h"
 #include "apps/conversation.h"
 #include "apps/load_model.h"
+#include "base/file.h"
 #include "http/server.h"
 
 namespace glint {
@@ -83,10 +82,9 @@ class LocalServer {
 };
 
 Result<Json> read_tools(const std::string& path) {
-  std::ifstream file(path);
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (!file) return Error{ErrorCode::kStartup, cat("Cannot read ", path, ", named by --tools.")};
-  Result<Json> tools = parse_json(text);
+  const auto text = read_file(path);
+  if (!text) return Error{ErrorCode::kStartup, cat("Cannot read ", path, ", named by --tools.")};
+  Result<Json> tools = parse_json(*text);
   if (!tools) return Error{ErrorCode::kStartup, cat(path, ": ", tools.error().message)};
   if (tools->is_array()) return tools;
   return Error{ErrorCode::kStartup,
@@ -95,6 +93,7 @@ Result<Json> read_tools(const std::string& path) {
 
 Result<void> chat(ChatOptions& o) {
   if (!o.tools_path.empty()) o.conversation.tools = TRY(read_tools(o.tools_path));
+  while (o.url.ends_with('/')) o.url.pop_back();
   if (!o.url.empty()) return converse(o.conversation, o.url);
   o.load.model = TRY(model_or_bundled(o.load.model));
   const auto server = TRY(LocalServer::start(o.load));

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <utility>
 #include <vector>
@@ -98,6 +100,14 @@ std::optional<int> parse(CLI::App& app, const std::vector<std::string>& reversed
   }
 }
 
+void print_subcommands(const char* command, std::span<const Subcommand> subcommands,
+                       std::FILE* out) {
+  std::fprintf(out, "usage: %s WHAT [FLAGS]\n\n", command);
+  for (const Subcommand& one : subcommands)
+    std::fprintf(out, "  %-12s%s\n", one.name.data(), one.summary);
+  std::fprintf(out, "\n%s WHAT --help lists the flags.\n", command);
+}
+
 }  // namespace
 
 CLI::Validator above_zero() {
@@ -119,6 +129,28 @@ CLI::Option* add_model_argument(CLI::App& app, std::string& model, const std::st
       .add_option(names, model,
                   "Hugging Face folder, or an id in the local cache; default: the bundled model")
       ->type_name("MODEL");
+}
+
+int run_subcommand(const char* command, std::span<const Subcommand> subcommands, int argc,
+                   char** argv) {
+  const std::string_view what = argc < 2 ? "" : argv[1];
+  for (const Subcommand& one : subcommands)
+    if (what == one.name) return one.run(argc - 1, argv + 1);
+  const bool wants_help = what == "--help" || what == "-h";
+  if (argc >= 2 && !wants_help)
+    std::fprintf(stderr, "%s: there is nothing called \"%s\".\n\n", command, argv[1]);
+  print_subcommands(command, subcommands, wants_help ? stdout : stderr);
+  return wants_help ? 0 : 2;
+}
+
+Result<void> check_writable(const std::string& path, const char* flag) {
+  if (path.empty()) return {};
+  std::error_code ignored;
+  const bool is_new = !std::filesystem::exists(path, ignored);
+  if (!std::ofstream(path, std::ios::app))
+    return Error{ErrorCode::kStartup, cat("Cannot write ", path, ", named by ", flag, "."), {}};
+  if (is_new) std::filesystem::remove(path, ignored);
+  return {};
 }
 
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {

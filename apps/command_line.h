@@ -1,7 +1,11 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
 
 namespace CLI {
 class App;
@@ -24,6 +28,20 @@ CLI::Validator above_zero();
 CLI::Validator zero_or_more();
 CLI::Validator above_zero_or_minus_one();
 CLI::Validator between(double least, double most);
+
+// One of the things that a command does: the serving of glint bench.
+struct Subcommand {
+  std::string_view name;
+  const char* summary;
+  int (*run)(int argc, char** argv);
+};
+
+// Runs the one that is called as argv[1], and returns its exit status. --help lists them.
+int run_subcommand(const char* command, std::span<const Subcommand> subcommands, int argc,
+                   char** argv);
+
+// Whether a file that is written at the end of a long run can be: asked before. "" can.
+Result<void> check_writable(const std::string& path, const char* flag);
 
 // Parses. A flag may be cut as long as one alone begins so (--num-prompt), as in Python's argparse.
 // The exit status if the command is over with that: 0 after --help, 2 after wrong usage

@@ -13,6 +13,7 @@
 #include "apps/answer_printer.h"
 #include "client/api_key.h"
 #include "client/http_client.h"
+#include "client/refusal.h"
 
 namespace glint {
 namespace {
@@ -27,10 +28,6 @@ std::string text_of(const Json& object, const char* key) {
 class Answer {
  public:
   void take(const Json& chunk) {
-    if (chunk.contains("error")) {
-      std::fprintf(stderr, "error: %s\n", to_json_text(chunk["error"]).c_str());
-      return;
-    }
     if (!chunk.contains("choices") || chunk["choices"].empty()) return;
     const Json& choice = chunk["choices"][0];
     const Json delta = choice.value("delta", Json::object());
@@ -115,14 +112,16 @@ class Conversation {
   Result<void> run() {
     if (is_terminal_)
       std::fprintf(stderr, "Ctrl-C stops an answer, Ctrl-D ends the conversation.\n");
-    for (std::string line; read("\n> ", line);) {
+    for (std::string line; std::cin && read("\n> ", line);) {
       if (line.empty()) continue;
+      const Json said_before = messages_;
       add({{"role", "user"}, {"content", line}});
-      Json calls = TRY(answer());
-      while (!calls.empty()) {
-        if (!read_results(calls)) return {};
-        calls = TRY(answer());
-      }
+      const Result<void> answered = answer_with_calls();
+      if (answered) continue;
+      if (!is_terminal_) return answered;
+      // Whoever types may say it otherwise, and keeps what was said before.
+      std::fprintf(stderr, "error: %s\n", answered.error().message.c_str());
+      messages_ = said_before;
     }
     return {};
   }
@@ -151,18 +150,32 @@ class Conversation {
     return true;
   }
 
+  Result<void> answer_with_calls() {
+    for (Json calls = TRY(answer()); !calls.empty(); calls = TRY(answer()))
+      if (!read_results(calls)) return {};
+    return {};
+  }
+
   // Asks for the next message and adds it; gives the calls in it.
   Result<Json> answer() {
     Answer answer;
+    std::string failure;  // within the stream
     interrupts().set_answering(true);
     const Result<void> answered =
         client().post_stream(url_, api_key_headers(), request_body(), [&](const SseEvent& event) {
           if (event.data == "[DONE]") return;
-          if (const Result<Json> chunk = parse_json(event.data)) answer.take(*chunk);
+          const Result<Json> chunk = parse_json(event.data);
+          if (!chunk) return;
+          if (chunk->contains("error")) {
+            failure = server_message(event.data);
+          } else {
+            answer.take(*chunk);
+          }
         });
     interrupts().set_answering(false);
     answer.finish();
     if (!answered && answered.error().code != ErrorCode::kCancelled) return answered.error();
+    if (!failure.empty()) return Error{ErrorCode::kInternal, failure};
     add(answer.message());
     return answer.calls();
   }

@@ -5,8 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <string>
-#include <vector>
 
 #include "apps/bundled_model.h"
 #include "apps/command_line.h"
@@ -22,138 +22,95 @@ namespace {
 
 struct Options {
   EvalOptions eval;
-  std::string task;
   std::string base_url, host = "127.0.0.1";
   int port = 30000;
   bool direct = false;
   bool held_out = false;
   bool json = false;
-  PerplexityOptions perplexity;
   std::string output;
-  std::vector<std::string> compared;  // two files
+  PerplexityOptions perplexity;
 };
 
-void add_request_flags(CLI::App& app, Options& o) {
-  app.add_option("--num-shots", o.eval.num_shots, "examples before each question")
+void add_footer(CLI::App& app, const char* example) {
+  app.footer(cat("Example: ", example, "\n", kApiKeyHelp));
+}
+
+void add_server_flags(CLI::App& app, Options& o) {
+  app.option_defaults()->take_last();  // as in Python's argparse
+  app.add_option("--url,--base-url", o.base_url, "of the server; or --host and --port");
+  app.add_option("--host", o.host, "a name, an address or http://name")->capture_default_str();
+  app.add_option("--port", o.port, "of the server")
       ->capture_default_str()
-      ->check(zero_or_more());
-  app.add_option("--num-questions", o.eval.num_questions, "the first of the file")
-      ->capture_default_str()
-      ->check(above_zero());
-  app.add_flag("--held-out", o.held_out,
-               "gsm8k: questions begin after the examples. By default the examples, which are the "
-               "file's first lines, are asked too, with their own answers in front: SGLang's "
-               "client does so, and scores are compared with its");
-  app.add_option("--max-new-tokens", o.eval.max_new_tokens,
-                 "default: 512; in chat, what the server allows")
-      ->check(above_zero());
+      ->check(between(1, 65'535));
   app.add_option("--parallel", o.eval.parallel, "requests under way at once")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--temperature", o.eval.temperature)->capture_default_str();
-  app.add_flag("--chat", o.eval.chat, "gsm8k: each question as a chat turn, without examples");
-  app.add_flag("--no-thinking", o.direct, "in chat: answer without reasoning first");
 }
 
-void add_flags(CLI::App& app, Options& o) {
-  app.option_defaults()->take_last();  // as in Python's argparse
-  app.footer(kApiKeyHelp);
-  app.add_option(
-         "task", o.task,
-         "gsm8k: word problems; tools: tool calls; perplexity: how well a text is predicted")
-      ->check(CLI::IsMember({"gsm8k", "tools", "perplexity"}));
+void add_question_flags(CLI::App& app, Options& o, const std::string& members) {
   app.add_option("--data-path", o.eval.data_path,
-                 "JSON Lines: {question, answer}, or {messages, tools, calls}; default: the "
-                 "bundled model's own");
-  app.add_option("--url,--base-url", o.base_url, "of the server; or --host and --port");
-  app.add_option("--host", o.host, "a name, an address or http://name")->capture_default_str();
-  app.add_option("--port", o.port)->capture_default_str();
-  app.add_option("--text", o.perplexity.text_path, "perplexity: the file that is predicted, UTF-8");
-  app.add_option("--window", o.perplexity.window_bytes,
-                 "perplexity: bytes of text in one request at most")
+                 cat("JSON Lines: ", members, "; default: the bundled model's own"));
+  app.add_option("--num-questions", o.eval.num_questions, "the first of the file")
       ->capture_default_str()
       ->check(above_zero());
-  add_request_flags(app, o);
+  app.add_option("--temperature", o.eval.temperature, "0: greedy")
+      ->capture_default_str()
+      ->check(zero_or_more());
+}
+
+void add_answer_flags(CLI::App& app, Options& o) {
   app.add_flag("--json", o.json, "the report as JSON, with every answer");
   app.add_option("--output", o.output, "writes every answer to this file, one JSON object a line");
-  app.add_option("--compare", o.compared,
-                 "two files that --output wrote: which questions only one got right, and whether "
-                 "that is more than chance; asks no server")
-      ->expected(2)
-      ->multi_option_policy(CLI::MultiOptionPolicy::Throw)  // else one file would do
-      ->type_name("A.jsonl B.jsonl");
 }
 
-// What CLI11 cannot say of arguments that need each other; null if nothing is missing.
-const char* missing_argument(const Options& o) {
-  if (o.task.empty() && o.compared.empty())
-    return "what is to be scored? glint eval gsm8k, tools or perplexity";
-  if (o.task == "perplexity" && o.perplexity.text_path.empty())
-    return "perplexity of which text? glint eval perplexity --text FILE";
-  return nullptr;
-}
-
-// The questions that the bundled model was not trained on.
-Result<std::string> bundled_questions(const std::string& task) {
+// The questions that the bundled model was not trained on, unless others are named.
+Result<void> find_questions(EvalOptions& eval, const char* file) {
+  if (!eval.data_path.empty()) return {};
   const std::filesystem::path folder = TRY(bundled_model());
-  const std::string path = folder / (task == "tools" ? "eval_tools.jsonl" : "eval.jsonl");
-  std::fprintf(stderr, "questions: %s, the bundled ones (no --data-path)\n", path.c_str());
-  return path;
+  eval.data_path = folder / file;
+  std::fprintf(stderr, "questions: %s, the bundled ones (no --data-path)\n",
+               eval.data_path.c_str());
+  return {};
 }
 
-Result<EvalReport> evaluate(Options& options) {
-  EvalOptions& eval = options.eval;
-  if (eval.data_path.empty()) eval.data_path = TRY(bundled_questions(options.task));
-  EvalReport report = TRY(options.task == "tools" ? eval_tools(eval) : eval_gsm8k(eval));
-  if (!options.output.empty()) TRY(write_answers(options.output, report));
+// Asks the questions. --output is found to be writable before, and has each answer as it comes.
+Result<EvalReport> with_answers_kept(Options& o,
+                                     Result<EvalReport> (*evaluate)(const EvalOptions&)) {
+  if (o.output.empty()) return evaluate(o.eval);
+  TRY(check_writable(o.output, "--output"));
+  AnswersFile file(o.output);
+  o.eval.on_answer = [&file](const Judged& answer, size_t i) { file.add(answer, i); };
+  Result<EvalReport> report = evaluate(o.eval);
+  if (!report && file.has_some())
+    report.error().message += cat("\nThe answers that came before are in ", o.output, ".");
+  if (report) TRY(write_answers(o.output, *report));
   return report;
 }
 
-Result<std::string> result_text(Options& options) {
-  if (!options.compared.empty()) {
-    const std::string &a = options.compared[0], &b = options.compared[1];
-    const Comparison comparison = TRY(compare_answers(a, b));
-    return options.json ? comparison_json(comparison) + "\n" : comparison_text(comparison, a, b);
-  }
-  if (options.task == "perplexity") {
-    PerplexityOptions& perplexity = options.perplexity;
-    perplexity.url = options.eval.url;
-    perplexity.parallel = options.eval.parallel;
-    perplexity.on_progress = options.eval.on_progress;
-    const PerplexityReport report = TRY(eval_perplexity(perplexity));
-    return options.json ? perplexity_json(report) + "\n" : perplexity_text(report);
-  }
-  const EvalReport report = TRY(evaluate(options));
-  return options.json ? report_json(report) + "\n" : report_text(report);
+Result<std::string> answers_text(Options& o, Result<EvalReport> (*evaluate)(const EvalOptions&)) {
+  const EvalReport report = TRY(with_answers_kept(o, evaluate));
+  return o.json ? report_json(report) + "\n" : report_text(report);
 }
 
-// The bar is for a terminal alone: of a report in a file nobody asks how far it was.
-Result<std::string> text_with_bar(Options& options) {
-  Progress bar("eval", options.task == "perplexity" ? "windows" : "questions");
-  if (bar.is_terminal())
-    options.eval.on_progress = [&bar](size_t done, size_t all) {
-      bar.update(static_cast<int64_t>(done), static_cast<int64_t>(all));
-    };
-  return result_text(options);
+Result<std::string> gsm8k_text(Options& o) {
+  TRY(find_questions(o.eval, "eval.jsonl"));
+  return answers_text(o, eval_gsm8k);
 }
 
-}  // namespace
+Result<std::string> tools_text(Options& o) {
+  TRY(find_questions(o.eval, "eval_tools.jsonl"));
+  return answers_text(o, eval_tools);
+}
 
-int run_eval(int argc, char** argv) {
-  Options options;
-  CLI::App app("Measures a running server's accuracy.", "glint eval");
-  add_flags(app, options);
-  if (const auto status = parse_command_line(app, argc, argv)) return *status;
-  if (const char* missing = missing_argument(options)) {
-    std::fprintf(stderr, "error: %s\n", missing);
-    return 2;
-  }
-  EvalOptions& eval = options.eval;
-  eval.thinking = !options.direct;
-  eval.ask_examples = !options.held_out;
-  eval.url = options.base_url.empty() ? server_url(options.host, options.port) : options.base_url;
-  while (eval.url.ends_with('/')) eval.url.pop_back();
-  const Result<std::string> text = text_with_bar(options);
+Result<std::string> perplexity_report_text(Options& o) {
+  o.perplexity.url = o.eval.url;
+  o.perplexity.parallel = o.eval.parallel;
+  o.perplexity.on_progress = o.eval.on_progress;
+  const PerplexityReport report = TRY(eval_perplexity(o.perplexity));
+  return o.json ? perplexity_json(report) + "\n" : perplexity_text(report);
+}
+
+int print(const Result<std::string>& text) {
   if (!text) {
     std::fprintf(stderr, "error: %s\n", text.error().message.c_str());
     return 1;
@@ -161,5 +118,110 @@ int run_eval(int argc, char** argv) {
   std::fputs(text->c_str(), stdout);
   return 0;
 }
+
+// Asks the server, with a bar that counts what is `counted`. It is for a terminal alone: of a
+// report in a file nobody asks how far it was.
+int measure(Options& o, const char* counted,
+            const std::function<Result<std::string>(Options&)>& text_of) {
+  EvalOptions& eval = o.eval;
+  eval.thinking = !o.direct;
+  eval.ask_examples = !o.held_out;
+  eval.url = o.base_url.empty() ? server_url(o.host, o.port) : o.base_url;
+  while (eval.url.ends_with('/')) eval.url.pop_back();
+  const auto ask = [&] {
+    Progress bar("eval", counted);
+    if (bar.is_terminal())
+      eval.on_progress = [&bar](size_t done, size_t all) {
+        bar.update(static_cast<int64_t>(done), static_cast<int64_t>(all));
+      };
+    return text_of(o);
+  };
+  return print(ask());
+}
+
+int run_gsm8k(int argc, char** argv) {
+  Options o;
+  CLI::App app("Asks word problems, as SGLang's few_shot_gsm8k: the answer's last number counts.",
+               "glint eval gsm8k");
+  add_footer(app, "glint eval gsm8k --port 30000 --num-questions 200 --output answers.jsonl");
+  add_server_flags(app, o);
+  add_question_flags(app, o, "{question, answer}");
+  app.add_option("--num-shots", o.eval.num_shots, "examples before each question")
+      ->capture_default_str()
+      ->check(zero_or_more());
+  app.add_flag("--held-out", o.held_out,
+               "questions begin after the examples. By default the examples, which are the file's "
+               "first lines, are asked too, with their own answers in front: SGLang's client does "
+               "so, and scores are compared with its");
+  app.add_option("--max-new-tokens", o.eval.max_new_tokens,
+                 "of an answer; default: 512; in chat, what the server allows")
+      ->check(above_zero());
+  auto* chat = app.add_flag("--chat", o.eval.chat, "each question as a chat turn, no examples");
+  app.add_flag("--no-thinking", o.direct, "answer without reasoning first")->needs(chat);
+  add_answer_flags(app, o);
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  return measure(o, "questions", gsm8k_text);
+}
+
+int run_tools(int argc, char** argv) {
+  Options o;
+  CLI::App app("Asks for tool calls: right are exactly the calls and arguments of the file.",
+               "glint eval tools");
+  add_footer(app, "glint eval tools --port 30000 --num-questions 100");
+  add_server_flags(app, o);
+  add_question_flags(app, o, "{messages, tools, calls}");
+  app.add_option("--max-new-tokens", o.eval.max_new_tokens,
+                 "of an answer; default: what the server allows")
+      ->check(above_zero());
+  app.add_flag("--no-thinking", o.direct, "answer without reasoning first");
+  add_answer_flags(app, o);
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  return measure(o, "questions", tools_text);
+}
+
+int run_perplexity(int argc, char** argv) {
+  Options o;
+  CLI::App app("Measures how well the model predicts a text.", "glint eval perplexity");
+  add_footer(app, "glint eval perplexity --port 30000 --text book.txt");
+  add_server_flags(app, o);
+  app.add_option("--text", o.perplexity.text_path, "the file that is predicted, UTF-8")->required();
+  app.add_option("--window", o.perplexity.window_bytes, "bytes of text in one request at most")
+      ->capture_default_str()
+      ->check(above_zero());
+  app.add_flag("--json", o.json, "the report as JSON");
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  return measure(o, "windows", perplexity_report_text);
+}
+
+Result<std::string> comparison(const std::string& a, const std::string& b, bool json) {
+  const Comparison compared = TRY(compare_answers(a, b));
+  return json ? comparison_json(compared) + "\n" : comparison_text(compared, a, b);
+}
+
+int run_compare(int argc, char** argv) {
+  std::string a, b;
+  bool json = false;
+  CLI::App app(
+      "Lists the questions that only one of two runs got right, and says whether that is more than "
+      "chance. Asks no server.",
+      "glint eval compare");
+  app.footer("Example: glint eval compare a.jsonl b.jsonl");
+  app.add_option("A.jsonl", a, "a file that --output wrote")->required()->type_name("");
+  app.add_option("B.jsonl", b, "another, of the same questions")->required()->type_name("");
+  app.add_flag("--json", json, "the comparison as JSON");
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  return print(comparison(a, b, json));
+}
+
+constexpr Subcommand kTasks[] = {
+    {"gsm8k", "word problems; without a file, the bundled model's own", run_gsm8k},
+    {"tools", "tool calls; without a file, the bundled model's own", run_tools},
+    {"perplexity", "how well a text is predicted", run_perplexity},
+    {"compare", "two runs of gsm8k or tools, answer by answer", run_compare},
+};
+
+}  // namespace
+
+int run_eval(int argc, char** argv) { return run_subcommand("glint eval", kTasks, argc, argv); }
 
 }  // namespace glint

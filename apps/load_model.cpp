@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "apps/device.h"
 #include "apps/progress.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "chat/known_template.h"
 #include "chat/sha256.h"
@@ -50,11 +49,9 @@ Result<NumberType> compute_type(const std::string& dtype, const ModelConfig& con
   return startup(cat("--dtype is ", dtype, "; expected auto, bfloat16 or float32."));
 }
 
-Result<std::string> read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  if (!file) return startup(cat("Cannot read ", path.string(), "."));
-  return bytes;
+Result<std::string> read_bytes(const fs::path& path) {
+  if (auto bytes = read_file(path)) return *std::move(bytes);
+  return startup(cat("Cannot read ", path.string(), "."));
 }
 
 // The native renderer stands for the templates that it was compared with, and for no other.
@@ -66,7 +63,7 @@ Result<void> check_template(const std::string& flag, const fs::path& folder) {
     }
     return {};
   }
-  const std::string hash = sha256_hex(TRY(read_file(flag)));
+  const std::string hash = sha256_hex(TRY(read_bytes(flag)));
   if (is_known_template(hash)) return {};
   return startup(cat("--chat-template ", flag, " has the SHA-256 ", hash,
                      ", which is not a template that glint knows: expected ",
@@ -185,7 +182,7 @@ Result<Tokenizer> load_tokenizer(const fs::path& folder, const ModelConfig& conf
 Result<std::optional<std::string>> unknown_template(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_regular_file(folder / kTemplateFile, error)) return std::optional<std::string>();
-  const std::string hash = sha256_hex(TRY(read_file(folder / kTemplateFile)));
+  const std::string hash = sha256_hex(TRY(read_bytes(folder / kTemplateFile)));
   return is_known_template(hash) ? std::optional<std::string>() : std::optional(hash);
 }
 

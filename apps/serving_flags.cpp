@@ -1,6 +1,9 @@
 #include "apps/serving_flags.h"
 
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <charconv>
 #include <cstdio>
 #include <limits>
@@ -21,17 +24,21 @@ void add_shared_prefix_flags(CLI::App& app, DatasetOptions& d) {
   app.add_option("--gsp-num-groups", d.gsp_num_groups, "generated-shared-prefix: system prompts")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--gsp-prompts-per-group", d.gsp_prompts_per_group)
+  app.add_option("--gsp-prompts-per-group", d.gsp_prompts_per_group,
+                 "questions behind each system prompt")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--gsp-system-prompt-len", d.gsp_system_prompt_len)
+  app.add_option("--gsp-system-prompt-len", d.gsp_system_prompt_len, "tokens at most")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--gsp-question-len", d.gsp_question_len)
+  app.add_option("--gsp-question-len", d.gsp_question_len, "tokens at most")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--gsp-output-len", d.gsp_output_len)->capture_default_str()->check(above_zero());
-  app.add_option("--gsp-range-ratio", d.gsp_range_ratio)
+  app.add_option("--gsp-output-len", d.gsp_output_len, "tokens of an answer at most")
+      ->capture_default_str()
+      ->check(above_zero());
+  app.add_option("--gsp-range-ratio", d.gsp_range_ratio,
+                 "lengths are uniform from this share of the longest on; 1: all are the longest")
       ->capture_default_str()
       ->check(between(0, 1));
   app.add_option("--gsp-num-turns", d.gsp_num_turns,
@@ -64,6 +71,15 @@ Result<HttpClient::Headers> parse_headers(const std::vector<std::string>& typed)
   return headers;
 }
 
+std::atomic<bool> interrupted = false;
+
+void stop_at_ctrl_c() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+}
+
 }  // namespace
 
 void add_server_flags(CLI::App& app, ServingFlags& f) {
@@ -76,7 +92,7 @@ void add_server_flags(CLI::App& app, ServingFlags& f) {
       ->check(CLI::IsMember(serving_backend_names()));
   app.add_option("--base-url,--url", f.base_url, "of the server; or --host and --port");
   app.add_option("--host", f.host, "a name, an address or http://name")->capture_default_str();
-  app.add_option("--port", f.port, "default: 30000 for sglang and glint, else 8000")
+  app.add_option("--port", f.port, "of the server; default: 30000 for sglang and glint, else 8000")
       ->check(between(1, 65'535));
   app.add_option("--model", f.serving.model_path,
                  "as requests name it, and where its tokenizer is: a folder or an id in the local "
@@ -88,26 +104,32 @@ void add_server_flags(CLI::App& app, ServingFlags& f) {
                  "model's, if it is on this machine, else prompts are sent as ids");
   app.add_option("--header", f.headers, "NAME=VALUE, sent with every request")->delimiter(',');
   app.add_option("--ready-check-timeout-sec", f.serving.ready_timeout_s,
-                 "how long to wait for the server to answer")
+                 "seconds to wait for the server to answer")
       ->capture_default_str()
       ->check(zero_or_more());
 }
 
 void add_dataset_flags(CLI::App& app, ServingFlags& f) {
   DatasetOptions& d = f.serving.dataset;
-  app.add_option("--dataset-name", d.name)
+  app.add_option(
+         "--dataset-name", d.name,
+         "random: text of drawn lengths; random-ids: ids in a row; generated-shared-prefix: "
+         "groups with one system prompt, see --gsp-…; sharegpt, custom: conversations of "
+         "--dataset-path")
       ->capture_default_str()
       ->check(
           CLI::IsMember({"random", "random-ids", "generated-shared-prefix", "sharegpt", "custom"}));
   app.add_option("--dataset-path", d.path,
                  "random and sharegpt: ShareGPT's JSON; custom: JSON Lines of {\"conversations\": "
                  "[{\"content\"}, {\"content\"}]}");
-  app.add_option("--num-prompts", d.num_prompts)->capture_default_str()->check(above_zero());
-  app.add_option("--seed", d.seed, "of lengths, prompts and arrivals")->capture_default_str();
-  app.add_option("--random-input-len", d.random_input_len)
+  app.add_option("--num-prompts", d.num_prompts, "requests of the run")
       ->capture_default_str()
       ->check(above_zero());
-  app.add_option("--random-output-len", d.random_output_len)
+  app.add_option("--seed", d.seed, "of lengths, prompts and arrivals")->capture_default_str();
+  app.add_option("--random-input-len", d.random_input_len, "tokens of a prompt at most")
+      ->capture_default_str()
+      ->check(above_zero());
+  app.add_option("--random-output-len", d.random_output_len, "tokens of an answer at most")
       ->capture_default_str()
       ->check(above_zero());
   app.add_option("--random-range-ratio", d.random_range_ratio,
@@ -115,12 +137,14 @@ void add_dataset_flags(CLI::App& app, ServingFlags& f) {
       ->capture_default_str()
       ->check(between(0, 1));
   app.add_option("--sharegpt-output-len", d.sharegpt_output_len,
-                 "sharegpt, custom: of all answers; default: as long as the file's")
+                 "sharegpt, custom: tokens of each answer; default: as many as the file's has")
       ->check(between(2, 1 << 30));
-  app.add_option("--sharegpt-context-len", d.sharegpt_context_len, "longer ones are left out")
+  app.add_option("--sharegpt-context-len", d.sharegpt_context_len,
+                 "tokens: longer conversations are left out; default: none is")
       ->check(above_zero());
   app.add_option("--prompt-suffix", d.prompt_suffix, "sharegpt, custom: after each prompt");
-  app.add_flag("--apply-chat-template", d.apply_chat_template, "sharegpt, custom");
+  app.add_flag("--apply-chat-template", d.apply_chat_template,
+               "sharegpt, custom: prompts as the model's chat template writes a user's message");
   app.add_flag("--tokenize-prompt", d.send_ids, "send prompts as ids");
   add_shared_prefix_flags(app, d);
 }
@@ -129,14 +153,19 @@ void add_request_flags(CLI::App& app, ServingFlags& f) {
   RequestFormat& format = f.serving.format;
   app.add_option("--request-rate", f.request_rate, "requests a second, Poisson; inf: all at once")
       ->capture_default_str();
-  app.add_option("--temperature", format.temperature)->capture_default_str()->check(zero_or_more());
-  app.add_option("--top-p", f.top_p)->check(between(0, 1));
+  app.add_option("--temperature", format.temperature, "0: greedy")
+      ->capture_default_str()
+      ->check(zero_or_more());
+  app.add_option("--top-p", f.top_p, "default: not sent, the server's own")->check(between(0, 1));
   app.add_option("--extra-request-body", f.extra_request_body,
                  "a JSON object whose members replace the request's");
-  app.add_option("--lora-name", format.lora_name);
-  app.add_flag("--disable-stream", f.disable_stream);
+  app.add_option("--lora-name", format.lora_name,
+                 "an adapter: lora_path of /generate, else in place of the model's name");
+  app.add_flag("--disable-stream", f.disable_stream,
+               "ask for whole answers: TTFT is then the time of the answer");
   app.add_flag("--disable-ignore-eos", f.disable_ignore_eos, "answers may end before their length");
-  app.add_flag("--return-logprob", format.return_logprob);
+  app.add_flag("--return-logprob", format.return_logprob,
+               "sglang, glint: ask for the tokens' log-probabilities");
   app.add_option("--warmup-requests", f.serving.warmup_requests,
                  "copies of the first request, with 32 tokens at most, before the run")
       ->capture_default_str()
@@ -162,15 +191,18 @@ Result<ServingOptions> complete(const ServingFlags& flags) {
   options.request_rate = TRY(parse_rate(flags.request_rate));
   options.headers = TRY(parse_headers(flags.headers));
   const int port = flags.port > 0 ? flags.port : format.backend->default_port;
+  options.stop = &interrupted;
   options.base_url = flags.base_url.empty() ? server_url(flags.host, port) : flags.base_url;
   return options;
 }
 
 Result<BenchServer> wait_for_server(const ServingOptions& options) {
-  return find_bench_server(options, [&](const std::string& why) {
+  BenchServer server = TRY(find_bench_server(options, [&](const std::string& why) {
     std::fprintf(stderr, "%s Waiting for it, up to %.0f s.\n", why.c_str(),
                  options.ready_timeout_s);
-  });
+  }));
+  stop_at_ctrl_c();
+  return server;
 }
 
 int exit_status(const Result<void>& done) {

@@ -32,7 +32,8 @@ void add_request_flags(CLI::App& app, ServingFlags& f);
 Result<ServingOptions> complete(const ServingFlags& flags);
 // 0, or 1 or 2 (a wrong flag) after the error's sentence on stderr.
 int exit_status(const Result<void>& done);
-// Waits for the server, with a line on stderr if it does not answer at once.
+// Waits for the server, with a line on stderr if it does not answer at once. From then on Ctrl-C
+// sets what options.stop points to, once: a second one ends the program.
 Result<BenchServer> wait_for_server(const ServingOptions& options);
 
 }  // namespace glint

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "client/refusal.h"
 #include "client/response_parser.h"
 #include "client/url.h"
 
@@ -60,10 +61,10 @@ Result<void> HttpClient::post_stream(std::string_view url, const Headers& header
                                      const std::function<void(const SseEvent&)>& on_event) {
   const HttpResponse response = TRY(fetch("POST", url, headers, body, &on_event));
   if (is_event_stream(response)) return {};
+  const ErrorCode code = response.status < 500 ? ErrorCode::kInvalidRequest : ErrorCode::kInternal;
+  if (response.status >= 400) return Error{code, refusal(url, response.status, response.body), {}};
   return Error{
-      response.status < 500 ? ErrorCode::kInvalidRequest : ErrorCode::kInternal,
-      cat(url, " answered with status ", response.status, ", not with a stream: ", response.body),
-      {}};
+      code, cat(url, " answered ", response.status, ", but with no stream of events."), {}};
 }
 
 Result<HttpResponse> HttpClient::fetch(std::string_view method, std::string_view url,

@@ -32,7 +32,7 @@ class HttpClient {
   Result<HttpResponse> get(std::string_view url, const Headers& headers = {});
   Result<HttpResponse> post(std::string_view url, const Headers& headers, std::string_view body);
   // `on_event` gets each server-sent event as it comes. A status of 400 or more is an Error with
-  // the answer's body.
+  // the server's message, as client/refusal.h has it.
   Result<void> post_stream(std::string_view url, const Headers& headers, std::string_view body,
                            const std::function<void(const SseEvent&)>& on_event);
 

@@ -17,6 +17,8 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 // The real server on a free port, and a client of it.
 class HttpClientTest : public testing::Test {
@@ -118,13 +120,19 @@ TEST_F(HttpClientTest, StreamsEvents) {
   EXPECT_THAT(events, ElementsAre(SseEvent{"message", "1"}, SseEvent{"named", "two\nlines"}));
 }
 
-TEST_F(HttpClientTest, AnErrorInsteadOfAStreamCarriesItsBody) {
+TEST_F(HttpClientTest, ARefusalInsteadOfAStreamIsOneSentence) {
   start();
-  const auto streamed = client_.post_stream(url("/nowhere"), {}, "{}", [](const SseEvent&) {});
-  ASSERT_FALSE(streamed);
-  EXPECT_EQ(streamed.error().code, ErrorCode::kInvalidRequest);
-  EXPECT_THAT(streamed.error().message,
-              AllOf(HasSubstr(url("/nowhere")), HasSubstr("404"), HasSubstr("There is no")));
+  const auto ignore = [](const SseEvent&) {};
+  const auto missing = client_.post_stream(url("/nowhere"), {}, "{}", ignore);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kInvalidRequest);
+  EXPECT_THAT(missing.error().message,
+              AllOf(StartsWith(cat(url("/nowhere"), " answered 404: There is no")),
+                    Not(HasSubstr("{")), Not(HasSubstr("\n"))));
+  const auto page = client_.post_stream(url("/echo"), {}, "<html>", ignore);
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().message,
+            cat(url("/echo"), " answered 200, but with no stream of events."));
 }
 
 TEST_F(HttpClientTest, CancelEndsAStreamAndTheServerNotices) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 namespace glint {
 namespace {
@@ -16,14 +17,32 @@ std::string message_in(const Json& json) {
   return "";
 }
 
+// Without blanks at its ends, and with one where there are several.
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    const bool is_blank = std::string_view(" \t\r\n").find(c) != std::string_view::npos;
+    if (is_blank && (line.empty() || line.back() == ' ')) continue;
+    line += is_blank ? ' ' : c;
+  }
+  if (line.ends_with(' ')) line.pop_back();
+  return line;
+}
+
+std::string beginning(std::string line) {
+  constexpr size_t kMaxBytes = 200;
+  if (line.size() <= kMaxBytes) return line;
+  line.resize(kMaxBytes);
+  line.resize(kMaxBytes - incomplete_utf8_suffix(line));
+  return line + "…";
+}
+
 }  // namespace
 
 std::string server_message(std::string_view body) {
   const Result<Json> json = parse_json(body);
-  std::string message = json ? message_in(*json) : "";
-  if (message.empty()) message = body;
-  message.erase(message.find_last_not_of(" \t\r\n") + 1);
-  return message;
+  const std::string message = json ? message_in(*json) : "";
+  return message.empty() ? beginning(one_line(body)) : one_line(message);
 }
 
 std::string refusal(std::string_view url, int status, std::string_view body) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/check.h"
+
 namespace glint {
 namespace {
 
@@ -17,6 +19,13 @@ TEST(RefusalTest, WhatIsNoneOfTheseStaysAsItIs) {
   for (const char* body : {"", "Unauthorized", "<html>", R"({"error":null})", R"({"detail":[1]})"})
     EXPECT_EQ(server_message(body), body);
   EXPECT_EQ(server_message("full\r\n"), "full");
+}
+
+TEST(RefusalTest, APageIsCutToALine) {
+  EXPECT_EQ(server_message("<html>\r\n  <h1>502</h1>\n</html>\n"), "<html> <h1>502</h1> </html>");
+  EXPECT_EQ(server_message(R"({"error":"one\ntwo"})"), "one two");
+  EXPECT_EQ(server_message(cat(std::string(199, 'x'), "ä")), cat(std::string(199, 'x'), "…"));
+  EXPECT_EQ(server_message(std::string(200, 'x')), std::string(200, 'x'));
 }
 
 TEST(RefusalTest, SaysWhereTheKeyIsTakenFrom) {

@@ -23,6 +23,12 @@ Json answer_json(const Judged& answer, size_t index) {
           {"latency_s", answer.latency_s}};
 }
 
+void AnswersFile::add(const Judged& answer, size_t index) {
+  const std::lock_guard lock(mutex_);
+  if (!file_.is_open()) file_.open(path_);
+  file_ << to_json_text(answer_json(answer, index)) << std::endl;
+}
+
 Result<void> write_answers(const std::string& path, const EvalReport& report) {
   std::ofstream file(path);
   for (size_t i = 0; i < report.answers.size(); ++i)

@@ -1,8 +1,11 @@
 #pragma once
 
-// The answers of an evaluation, one JSON object a line: what --output writes and --compare reads.
+// The answers of an evaluation, one JSON object a line: what --output writes and compare reads.
 
+#include <fstream>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -14,6 +17,22 @@ namespace glint {
 // "finish_reason", "completion_tokens", "latency_s"}
 Json answer_json(const Judged& answer, size_t index);
 
+// The file while answers come in, in that order: a run that breaks off leaves those it had.
+class AnswersFile {
+ public:
+  // What is in it stays there until the first answer.
+  explicit AnswersFile(std::string path) : path_(std::move(path)) {}
+
+  void add(const Judged& answer, size_t index);  // any thread
+  bool has_some() const { return file_.is_open(); }
+
+ private:
+  const std::string path_;
+  std::mutex mutex_;
+  std::ofstream file_;
+};
+
+// All of them, in the order of their questions.
 Result<void> write_answers(const std::string& path, const EvalReport& report);
 
 // Needs "question", "said" and "correct" of each line.

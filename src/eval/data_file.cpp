@@ -1,16 +1,16 @@
 #include "eval/data_file.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "base/file.h"
 
 namespace glint {
 
 Result<std::vector<Json>> read_json_lines(const std::string& path,
                                           const std::vector<std::string>& keys, size_t limit) {
-  std::ifstream file(path);
+  std::ifstream file = open_file(path);
   if (!file)
-    return Error{ErrorCode::kStartup,
-                 cat("cannot read ", path, ": name a JSON Lines file with --data-path")};
+    return Error{ErrorCode::kStartup, cat("cannot read ", path, ": expected a JSON Lines file")};
   std::vector<Json> lines;
   for (std::string line; lines.size() < limit && std::getline(file, line);) {
     if (line.empty()) continue;

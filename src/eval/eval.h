@@ -15,6 +15,8 @@ namespace glint {
 // After each answer: how many there are of how many.
 using EvalProgress = std::function<void(size_t done, size_t all)>;
 
+struct Judged;
+
 struct EvalOptions {
   std::string url = "http://127.0.0.1:30000";
   std::string data_path;    // JSON Lines
@@ -29,6 +31,8 @@ struct EvalOptions {
   bool chat = false;     // gsm8k: each question as a chat turn, without examples
   bool thinking = true;  // in chat
   EvalProgress on_progress{};
+  // Each answer as it comes, and the place of its question; several at once, on other threads.
+  std::function<void(const Judged& answer, size_t index)> on_answer{};
 };
 
 // One question and what came of it.

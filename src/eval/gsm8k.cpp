@@ -100,6 +100,7 @@ Result<EvalReport> eval_gsm8k(const EvalOptions& o) {
         o.chat ? TRY(converse(client, o, string_member(line, "question")))
                : TRY(complete(client, o, questions.examples + question_of(line), max_new_tokens));
     report.answers[i] = judge(line, questions.wanted[i], std::move(answer));
+    if (o.on_answer) o.on_answer(report.answers[i], i);
     return {};
   };
   const double begin_s = now_s();

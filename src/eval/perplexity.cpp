@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "eval/requests.h"
@@ -15,12 +14,11 @@ namespace glint {
 namespace {
 
 Result<std::string> read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
+  auto text = read_file(path);
+  if (!text)
     return Error{ErrorCode::kStartup, cat("cannot read ", path, ": name a file with --text")};
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (text.empty()) return Error{ErrorCode::kStartup, cat(path, " is empty")};
-  if (is_valid_utf8(text)) return text;
+  if (text->empty()) return Error{ErrorCode::kStartup, cat(path, " is empty")};
+  if (is_valid_utf8(*text)) return *std::move(text);
   return Error{ErrorCode::kStartup, cat(path, " is no UTF-8: convert it first")};
 }
 

@@ -69,6 +69,7 @@ Result<EvalReport> eval_tools(const EvalOptions& o) {
   const auto ask = [&](HttpClient& client, size_t i) -> Result<void> {
     const Json tools = {{"tools", as_openai(lines[i]["tools"])}};
     report.answers[i] = judge(lines[i], TRY(ask_chat(client, o, lines[i]["messages"], tools)));
+    if (o.on_answer) o.on_answer(report.answers[i], i);
     return {};
   };
   const double begin_s = now_s();

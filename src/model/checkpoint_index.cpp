@@ -1,12 +1,11 @@
 #include "model/checkpoint_index.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/planted_bug.h"
 
@@ -34,10 +33,9 @@ bool is_plain_file_name(std::string_view name) {
 }
 
 Result<Json> read_index(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file) return refuse(path, "cannot be read.");
-  Result<Json> json = parse_json(text);
+  const auto text = read_file(path);
+  if (!text) return refuse(path, "cannot be read.");
+  Result<Json> json = parse_json(*text);
   if (!json) return refuse(path, json.error().message);
   if (!json->is_object() || !json->contains("weight_map") || !(*json)["weight_map"].is_object() ||
       (*json)["weight_map"].empty()) {

@@ -1,9 +1,8 @@
 #include "model/config.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
+#include "base/file.h"
 #include "model/config_fields.h"
 
 namespace glint {
@@ -203,13 +202,9 @@ Result<Json> parse_object(std::string_view json_text, std::string_view name) {
 }
 
 Result<std::string> read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file) {
-    return Error{ErrorCode::kStartup, cat(path.string(), ": cannot be read. A model's folder has ",
-                                          "this file beside its *.safetensors.")};
-  }
-  return text;
+  if (auto text = read_file(path)) return *std::move(text);
+  return Error{ErrorCode::kStartup, cat(path.string(), ": cannot be read. A model's folder has ",
+                                        "this file beside its *.safetensors.")};
 }
 
 Result<std::optional<float>> optional_number(const ConfigFields& fields, std::string_view key,

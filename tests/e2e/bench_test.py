@@ -1,9 +1,11 @@
 """glint bench serving and glint bench sweep: against the null server, which has no model, and against a real one."""
 
+import http.server
 import json
 import re
 import signal
 import subprocess
+import threading
 import types
 
 import pytest
@@ -126,7 +128,7 @@ def test_a_server_that_wants_a_key_is_not_waited_for(start, tmp_path):
 
 
 def test_help_says_where_the_key_is_and_what_a_sweep_sends():
-    for words in (["bench", "serving"], ["bench", "sweep"], ["eval"]):
+    for words in (["bench", "serving"], ["bench", "sweep"], ["eval", "gsm8k"]):
         assert "OPENAI_API_KEY" in glint(*words, "--help").stdout
     text = glint("bench", "sweep", "--help").stdout
     assert re.search(r"--num-prompts INT ", text) and "INT=1000" not in text.split("--num-prompts")[1].split("--seed")[0]
@@ -182,8 +184,135 @@ def test_a_sweep_finds_the_highest_rate_within_the_goal(null, tmp_path):
 
 
 def test_a_goal_that_nothing_meets_is_said(null):
-    out = measured("sweep", null, "--goodput", "ttft:0.000001", *random_load(2, 5, 2))
-    assert "No load that was tried met TTFT" in out
+    done = bench("sweep", null, "--goodput", "ttft:0.000001", *random_load(2, 5, 2))
+    assert done.returncode == 1 and "No load that was tried met TTFT" in done.stdout
+    assert re.search(r"^error: No load that was tried met TTFT <= \S+ ms for 99 % of the requests\. With 1 in flight 0\.0 % "
+                     r"did: TTFT [\d.]+ / [\d.]+ / [\d.]+ ms, TPOT ", done.stderr, re.M)
+
+
+class BecomesFull(http.server.BaseHTTPRequestHandler):
+    """An OpenAI server that takes as many requests as server.places says, and refuses those that follow."""
+
+    def do_GET(self):
+        self.answer(*((200, {"data": [{"id": "m"}]}) if self.path == "/v1/models" else (404, {})))
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.places -= 1
+        if self.server.places < 0:
+            return self.answer(503, {"error": {"message": "full"}})
+        self.answer(200, {"choices": [{"text": "a b", "finish_reason": "length"}], "usage": {"completion_tokens": 2}})
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def full():
+    """full(places): the server, and the flags to ask it."""
+    with http.server.HTTPServer(("127.0.0.1", 0), BecomesFull) as one:
+        def with_places(places):
+            one.places = places
+            return types.SimpleNamespace(url=f"http://127.0.0.1:{one.server_port}")
+
+        threading.Thread(target=one.serve_forever).start()
+        yield with_places
+        one.shutdown()
+
+
+class FallsSilent(BecomesFull):
+    """As many answers, then none."""
+
+    def do_POST(self):
+        if self.server.places == 0:
+            self.server.is_silent.set()
+            self.server.may_end.wait()
+            self.close_connection = True
+        else:
+            super().do_POST()
+
+
+@pytest.fixture
+def silent():
+    """silent(places): the server, whose is_silent is set with the first request that has no answer."""
+    with http.server.HTTPServer(("127.0.0.1", 0), FallsSilent) as one:
+        def with_places(places):
+            one.places, one.is_silent, one.may_end = places, threading.Event(), threading.Event()
+            one.url = f"http://127.0.0.1:{one.server_port}"
+            return one
+
+        threading.Thread(target=one.serve_forever).start()
+        yield with_places
+        one.may_end.set()
+        one.shutdown()
+
+
+def interrupted_bench(what, server, *args):
+    """Ctrl-C once the server is silent: status, stdout, stderr."""
+    with subprocess.Popen([BIN / "glint", "bench", what, "--base-url", server.url, *map(str, args)], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert server.is_silent.wait(DEADLINE_S)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=DEADLINE_S)
+        return process.returncode, *said
+
+
+ASK_FULL = ("--backend", "vllm", "--disable-stream", "--random-input-len", 5, "--random-output-len", 2)
+
+
+def test_requests_that_failed_are_counted_and_the_status_is_1(full, tmp_path):
+    out = tmp_path / "a.jsonl"
+    done = bench("serving", full(1 + 2), *ASK_FULL, "--num-prompts", 5, "--output-file", out, "--plot", tmp_path / "p.html")
+    assert done.returncode == 1 and row(done.stdout, "Successful requests:") == "2"
+    assert done.stderr.splitlines()[-1] == "error: 3 of 5 requests failed; the first: status 503: full"
+    assert [r["completed"] for r in results(out)] == [2] and (tmp_path / "p.html").exists()
+    done = bench("serving", full(0), *ASK_FULL, "--num-prompts", 2, "--warmup-requests", 0, "--output-file", out)
+    assert done.returncode == 1 and row(done.stdout, "Successful requests:") == "0"
+    assert done.stderr.splitlines()[-1] == "error: 2 of 2 requests failed; the first: status 503: full"
+    assert [r["completed"] for r in results(out)] == [2, 0]
+
+
+def test_a_matrix_that_breaks_off_keeps_what_it_has(full, tmp_path):
+    done = bench("serving", full(1 + 2), *ASK_FULL, "--matrix", "page", "--num-prompts", 2, "--output-file", tmp_path / "a",
+                 "--plot", tmp_path / "p.html")
+    assert done.returncode == 1 and "error: The warm-up request failed: status 503: full" in done.stderr
+    assert re.findall(r"^\| (\w+) \| here \| 2 ", done.stdout, re.M) == ["chat_c1"]
+    assert (tmp_path / "p.html").exists()
+
+
+def test_a_sweep_that_breaks_off_keeps_what_it_has(full, tmp_path):
+    done = bench("sweep", full(1 + 16), *ASK_FULL, "--goodput", "e2e:60000", "--plot", tmp_path / "p.html")
+    assert done.returncode == 1 and "error: The warm-up request failed: status 503: full" in done.stderr
+    assert re.findall(r"^\| (\d+) \| 16 \|.* yes \|$", done.stdout, re.M) == ["1"]
+    assert "The highest rate that met E2E" in done.stdout and (tmp_path / "p.html").exists()
+
+
+def test_ctrl_c_ends_a_run_with_its_table(silent, tmp_path):
+    out = tmp_path / "a.jsonl"
+    status, table, said = interrupted_bench("serving", silent(1 + 2), *ASK_FULL, "--num-prompts", 9, "--max-concurrency", 1,
+                                            "--output-file", out)
+    assert status == 1 and row(table, "Successful requests:") == "2"
+    assert said.splitlines()[-1] == "error: 7 of 9 requests failed; the first: interrupted"
+    assert [r["completed"] for r in results(out)] == [2]
+
+
+def test_ctrl_c_ends_a_sweep_with_its_points(silent):
+    status, report, said = interrupted_bench("sweep", silent(1 + 16 + 1 + 3), *ASK_FULL, "--goodput", "e2e:60000")
+    assert status == 1 and said.splitlines()[-1] == "error: interrupted"
+    assert re.findall(r"^\| (\d+) \| 16 \|.* yes \|$", report, re.M) == ["1"] and "The highest rate" in report
+
+
+def test_a_load_that_is_refused_ends_a_sweep_and_not_its_report(full):
+    done = bench("sweep", full(16), *ASK_FULL, "--goodput", "e2e:60000", "--warmup-requests", 0)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^\| (\d+) \| (\d+) \|.* (yes|no) \|$", done.stdout, re.M) == [("1", "16", "yes"), ("2", "0", "no")]
+    assert "16 of 16 requests failed; the first: status 503: full" in done.stderr
 
 
 @pytest.mark.parametrize("backend", ["glint", "sglang", "vllm", "openai-chat"])
@@ -242,11 +371,22 @@ def test_without_a_server_it_says_how_to_start_one():
     assert done.returncode == 1 and "glint serve" in done.stderr
 
 
+@pytest.mark.parametrize("what", ["serving", "sweep"])
+@pytest.mark.parametrize("flag", ["--output-file", "--plot"])
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_sent(what, flag, full, tmp_path):
+    server = full(100)
+    for path in (tmp_path, tmp_path / "no/such/folder"):
+        done = bench(what, server, *ASK_FULL, *(["--goodput", "ttft:1"] if what == "sweep" else []), flag, path)
+        assert done.returncode == 1 and not done.stdout
+        assert done.stderr == f"error: Cannot write {path}, named by {flag}.\n"
+
+
 @pytest.mark.parametrize("what, flags, said", [
     ("serving", ["--backend", "tgi"], "--backend"), ("serving", ["--request-rate", "fast"], "--request-rate"),
     ("serving", ["--matrix", "page", "--cells", "chat_c2"], "chat_c16"), ("serving", ["--num-prompts", 0], "--num-prompts"),
     ("serving", ["--header", "x"], "NAME=VALUE"), ("serving", ["--extra-request-body", "[]"], "JSON object"),
-    ("serving", ["--compare", "a"], "--compare"), ("sweep", [], "--goodput"), ("sweep", ["--goodput", "speed:3"], "ttft:MS")])
+    ("serving", ["--compare", "a"], "--compare"), ("sweep", [], "--goodput"), ("sweep", ["--goodput", "speed:3"], "ttft:MS"),
+    ("sweep", ["--goodput", "ttft:1", "--min-concurrency", 9, "--max-concurrency", 3], "--min-concurrency 9")])
 def test_wrong_flags_are_named(what, flags, said):
     done = bench(what, types.SimpleNamespace(url="http://127.0.0.1:9"), *flags)
     assert done.returncode == 2 and said in done.stderr

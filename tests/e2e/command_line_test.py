@@ -1,5 +1,6 @@
 """glint as a person types it: generate, chat, doctor, eval and bench, without a MODEL and with; and an installation."""
 
+import http.server
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -78,8 +80,33 @@ def test_chat_shows_calls_and_asks_for_their_results(tmp_path):
 def test_chat_with_a_server(server):
     done = glint("chat", "--url", server.url, "-n", 8, stdin="Hi\n")
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
-    refused = glint("chat", "--url", server.url, "--temperature", -1, stdin="Hi\n")
-    assert refused.returncode == 1 and "temperature" in refused.stderr
+    refused = glint("chat", "--url", server.url + "/", "--temperature", -1, stdin="Hi\n")
+    assert refused.returncode == 1 and "{" not in refused.stderr
+    assert re.search(r"^error: http://[\d.:]+/v1/chat/completions answered 400: .*temperature.*\.$", refused.stderr, re.M)
+
+
+class BreaksOff(http.server.BaseHTTPRequestHandler):
+    """Its answers end with an error."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for event in ({"choices": [{"delta": {"content": "It is"}}]}, {"error": {"message": "The GPU is gone.", "code": 500}}):
+            self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def test_chat_says_what_ended_an_answer():
+    with http.server.HTTPServer(("127.0.0.1", 0), BreaksOff) as broken:
+        threading.Thread(target=broken.serve_forever).start()
+        done = glint("chat", "--url", f"http://127.0.0.1:{broken.server_port}", stdin="What is it?\n")
+        broken.shutdown()
+    assert done.returncode == 1 and done.stdout == "It is\n"
+    assert done.stderr.endswith("\nerror: The GPU is gone.\n")
 
 
 class Terminal:
@@ -134,6 +161,15 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(terminal, model):
     wait_until("it asks again", lambda: chat.stderr().count("> ") == 2)
     assert chat.process.poll() is None
     chat.process.send_signal(signal.SIGINT)
+    assert chat.process.wait(timeout=DEADLINE_S) == 0
+
+
+def test_a_refused_message_does_not_end_a_chat_on_a_terminal(terminal, server):
+    chat = terminal("chat", "--url", server.url, "--temperature", -1)
+    chat.type("Hi\nHi\n")
+    wait_until("it asks a third time", lambda: chat.stderr().count("> ") == 3)
+    assert len(re.findall(r"> error: http://.*temperature", chat.stderr(), re.M)) == 2
+    chat.type("\x04")
     assert chat.process.wait(timeout=DEADLINE_S) == 0
 
 
@@ -203,12 +239,37 @@ def test_eval_without_a_server_says_how_to_start_one():
     assert done.returncode == 1 and "glint serve" in done.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ["chat", "--url", "http://127.0.0.1:9", "--tools"], ["eval", "gsm8k", "--data-path"], ["eval", "perplexity", "--text"],
+    ["eval", "compare", "."], ["bench", "serving", "--compare", "page"], ["serve", "--chat-template"]])
+def test_a_folder_in_place_of_a_file_cannot_be_read(words, tmp_path):
+    done = glint(*words, tmp_path, stdin="Hi\n")
+    assert done.returncode == 1 and re.search(rf"^error: [Cc]annot read (\.|{tmp_path})[:,. ]", done.stderr, re.M), done.stderr
+
+
+@pytest.mark.parametrize("name", ["sharegpt", "custom"])
+def test_a_folder_is_no_dataset(name, server, tmp_path):
+    done = glint("bench", "serving", "--url", server.url, "--dataset-name", name, "--dataset-path", tmp_path)
+    assert done.returncode == 1 and f"error: Cannot read {tmp_path}, named by --dataset-path." in done.stderr
+
+
 def test_help_says_what_each_command_is_for():
     done = glint("--help")
     serve, bench = (re.search(rf"^  {name} +(.*)$", done.stdout, re.M).group(1) for name in ("serve", "bench"))
     assert done.returncode == 0
     assert all(word in serve for word in ("chat", "Responses", "Anthropic", "Ollama", "SGLang"))
     assert all(word in bench for word in ("serving", "sweep", "ops"))
+
+
+@pytest.mark.parametrize("command", [
+    "serve", "generate", "chat", "doctor", "configure", "bench ops", "bench serving", "bench sweep", "eval gsm8k",
+    "eval tools", "eval perplexity", "eval compare"])
+def test_help_has_a_text_for_each_flag(command):
+    """A flag's text begins in column 30 of its own line, or of the next where the flag is long."""
+    lines = glint(*command.split(), "--help").stdout.splitlines()
+    flags = [i for i, line in enumerate(lines) if re.match("  -", line)]
+    assert len(flags) > 1
+    assert not [lines[i] for i in flags if not (lines[i][30:] if len(lines[i].rstrip()) > 30 else lines[i + 1]).strip()]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

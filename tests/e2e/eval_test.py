@@ -53,13 +53,13 @@ def test_answers_are_written_and_compared(bundled, tmp_path):
     assert all(a["reasoning"] for a in chat) and not any(a["reasoning"] for a in few_shot)
     assert all(a["completion_tokens"] > 0 and a["latency_s"] > 0 for a in chat + few_shot)
 
-    compared = glint("eval", "--compare", *files, "--json")
+    compared = glint("eval", "compare", *files, "--json")
     assert compared.returncode == 0, compared.stderr
     report = json.loads(compared.stdout)
     differing = [i for i in range(12) if few_shot[i]["correct"] != chat[i]["correct"]]
     assert [d["a"]["index"] for d in report["differences"]] == differing
     assert report["questions"] == 12 and 0 < report["mcnemar_p"] <= 1
-    text = glint("eval", "--compare", files[0], files[0]).stdout
+    text = glint("eval", "compare", files[0], files[0]).stdout
     assert "only A right  0" in text and "p = 1.000" in text
 
 
@@ -125,6 +125,37 @@ def test_perplexity_of_a_text_is_the_mean_of_its_logprobs(bundled, tmp_path):
     assert reports[0]["nll"] == pytest.approx(-sum(entry[0] for entry in entries[1:]))
 
 
+def test_a_run_that_breaks_off_keeps_its_answers(bundled, tmp_path):
+    data, out = tmp_path / "data.jsonl", tmp_path / "out.jsonl"
+    questions = ["What is 2+2?", "What is 3+3?", "Why? " * 20000]
+    data.write_text("".join(json.dumps({"question": q, "answer": "#### 4"}) + "\n" for q in questions))
+    out.write_text("before\n")
+    flags = ["--data-path", data, "--output", out, "--num-shots", 0, "--parallel", 1]
+    nobody = glint("eval", "gsm8k", "--port", 9, *flags)
+    assert nobody.returncode == 1 and out.read_text() == "before\n" and str(out) not in nobody.stderr
+    done = glint("eval", "gsm8k", "--url", bundled.url, *flags)
+    assert done.returncode == 1 and "answered 400: " in done.stderr and str(out) in done.stderr
+    assert [json.loads(line)["question"] for line in out.read_text().splitlines()] == questions[:2]
+
+
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_asked(bundled, tmp_path):
+    before = bundled.metrics()["sglang:prompt_tokens_total"]
+    done = glint("eval", "gsm8k", "--url", bundled.url, "--num-questions", 1, "--output", tmp_path / "no/such/folder")
+    assert done.returncode == 1 and "Cannot write" in done.stderr and not done.stdout
+    assert bundled.metrics()["sglang:prompt_tokens_total"] == before
+
+
+@pytest.mark.parametrize("task, own, others", [
+    ("gsm8k", "--held-out", "--text"), ("tools", "--data-path", "--num-shots"), ("perplexity", "--window", "--data-path"),
+    ("compare", "A.jsonl", "--url")])
+def test_help_of_a_task_has_its_own_flags_and_an_example(task, own, others):
+    listed = glint("eval", "--help")
+    assert listed.returncode == 0 and re.search(rf"^  {task} +\w", listed.stdout, re.M) and "--url" not in listed.stdout
+    text = glint("eval", task, "--help").stdout
+    assert re.search(rf"^  (REQUIRED )?{own} ", text, re.M) and others not in text
+    assert len(re.findall(rf"^Example: glint eval {task} ", text, re.M)) == 1
+
+
 def test_windows_cover_a_long_text(bundled, tmp_path):
     readme = pathlib.Path(os.environ["GLINT_SOURCE_DIR"]) / "README.md"
     done = glint("eval", "perplexity", "--url", bundled.url, "--text", readme, "--window", 500)
@@ -136,8 +167,10 @@ def test_windows_cover_a_long_text(bundled, tmp_path):
 
 
 @pytest.mark.parametrize("flags, status, said", [
-    ([], 2, "glint eval gsm8k"), (["spelling"], 2, "spelling"), (["--compare", "one.jsonl"], 2, "--compare"),
-    (["perplexity"], 2, "--text"), (["perplexity", "--text", "no.txt"], 1, "no.txt"), (["--compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"), (["gsm8k", "--data-path", "no.jsonl"], 1, "no.jsonl")])
+    ([], 2, "gsm8k"), (["spelling"], 2, "spelling"), (["compare", "one.jsonl"], 2, "B.jsonl"),
+    (["perplexity"], 2, "--text"), (["perplexity", "--text", "no.txt"], 1, "no.txt"), (["compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"),
+    (["gsm8k", "--data-path", "no.jsonl"], 1, "no.jsonl"), (["gsm8k", "--text", "a"], 2, "--text"),
+    (["tools", "--num-shots", 3], 2, "--num-shots"), (["perplexity", "--text", "a", "--data-path", "b"], 2, "--data-path")])
 def test_what_is_wrong_is_said(flags, status, said, tmp_path):
     done = glint("eval", *flags, cwd=tmp_path)
     assert done.returncode == status and said in done.stderr and not done.stdout

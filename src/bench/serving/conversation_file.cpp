@@ -1,9 +1,8 @@
 #include "bench/serving/conversation_file.h"
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/json.h"
 
 namespace glint {
@@ -13,10 +12,8 @@ constexpr JsonLimits kLimits{.max_bytes = size_t{4} << 30, .max_depth = 50};
 
 Error file_error(std::string message) { return {ErrorCode::kStartup, std::move(message), {}}; }
 
-Result<std::ifstream> open_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return file_error(cat("Cannot read ", path, ", named by --dataset-path."));
-  return file;
+Error cannot_read(const std::string& path) {
+  return file_error(cat("Cannot read ", path, ", named by --dataset-path."));
 }
 
 std::string turn_text(const Json& turn) {
@@ -39,9 +36,9 @@ void add_turns(const Json& entry, std::vector<ConversationTurns>& turns) {
 }  // namespace
 
 Result<std::vector<ConversationTurns>> read_sharegpt(const std::string& path) {
-  std::ifstream file = TRY(open_file(path));
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
-  const Result<Json> parsed = parse_json(text, kLimits);
+  const auto text = read_file(path);
+  if (!text) return cannot_read(path);
+  const Result<Json> parsed = parse_json(*text, kLimits);
   if (!parsed) return file_error(cat(path, ": ", parsed.error().message));
   if (!parsed->is_array())
     return file_error(cat(path,
@@ -53,7 +50,8 @@ Result<std::vector<ConversationTurns>> read_sharegpt(const std::string& path) {
 }
 
 Result<std::vector<ConversationTurns>> read_custom(const std::string& path) {
-  std::ifstream file = TRY(open_file(path));
+  std::ifstream file = open_file(path);
+  if (!file) return cannot_read(path);
   std::vector<ConversationTurns> turns;
   size_t number = 0;
   for (std::string line; std::getline(file, line);) {

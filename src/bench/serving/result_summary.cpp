@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "base/file.h"
 
 namespace glint {
 namespace {
@@ -131,7 +132,7 @@ ResultSummary summarize(const Json& result) {
 }
 
 Result<std::vector<Json>> read_results(const std::string& path) {
-  std::ifstream file(path);
+  std::ifstream file = open_file(path);
   if (!file) return Error{ErrorCode::kStartup, cat("Cannot read ", path, "."), {}};
   std::vector<Json> results;
   size_t number_of_line = 0;

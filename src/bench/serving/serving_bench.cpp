@@ -66,6 +66,7 @@ Result<ServingLoad> make_load(const BenchServer& server, const ServingOptions& o
   load.format = options.format;
   load.format.model = server.model;
   load.max_concurrency = options.max_concurrency;
+  load.stop = options.stop;
   return load;
 }
 

@@ -2,6 +2,7 @@
 
 // One run of bench serving: SGLang's protocol, from the warm-up to the metrics.
 
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -30,6 +31,7 @@ struct ServingOptions {
   double ready_timeout_s = 60;
   double settle_s = 1;  // between warm-up and run
   std::string tag{};
+  const std::atomic<bool>* stop = nullptr;  // as of ServingLoad
 };
 
 // A server that answers, and how to ask it.

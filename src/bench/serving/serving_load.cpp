@@ -153,6 +153,16 @@ class Runner {
     send(next);
   }
 
+  void interrupt() {
+    for (const Conversation& c : talks_) {
+      if (c.body.empty()) continue;  // all is answered
+      result_.records[c.record].error = "interrupted";
+      ++progress_.num_done;
+      fail_rest(c);
+    }
+    finish();
+  }
+
   // The next tick is not waited for: it would count as the server's time.
   void finish() {
     result_.end_s = clock_.now_s();
@@ -166,6 +176,7 @@ class Runner {
   void tick() {
     const double due_s = clock_.now_s() + kTick_s;
     client_.after(kTick_s, [this, due_s] {
+      if (load_.stop != nullptr && *load_.stop) return interrupt();
       const double late_ms = 1e3 * std::max(clock_.now_s() - due_s, 0.0);
       result_.cost.mean_late_ms += late_ms;
       result_.cost.max_late_ms = std::max(result_.cost.max_late_ms, late_ms);

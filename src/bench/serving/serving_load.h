@@ -2,6 +2,7 @@
 
 // Sends a load and writes down what came back. One thread does it all.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -33,6 +34,7 @@ struct ServingLoad {
   // When each may be sent, in seconds from the start; empty: all at once. A request that waits for
   // one of the places is not late by that: its clock starts when it is sent.
   std::vector<double> arrivals_s;
+  const std::atomic<bool>* stop = nullptr;  // once true, what has no answer yet has failed
 };
 
 // What the client itself took: whether it, and not the server, may have been the limit.

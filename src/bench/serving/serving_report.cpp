@@ -173,12 +173,10 @@ std::string short_line(const ServingReport& report) {
 }
 
 std::string failure_line(const ServingReport& report) {
-  const auto failed = std::ranges::count_if(report.records, [](auto& r) { return !r.ok(); });
-  if (failed == 0) return "";
-  const auto first = std::ranges::find_if(report.records, [](auto& r) { return !r.ok(); });
-  return cat("failed: ", failed, " of ", report.records.size(),
-             report.records.size() == 1 ? " request;" : " requests;", " the first: ", first->error,
-             "\n");
+  FailedRequests failed;
+  failed.add(report.records);
+  if (failed.count == 0) return "";
+  return cat("failed: ", failed.share_text(), "; the first: ", failed.first_error, "\n");
 }
 
 using NamedValues = std::initializer_list<std::pair<const char*, double>>;
@@ -276,6 +274,23 @@ std::string serving_footer(const ServingReport& report) {
   std::string text = client_line(report) + step_lines(report) + cached_line(report);
   for (const std::string& note : report.notes) text += note + "\n";
   return text + short_line(report) + failure_line(report);
+}
+
+void FailedRequests::add(const std::vector<RequestRecord>& records) {
+  sent += records.size();
+  for (const RequestRecord& record : records) {
+    if (record.ok()) continue;
+    if (count == 0) first_error = record.error;
+    ++count;
+  }
+}
+
+std::string FailedRequests::share_text() const {
+  return cat(count, " of ", sent, sent == 1 ? " request" : " requests");
+}
+
+std::string FailedRequests::sentence() const {
+  return cat(share_text(), " failed; the first: ", first_error);
 }
 
 std::string throughput_bars(const ServingMetrics& metrics) {

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bench/serving/serving_bench.h"
 
@@ -12,6 +13,16 @@ std::string serving_table(const ServingReport& report);
 // What it does not say, a line each: the client's own cost, cached tokens, a glint server's steps,
 // where prompts came from, what failed.
 std::string serving_footer(const ServingReport& report);
+
+// Of one run's requests or several runs'.
+struct FailedRequests {
+  size_t count = 0, sent = 0;
+  std::string first_error{};
+
+  void add(const std::vector<RequestRecord>& records);
+  std::string share_text() const;  // "2 of 10 requests"
+  std::string sentence() const;    // "2 of 10 requests failed; the first: status 503: full"
+};
 
 // A bar for each second's tokens, or for several seconds' mean where there are more than 50.
 std::string throughput_bars(const ServingMetrics& metrics);

@@ -56,6 +56,10 @@ std::string conclusion(const std::vector<SweepPoint>& points, const std::string&
                 best->num_in_flight);
 }
 
+std::string goal_and_share(const LatencyGoal& goal, double share_wanted) {
+  return goal_text(goal) + format(" for %.4g %% of the requests", 100 * share_wanted);
+}
+
 }  // namespace
 
 Result<LatencyGoal> parse_goal(std::span<const std::string> typed) {
@@ -119,9 +123,20 @@ std::string sweep_report(std::vector<SweepPoint> points, const LatencyGoal& goal
       "median, p99 | within goal, % | goodput, req/s | met |\n"
       "|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
   for (const SweepPoint& point : points) text += point_row(point);
-  const std::string wanted =
-      goal_text(goal) + format(" for %.4g %% of the requests", 100 * share_wanted);
-  return text + "\n" + conclusion(points, wanted);
+  return text + "\n" + conclusion(points, goal_and_share(goal, share_wanted));
+}
+
+Result<void> check_met(std::span<const SweepPoint> points, const LatencyGoal& goal,
+                       double share_wanted) {
+  if (std::ranges::any_of(points, &SweepPoint::met)) return {};
+  const SweepPoint& lowest = *std::ranges::min_element(points, {}, &SweepPoint::num_in_flight);
+  return Error{
+      ErrorCode::kInternal,
+      cat("No load that was tried met ", goal_and_share(goal, share_wanted), ". With ",
+          lowest.num_in_flight, " in flight ", format("%.1f", 100 * lowest.share_met),
+          " % did: TTFT ", latency(lowest.summary.ttft), " ms, TPOT ", latency(lowest.summary.tpot),
+          " ms, E2E ", latency(lowest.summary.e2e), " ms (mean / median / p99)."),
+      {}};
 }
 
 }  // namespace glint

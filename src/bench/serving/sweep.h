@@ -45,7 +45,7 @@ class SweepSearch {
 
 struct SweepPoint {
   int num_in_flight = 0;
-  ResultSummary summary;
+  ResultSummary summary{};
   double share_met = 0;  // of the requests
   bool met = false;      // enough of them
 
@@ -55,5 +55,8 @@ struct SweepPoint {
 // Markdown, by requests in flight; then a sentence with the highest rate that met the goal.
 std::string sweep_report(std::vector<SweepPoint> points, const LatencyGoal& goal,
                          double share_wanted);
+// If no point met the goal, an Error with what was measured at the lowest load.
+Result<void> check_met(std::span<const SweepPoint> points, const LatencyGoal& goal,
+                       double share_wanted);
 
 }  // namespace glint

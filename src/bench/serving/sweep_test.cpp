@@ -69,8 +69,22 @@ TEST(SweepTest, TheReportNamesTheHighestRateThatMet) {
   EXPECT_THAT(report, HasSubstr("met TTFT <= 200 ms for 75 % of the requests: 30.00 requests/s"));
   EXPECT_LT(report.find("| 2 |"), report.find("| 4 |"));
   EXPECT_THAT(report, HasSubstr("| 50.0 | 20.00 | no |"));
+  EXPECT_TRUE(check_met(points, goal({"ttft:200"}), 0.75));
   points.resize(1);
   EXPECT_THAT(sweep_report(points, goal({"ttft:200"}), 0.75), HasSubstr("No load"));
+}
+
+TEST(SweepTest, WhatNothingMetIsSaidWithTheLowestLoad) {
+  std::vector<SweepPoint> points(2);
+  points[0] = {.num_in_flight = 2};
+  points[1] = {.num_in_flight = 1, .share_met = 0.125};
+  points[1].summary.ttft = {.mean = 210, .median = 205.5, .p99 = 300};
+  const auto met = check_met(points, goal({"ttft:200"}), 0.99);
+  ASSERT_FALSE(met);
+  EXPECT_EQ(met.error().message,
+            "No load that was tried met TTFT <= 200 ms for 99 % of the requests. With 1 in flight "
+            "12.5 % did: TTFT 210.00 / 205.50 / 300.00 ms, TPOT 0.00 / 0.00 / 0.00 ms, E2E 0.00 / "
+            "0.00 / 0.00 ms (mean / median / p99).");
 }
 
 }  // namespace
