@@ -53,6 +53,19 @@ def test_shows_what_the_command_says(page):
     assert page.texts("#speed") == [] and "No speed is expected" in page.one("#answer").text
 
 
+def test_shows_what_each_of_several_gpus_holds(page):
+    choose(page, "tp", "2")
+    command_with(page, "--tp 2")
+    expected = typed("--hardware", "h100", "--tp", 2)
+    memory = expected["memory"]
+    assert page.texts("h2")[1] == f"Memory of each of 2 GPUs, {memory['device']}, 79.2 GiB"
+    assert page.texts("#memory td")[0] == f"{memory['weights_bytes'] / 2**30:.1f} GiB" == "28.0 GiB"
+    assert f"Room for {memory['kv_tokens']:,} tokens" in page.one("#answer").text
+    assert page.texts("#not_yet li") == expected["not_yet"] and "several GPUs" in expected["not_yet"][0]
+    assert all(note in page.texts("#answer li") for note in expected["notes"])
+    assert not page.all("#speed")
+
+
 def test_marks_what_is_not_possible_yet(page):
     marked = set(page.run("return Array.from(document.querySelectorAll('.later input'), e => e.name + e.value)"))
     assert {"quantizationfp8", "tp2", "mtpon", "hardwareb200"} <= marked
