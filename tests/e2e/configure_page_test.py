@@ -5,7 +5,7 @@ import json
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from browser import PHONE, WIDE
+from browser import PHONE
 from command_line_test import glint
 
 COMMAND = "document.getElementById('command')?.textContent"
@@ -159,12 +159,33 @@ image.src = 'data:image/png;base64,' + arguments[0];
 """
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_nothing_hangs_over_the_edge(page, size):
-    page.look(size=size)
+def test_nothing_hangs_over_the_edge(page):
     fill(page, "model", "/a/very/long/path/" + "x" * 200)
     command_with(page, "xxx")
-    assert page.run("return document.documentElement.scrollWidth <= window.innerWidth")
+    page.check_fits()
+    page.look()
+    choose(page, "tp", "4")
+    fill(page, "concurrency", "100000")
+    assert "Not enough memory" in page.one(".problem").text
+    page.check_fits()
+    line_of_the_sum = """const text = document.querySelector('.problem').firstChild, range = new Range();
+      range.setStart(text, text.data.indexOf('  left for'));
+      range.setEnd(text, text.data.indexOf('\\n', range.startOffset));
+      return new Set(Array.from(range.getClientRects(), box => box.top)).size"""
+    assert page.run(line_of_the_sum) == 1
+
+
+def test_on_a_phone_a_number_keeps_its_unit_and_a_flag_its_dashes(page):
+    choose(page, "listen", "network")
+    command_with(page, "--api-key")
+    page.look(PHONE)
+    lines = """return Array.from(document.querySelectorAll('.flag, td'), e => {
+      const range = new Range();
+      range.selectNodeContents(e);
+      return range.getClientRects().length;
+    })"""
+    assert page.texts(".flag") == ["--api-key", "--preset", "--api-key"] and page.texts("td")[0] == "55.8 GiB"
+    assert set(page.run(lines)) == {1}
 
 
 def test_a_name_is_never_read_as_html(page):

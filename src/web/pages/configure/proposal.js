@@ -1,5 +1,5 @@
 // What the server proposes, beside the form. Texts only ever become text nodes.
-import { node } from './questions.js';
+import { node, sentence } from './questions.js';
 
 const PARTS = [
   ['Weights', 'weights_bytes'],
@@ -37,7 +37,7 @@ function commandBox(command) {
 }
 
 function list(sentences) {
-  return node('ul', {}, ...sentences.map((sentence) => node('li', {}, sentence)));
+  return node('ul', {}, ...sentences.map((one) => node('li', {}, ...sentence(one))));
 }
 
 function row(name, ...values) {
