@@ -27,13 +27,14 @@ int64_t fp8_savings(const ModelConfig& config) {
 MemoryPlan plan_of(const ModelConfig& config, const Setup& setup) {
   MemoryPlan plan = plan_memory(config, {.device = std::string(setup.gpu->name),
                                          .total_bytes = setup.gpu->memory_bytes,
+                                         .num_gpus = setup.tp,
                                          .with_mtp = setup.mtp,
                                          .max_running_requests = std::max(
                                              kDefaultRunningRequests, concurrency_of_copy(setup)),
                                          .context_length = setup.context,
                                          .mem_fraction_static = {}});
   if (setup.fp8) {
-    const int64_t saved = fp8_savings(config);
+    const int64_t saved = fp8_savings(gpu_part(config, setup.tp));
     plan.element_bytes = 1;
     plan.weights_bytes -= saved;
     plan.kv_bytes += saved;
@@ -64,10 +65,6 @@ void check_context(const ModelConfig& config, const Setup& setup, Proposal& prop
 }
 
 void plan(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
-  if (setup.tp > 1) {
-    proposal.notes.push_back("Memory and speed are not computed for GPUs that share a model.");
-    return;
-  }
   proposal.memory = plan_of(config, setup);
   const MemoryPlan& memory = *proposal.memory;
   const int concurrency = concurrency_of_copy(setup);
@@ -83,13 +80,23 @@ void plan(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
       static_cast<int>(std::min<int64_t>(concurrency, memory.kv_tokens() / one));
 }
 
+// Of what was answered; empty: all of it may have been.
+std::string not_measured(const Setup& setup) {
+  std::string what;
+  const auto add = [&](bool is_wanted, const char* name) {
+    if (is_wanted) what += cat(what.empty() ? "" : " or ", name);
+  };
+  add(setup.fp8, "FP8 weights");
+  add(setup.mtp, "MTP");
+  add(setup.tp > 1, "GPUs that share a model");
+  return what;
+}
+
 void expect(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
-  if (!proposal.memory) return;
-  if (setup.fp8 || setup.mtp) {
-    proposal.notes.push_back(
-        cat("No speed is expected: only BF16 without speculation has been measured, not ",
-            setup.fp8 ? "FP8 weights" : "", setup.fp8 && setup.mtp ? " or " : "",
-            setup.mtp ? "MTP" : "", "."));
+  if (const std::string what = not_measured(setup); !what.empty()) {
+    proposal.notes.push_back(cat(
+        "No speed is expected: only BF16 without speculation on one GPU has been measured, not ",
+        what, "."));
     return;
   }
   proposal.speed =
@@ -118,11 +125,16 @@ void note(const Setup& setup, const Machine& machine, Proposal& proposal) {
   if (!setup.gpu->is_measured() && setup.gpu->compute_capability == 90)
     proposal.notes.push_back(cat("glint has run on ", measured_gpus(), " only; ",
                                  setup.gpu->short_name, " is untried."));
-  if (proposal.memory && setup.dp > 1)
-    proposal.notes.push_back(cat("Memory and speed are those of one of the ", setup.dp,
-                                 " copies, with ", concurrency_of_copy(setup),
-                                 " of the requests."));
-  if (proposal.memory && proposal.fitting_requests < concurrency_of_copy(setup)) {
+  if (setup.tp > 1)
+    proposal.notes.push_back(
+        cat("Each of the ", setup.tp,
+            " GPUs holds its part of heads, experts, dense layer and vocabulary, and the whole KV "
+            "cache: together they have room for no more tokens than each."));
+  if (setup.dp > 1)
+    proposal.notes.push_back(cat(proposal.speed ? "Memory and speed are those" : "Memory is that",
+                                 " of one of the ", setup.dp, " copies, with ",
+                                 concurrency_of_copy(setup), " of the requests."));
+  if (proposal.fitting_requests < concurrency_of_copy(setup)) {
     const std::string fitting =
         proposal.fitting_requests == 1
             ? "1 at its full length runs at once"

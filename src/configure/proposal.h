@@ -20,7 +20,7 @@ struct Proposal {
   std::vector<std::string> problems;  // why these answers cannot go together, with the sum
   std::vector<std::string> not_yet;   // what this build cannot do
   std::vector<std::string> notes;
-  std::optional<MemoryPlan> memory;  // of one GPU; nothing where several share the model
+  std::optional<MemoryPlan> memory;  // of one GPU: of all that share the model it is the same
   int64_t wanted_tokens = 0;         // all requests of one copy at their full length, in pages
   int fitting_requests = 0;          // how many of them are in the cache at once
   std::optional<ExpectedSpeed> speed;

@@ -8,6 +8,7 @@ namespace {
 Json memory_json(const Proposal& proposal) {
   const MemoryPlan& plan = *proposal.memory;
   return {{"device", plan.device},
+          {"num_gpus", plan.num_gpus},
           {"total_bytes", plan.total_bytes},
           {"weights_bytes", plan.weights_bytes},
           {"activation_bytes", plan.activation_bytes},

@@ -119,6 +119,49 @@ TEST(Proposal, Fp8WeightsTakeHalfButForEmbeddingAndHead) {
   EXPECT_THAT(memory_table(fp8), HasSubstr("per token (bf16)"));  // the cache stays as it is
 }
 
+// Two GPUs: 15,039,524,480 numbers each, of which 46 x 64 in FP32 (memory_plan_test.cpp has their
+// sum); in FP8 a byte of each is saved but for half of two tables, as it is on one GPU.
+TEST(Proposal, OfGpusThatShareAModelIsThePlanOfEach) {
+  const Proposal one = proposal({}), two = proposal({{"tp", "2"}});
+  ASSERT_TRUE(one.memory && two.memory);
+  EXPECT_EQ(two.memory->num_gpus, 2);
+  EXPECT_EQ(two.memory->weights_bytes, 2 * int64_t{15'039'524'480} + 46 * 64 * 2);
+  EXPECT_EQ(two.memory->kv_bytes_per_token, one.memory->kv_bytes_per_token);
+  EXPECT_EQ(two.memory->kv_tokens(), two.memory->kv_bytes / (54'144 * 64) * 64);
+  EXPECT_GT(two.memory->kv_tokens(), one.memory->kv_tokens());
+  EXPECT_EQ(two.fitting_requests, 16);
+  EXPECT_EQ(two.command,
+            "glint serve zai-org/GLM-4.7-Flash --tp 2 --context-length 16384 --reasoning-parser "
+            "glm45 --tool-call-parser glm47");
+  EXPECT_THAT(two.not_yet, ElementsAre("several GPUs are not available yet"));
+  EXPECT_THAT(two.notes, ElementsAre(HasSubstr("not GPUs that share a model."),
+                                     HasSubstr("Each of the 2 GPUs holds its part of heads")));
+  EXPECT_THAT(proposal_text(two), HasSubstr("\nmemory of each of the 2 GPUs of a copy\n  NVIDIA "));
+  EXPECT_THAT(proposal_text(one), HasSubstr("\nmemory\n  NVIDIA "));
+  EXPECT_EQ(proposal_json(two)["memory"]["num_gpus"], 2);
+  const MemoryPlan fp8 = *proposal({{"tp", "2"}, {"quantization", "fp8"}}).memory;
+  EXPECT_EQ(two.memory->weights_bytes - fp8.weights_bytes,
+            15'039'524'480 - 46 * 64 - 154'880 * 2048);
+}
+
+TEST(Proposal, OfCopiesOnSeveralGpusIsTheMemoryOfOneCopysGpus) {
+  const Proposal all = proposal({{"tp", "2"}, {"dp", "2"}, {"concurrency", "5"}});
+  EXPECT_EQ(all.fitting_requests, 3);
+  EXPECT_EQ(all.memory->kv_tokens(), proposal({{"tp", "2"}}).memory->kv_tokens());
+  EXPECT_THAT(all.notes,
+              Contains("Memory is that of one of the 2 copies, with 3 of the requests."));
+}
+
+// Each of four gathers all logits of all requests: 100,000 x 1.4 MB.
+TEST(Proposal, TooLittleMemoryOnEachGpuIsRefusedWithThePlan) {
+  const Proposal all = proposal({{"tp", "4"}, {"concurrency", "100000"}});
+  ASSERT_EQ(all.problems.size(), 1U);
+  EXPECT_THAT(all.problems[0], HasSubstr("Not enough memory for one request of 16384 tokens on "
+                                         "each of 4 GPUs that share the model.\n"));
+  EXPECT_THAT(all.problems[0], HasSubstr("weights, bf16, each GPU's part   -14.1\n"));
+  EXPECT_TRUE(all.command.empty());
+}
+
 TEST(Proposal, OfFp8OrMtpHasNoSpeed) {
   const auto reason = [](const Answers& answers) {
     const Proposal all = proposal(answers);

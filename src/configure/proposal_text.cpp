@@ -38,7 +38,9 @@ std::string proposal_text(const Proposal& proposal) {
   for (const std::string& problem : proposal.problems) text += cat("impossible: ", problem, "\n");
   if (!proposal.command.empty()) text += proposal.command + "\n";
   if (proposal.problems.empty() && proposal.memory) {
-    text += cat("\nmemory\n", memory_table(*proposal.memory), "  ", proposal.fitting_requests,
+    const int gpus = proposal.memory->num_gpus;
+    text += cat("\nmemory", gpus > 1 ? cat(" of each of the ", gpus, " GPUs of a copy") : "", "\n",
+                memory_table(*proposal.memory), "  ", proposal.fitting_requests,
                 proposal.fitting_requests == 1 ? " request at its full length fits at once\n"
                                                : " requests at their full length fit at once\n");
   }

@@ -15,6 +15,8 @@ constexpr double kGiB = 1 << 30;
 // An estimate on the safe side: CUDA context and modules 0.5 GiB, graphs of the decode batch sizes
 // 0.5, fragmentation and library workspaces (cuBLASLt asks for 32 MiB a stream) 0.25.
 constexpr int64_t kRuntimeBytes = int64_t{1280} << 20;
+// NCCL's buffers for each GPU of a group of several: what SGLang keeps free for them.
+constexpr int64_t kGroupBytesPerGpu = int64_t{128} << 20;
 
 // Numbers that a row of a step has alive at once, at most, if no tensor reuses another's place.
 struct NumbersPerRow {
@@ -50,9 +52,11 @@ int64_t attention_bytes(const ModelConfig& c, const MemoryPlanRequest& request, 
   return keys_values * request.element_bytes + 4 * running + parts;
 }
 
-// FP32 logits, and every request's counts and lists.
-int64_t sampling_bytes(const ModelConfig& c, int requests) {
-  return requests * (int64_t{2} * 4 * c.vocab_size + kSampleSlotBytes);
+// FP32 logits, and every request's counts and lists. GPUs that share a model gather all logits,
+// each beside its own part, and each samples.
+int64_t sampling_bytes(const ModelConfig& c, int requests, int num_gpus) {
+  const int64_t own = num_gpus > 1 ? c.vocab_size / num_gpus : 0;
+  return requests * (4 * (int64_t{2} * c.vocab_size + own) + kSampleSlotBytes);
 }
 
 std::string gib_line(const std::string& what, int64_t bytes, bool with_unit) {
@@ -77,7 +81,20 @@ std::string format_name(int element_bytes) {
   return element_bytes == 4 ? "fp32" : element_bytes == 2 ? "bf16" : "fp8";
 }
 
+int divided(int size, int num_gpus) {
+  CHECK(size % num_gpus == 0, size, " cannot be shared evenly by ", num_gpus, " GPUs");
+  return size / num_gpus;
+}
+
 }  // namespace
+
+ModelConfig gpu_part(const ModelConfig& config, int num_gpus) {
+  ModelConfig part = config;
+  for (int ModelConfig::*size : {&ModelConfig::num_attention_heads, &ModelConfig::intermediate_size,
+                                 &ModelConfig::moe_intermediate_size, &ModelConfig::vocab_size})
+    part.*size = divided(config.*size, num_gpus);
+  return part;
+}
 
 int64_t weights_bytes(const ModelConfig& config, int element_bytes, bool with_mtp) {
   int64_t bytes = 0;
@@ -98,18 +115,22 @@ int64_t MemoryPlan::kv_pages() const {
 
 MemoryPlan plan_memory(const ModelConfig& config, const MemoryPlanRequest& request) {
   CHECK(request.page_size >= 1, request.page_size);
+  const ModelConfig part = gpu_part(config, request.num_gpus);
   MemoryPlan plan;
   plan.device = request.device;
   plan.total_bytes = request.total_bytes;
   plan.used_by_others_bytes = request.used_by_others_bytes;
-  plan.weights_bytes = weights_bytes(config, request.element_bytes, request.with_mtp);
+  plan.num_gpus = request.num_gpus;
+  plan.weights_bytes = weights_bytes(part, request.element_bytes, request.with_mtp);
   const int rows = std::max(request.chunked_prefill_size, request.max_running_requests);
   const int64_t block = request.block_rows > 0 ? std::min(rows, request.block_rows) : rows;
-  const NumbersPerRow numbers = numbers_per_row(config);
+  const NumbersPerRow numbers = numbers_per_row(part);
   plan.activation_bytes =
       (numbers.of_step * rows + numbers.of_block * block) * request.element_bytes +
-      attention_bytes(config, request, rows) + sampling_bytes(config, request.max_running_requests);
-  plan.runtime_bytes = kRuntimeBytes;
+      attention_bytes(part, request, rows) +
+      sampling_bytes(config, request.max_running_requests, request.num_gpus);
+  plan.runtime_bytes =
+      kRuntimeBytes + (request.num_gpus > 1 ? kGroupBytesPerGpu * request.num_gpus : 0);
   const int64_t workspace = plan.activation_bytes + plan.runtime_bytes;
   if (request.mem_fraction_static) {
     const auto reserved = static_cast<int64_t>(static_cast<double>(request.total_bytes) *
@@ -128,11 +149,15 @@ MemoryPlan plan_memory(const ModelConfig& config, const MemoryPlanRequest& reque
 }
 
 std::string memory_table(const MemoryPlan& plan) {
+  const bool is_shared = plan.num_gpus > 1;
   return gib_line(plan.device, plan.total_bytes, /*with_unit=*/true) +
          minus_line("used by other processes", plan.used_by_others_bytes) +
-         minus_line("weights, " + format_name(plan.element_bytes), plan.weights_bytes) +
+         minus_line(cat("weights, ", format_name(plan.element_bytes),
+                        is_shared ? ", each GPU's part" : ""),
+                    plan.weights_bytes) +
          minus_line("activations and logits", plan.activation_bytes) +
-         minus_line("CUDA context and graphs", plan.runtime_bytes) +
+         minus_line(is_shared ? "CUDA context, graphs, NCCL" : "CUDA context and graphs",
+                    plan.runtime_bytes) +
          minus_line("kept free (memory fraction)", plan.unused_bytes) +
          gib_line("left for the KV cache", plan.kv_bytes, /*with_unit=*/true) +
          cat("  at ", kib(plan.kv_bytes_per_token), " per token (",
@@ -142,8 +167,10 @@ std::string memory_table(const MemoryPlan& plan) {
 
 Result<void> check_memory(const MemoryPlan& plan) {
   if (plan.fits()) return {};
+  const std::string where =
+      plan.num_gpus > 1 ? cat(" on each of ", plan.num_gpus, " GPUs that share the model") : "";
   const std::string head = cat("Not enough memory for one request of ", plan.context_length,
-                               " tokens.\n", memory_table(plan));
+                               " tokens", where, ".\n", memory_table(plan));
   const int64_t rounded = plan.kv_tokens() / 1024 * 1024;
   const std::string advice =
       rounded > 0 ? cat("Try --context-length ", rounded, ", a smaller --chunked-prefill-size")

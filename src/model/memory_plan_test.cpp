@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "backend/cuda/attention_decode.h"
+#include "backend/cuda/attention_prefill.h"
 #include "model/checkpoint_tensors.h"
 #include "model/gpu_table.h"
 #include "tests/support/tiny_checkpoint.h"
@@ -58,6 +60,60 @@ TEST(MemoryPlan, WeightsAndCacheRowsOfTheReleasedModel) {
   EXPECT_EQ(kv_bytes_per_token(config, 2, false), 54'144);
   EXPECT_EQ(kv_bytes_per_token(config, 2, true), 55'296);
   EXPECT_EQ(kv_bytes_per_token(config, 1, false), 27'072);
+}
+
+// Whole on each GPU are, of a layer, q_a and kv_a (768 + 576) x 2048, their norms 768 + 512, two
+// norms of 2048 and, in 46 of the 47, the router 64 x 2048 + 64; and the last norm: 135,655,040
+// numbers. Of the MTP layer the same, three norms and eh_proj 2048 x 4096: 11,283,776. The rest is
+// split: heads 20 x ((192 + 64) x 768 + (192 + 256) x 512 + 256 x 2048) of a layer, experts
+// 65 x 3 x 1536 x 2048, the dense layer 3 x 10240 x 2048, two tables 154,880 x 2048.
+TEST(MemoryPlan, GpusThatShareTheModelHaveAPartOfItsWeights) {
+  const ModelConfig config = glm_4_7_flash_config();
+  const int64_t split =
+      47 * int64_t{19'005'440} + 46 * int64_t{613'416'960} + 62'914'560 + 2 * int64_t{317'194'240};
+  const int64_t mtp = 19'005'440 + 613'416'960 + 2 * int64_t{317'194'240};
+  for (const int gpus : {1, 2, 4}) {
+    const ModelConfig part = gpu_part(config, gpus);
+    EXPECT_EQ(weights_bytes(part, 2, false), 2 * (135'655'040 + split / gpus) + 46 * 64 * 2);
+    EXPECT_EQ(weights_bytes(part, 2, true),
+              2 * (135'655'040 + 11'283'776 + (split + mtp) / gpus) + 47 * 64 * 2);
+    EXPECT_EQ(kv_bytes_per_token(part, 2, false), 54'144);  // the cache is whole on each
+  }
+}
+
+// With two, of 8192 rows of a step: 20 / 2 heads' queries and outputs (256 + 256); per row of a
+// block 10 heads' absorbed forms 256 + 576 + 512 + 256, and 5 experts of half their width beside
+// what attention and the MLPs have whole. What attention keeps beside is halved but for the
+// latents of the expanded form. Logits are gathered: whole, and a half more.
+TEST(MemoryPlan, GpusThatShareTheModelHaveAPartOfItsActivations) {
+  MemoryPlanRequest request = request_for("H100");
+  const MemoryPlan one = plan(request);
+  request.num_gpus = 2;
+  const MemoryPlan two = plan(request);
+  const int64_t of_row = 10 * (256 + 256) + 10 * (256 + 576 + 512 + 256) + 5 * 3 * 768;
+  const int64_t keys_values = cuda::kPrefillBlockRows * 10 * (256 + 256);
+  const int64_t running = int64_t{8192} * 10 * (256 + 8);
+  const int64_t parts = cuda::kMostDecodeParts *
+                        (cuda::decode_part_bytes(20, 512) - cuda::decode_part_bytes(10, 512));
+  EXPECT_EQ(one.activation_bytes - two.activation_bytes,
+            2 * (8192 * of_row + keys_values) + 4 * running + parts - 256 * 4 * (154'880 / 2));
+  EXPECT_EQ(two.runtime_bytes - one.runtime_bytes, 2 * (128 << 20));
+  EXPECT_EQ(sum(two), two.total_bytes);
+  EXPECT_EQ(two.kv_pages(), two.kv_bytes / (54'144 * 64));
+}
+
+TEST(MemoryPlan, OfGpusThatShareTheModelSaysSo) {
+  MemoryPlanRequest request = request_for("H100");
+  request.num_gpus = 2;
+  EXPECT_THAT(memory_table(plan(request)),
+              StartsWith("  NVIDIA H100 80GB HBM3             79.2 GiB\n"
+                         "  weights, bf16, each GPU's part   -28.0\n"));
+  EXPECT_THAT(memory_table(plan(request)),
+              HasSubstr("\n  CUDA context, graphs, NCCL        -1.5\n"));
+  request.total_bytes = int64_t{24} << 30;
+  const Result<void> refused = check_memory(plan(request));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("on each of 2 GPUs that share the model.\n  NV"));
 }
 
 TEST(MemoryPlan, TheCacheGetsWhatIsLeft) {

@@ -173,6 +173,7 @@ def test_it_says_whether_conversations_are_kept(page, bundled):
 
 
 def test_light_dark_and_narrow(page):
+    ask(page, "What is 15% of 240?")
     page.check_looks()
 
 

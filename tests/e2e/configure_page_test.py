@@ -5,7 +5,7 @@ import json
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from browser import PHONE, WIDE
+from browser import PHONE
 from command_line_test import glint
 
 COMMAND = "document.getElementById('command')?.textContent"
@@ -51,6 +51,19 @@ def test_shows_what_the_command_says(page):
     choose(page, "mtp", "on")
     command_with(page, "--speculative")
     assert page.texts("#speed") == [] and "No speed is expected" in page.one("#answer").text
+
+
+def test_shows_what_each_of_several_gpus_holds(page):
+    choose(page, "tp", "2")
+    command_with(page, "--tp 2")
+    expected = typed("--hardware", "h100", "--tp", 2)
+    memory = expected["memory"]
+    assert page.texts("h2")[1] == f"Memory of each of 2 GPUs, {memory['device']}, 79.2 GiB"
+    assert page.texts("#memory td")[0] == f"{memory['weights_bytes'] / 2**30:.1f} GiB" == "28.0 GiB"
+    assert f"Room for {memory['kv_tokens']:,} tokens" in page.one("#answer").text
+    assert page.texts("#not_yet li") == expected["not_yet"] and "several GPUs" in expected["not_yet"][0]
+    assert all(note in page.texts("#answer li") for note in expected["notes"])
+    assert not page.all("#speed")
 
 
 def test_marks_what_is_not_possible_yet(page):
@@ -146,12 +159,33 @@ image.src = 'data:image/png;base64,' + arguments[0];
 """
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_nothing_hangs_over_the_edge(page, size):
-    page.look(size=size)
+def test_nothing_hangs_over_the_edge(page):
     fill(page, "model", "/a/very/long/path/" + "x" * 200)
     command_with(page, "xxx")
-    assert page.run("return document.documentElement.scrollWidth <= window.innerWidth")
+    page.check_fits()
+    page.look()
+    choose(page, "tp", "4")
+    fill(page, "concurrency", "100000")
+    assert "Not enough memory" in page.one(".problem").text
+    page.check_fits()
+    line_of_the_sum = """const text = document.querySelector('.problem').firstChild, range = new Range();
+      range.setStart(text, text.data.indexOf('  left for'));
+      range.setEnd(text, text.data.indexOf('\\n', range.startOffset));
+      return new Set(Array.from(range.getClientRects(), box => box.top)).size"""
+    assert page.run(line_of_the_sum) == 1
+
+
+def test_on_a_phone_a_number_keeps_its_unit_and_a_flag_its_dashes(page):
+    choose(page, "listen", "network")
+    command_with(page, "--api-key")
+    page.look(PHONE)
+    lines = """return Array.from(document.querySelectorAll('.flag, td'), e => {
+      const range = new Range();
+      range.selectNodeContents(e);
+      return range.getClientRects().length;
+    })"""
+    assert page.texts(".flag") == ["--api-key", "--preset", "--api-key"] and page.texts("td")[0] == "55.8 GiB"
+    assert set(page.run(lines)) == {1}
 
 
 def test_a_name_is_never_read_as_html(page):

@@ -8,7 +8,7 @@ namespace glint {
 namespace {
 
 constexpr double kWidth = 560, kHeight = 340;
-constexpr double kLeft = 64, kRight = 16, kTop = 34, kBottom = 48;
+constexpr double kLeft = 76, kRight = 24, kTop = 34, kBottom = 48;
 constexpr int kColors = 9;
 
 template <typename... Args>
@@ -92,7 +92,7 @@ std::string grid(const Axis& x, const Axis& y) {
     svg += format("<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>", at,
                   kTop, at, kHeight - kBottom);
     svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", at,
-                  kHeight - kBottom + 16, tick_text(tick).c_str());
+                  kHeight - kBottom + 18, tick_text(tick).c_str());
   }
   for (const double tick : y.ticks()) {
     const double at = y.place(tick);
@@ -123,12 +123,13 @@ std::string dot(const ChartLine& line, const Point& point, double x, double y) {
 }
 
 std::string line_svg(const Chart& chart, const ChartLine& line, const Axis& x, const Axis& y) {
+  const bool with_dots = line.with_dots || line.points.size() == 1;  // one makes no line
   std::string places, dots;
   for (const Point& point : line.points) {
     if (chart.log_x && point.first <= 0) continue;
     const double at_x = x.place(point.first), at_y = y.place(point.second);
     places += format("%.1f,%.1f ", at_x, at_y);
-    if (line.with_dots) dots += dot(line, point, at_x, at_y);
+    if (with_dots) dots += dot(line, point, at_x, at_y);
   }
   return format("<polyline class=\"s%d\" points=\"", line.color % kColors) + places + "\"><title>" +
          html_escaped(line.name) + "</title></polyline>\n" + dots;
@@ -167,7 +168,9 @@ std::string chart_svg(const Chart& chart) {
       format("<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"", kWidth, kHeight) +
       html_escaped(chart.title) + "\">\n" + titles(chart);
   const Bounds bounds = bounds_of(chart);
-  if (bounds.low_x > bounds.high_x) return svg + "</svg>\n";
+  if (bounds.low_x > bounds.high_x)
+    return svg + format("<text x=\"%.1f\" y=\"%.1f\">nothing was measured</text>\n</svg>\n", kLeft,
+                        kHeight / 2);
   const Axis x(chart.log_x ? bounds.low_x : std::min(bounds.low_x, 0.), bounds.high_x * 1.05,
                chart.log_x, kLeft, kWidth - kRight);
   const Axis y(0, bounds.high_y * 1.05, false, kHeight - kBottom, kTop);

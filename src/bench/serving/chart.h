@@ -13,7 +13,8 @@ struct ChartLine {
   std::string name;
   int color = 0;  // the class s0 … s8: what a style sheet gives it
   std::vector<Point> points{};
-  bool with_dots = false;  // each point marked, its values shown when the pointer is over it
+  bool with_dots = false;  // each point marked, its values shown when the pointer is over it; one
+                           // that is alone always is
 };
 
 struct Chart {

@@ -22,20 +22,24 @@ constexpr const char* kStyle = R"(
     --c6: #f1a3cf; --c7: #bababa; --c8: #c9d36b; } }
 body { background: var(--back); color: var(--text); font: 15px/1.5 system-ui, sans-serif;
   margin: 2rem auto; max-width: 1200px; padding: 0 1rem; }
-h1 { font-size: 1.4rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1rem; }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere; }
+.charts { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
 svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 svg text { fill: var(--soft); }
 svg text.title { fill: var(--text); font-size: 14px; font-weight: 600; }
+/* A chart is scaled with all that is in it: where it gets small its text must not. */
+@media (max-width: 480px) { svg { font-size: 15px; } svg text.title { font-size: 18px; } }
 .grid { stroke: var(--grid); }
 polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .legend span { display: inline-block; margin-right: 1.2rem; }
 .legend svg { display: inline; width: 1.6rem; height: .8rem; margin-right: .4rem; }
-.table { overflow-x: auto; }
+.table { overflow-x: auto; margin-top: 1.5rem; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--grid); text-align: right;
+th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--grid); text-align: right;
   white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th[rowspan]:first-child, td:first-child { text-align: left; }
+th[colspan] { text-align: center; }
 )";
 
 std::string color_rules() {
@@ -118,11 +122,14 @@ std::string cell(double value) {
 }
 
 std::string figures(std::span<const PlotRun> runs) {
-  std::string html =
-      "<div class=\"table\"><table><tr><th>run</th><th>requests</th><th>s</th><th>req/s</th>"
-      "<th>out tok/s</th><th>in flight</th><th>TTFT mean</th><th>median</th><th>p99</th>"
-      "<th>TPOT mean</th><th>median</th><th>p99</th><th>ITL mean</th><th>median</th><th>p99</th>"
-      "<th>E2E mean, ms</th></tr>\n";
+  std::string html = "<div class=\"table\"><table><tr>", below;
+  for (const char* one : {"run", "requests", "s", "req/s", "out tok/s", "in flight"})
+    html += cat("<th rowspan=\"2\">", one, "</th>");
+  for (const char* three : {"TTFT, ms", "TPOT, ms", "ITL, ms"}) {
+    html += cat("<th colspan=\"3\">", three, "</th>");
+    below += "<th>mean</th><th>median</th><th>p99</th>";
+  }
+  html += cat("<th rowspan=\"2\">E2E mean, ms</th></tr>\n<tr>", below, "</tr>\n");
   for (const PlotRun& run : runs) {
     const ResultSummary& r = run.summary;
     html += cat("<tr><td>", html_escaped(r.name), "</td><td>", r.completed, "</td>");

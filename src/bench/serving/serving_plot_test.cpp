@@ -43,29 +43,37 @@ TEST(ServingPlotTest, ASweepIsInOrderOfLoad) {
   EXPECT_LT(html.find("c1</span>"), html.find("c4</span>"));
   EXPECT_LT(html.find("c4</span>"), html.find("c8</span>"));
   EXPECT_LT(html.find("<td>c4</td>"), html.find("<td>c8</td>"));
-  EXPECT_THAT(html, HasSubstr(" 521.1,169.1 429.7,46.3 \"><title>all runs"));
+  EXPECT_THAT(html, HasSubstr(" 514.1,169.1 426.5,46.3 \"><title>all runs"));
 }
 
 TEST(ServingPlotTest, TheTimeAfterTheLastTokenIsNotDrawn) {
   PlotRun run;
   run.tokens_per_second = {10, 20, 0};
   EXPECT_THAT(plot_html(std::vector{run}, "t"),
-              HasSubstr("points=\"64.0,169.1 521.1,46.3 \"><title></title></polyline>"));
+              HasSubstr("points=\"76.0,169.1 514.1,46.3 \"><title></title></polyline>"));
+}
+
+TEST(ServingPlotTest, ASecondAloneIsADot) {
+  PlotRun run;
+  run.summary.name = "short";
+  run.tokens_per_second = {10, 0};
+  EXPECT_THAT(plot_html(std::vector{run}, "t"), HasSubstr("<title>short: 0, 10</title></circle>"));
 }
 
 TEST(ServingPlotTest, WithoutAnswersItIsStillAPage) {
   const std::string html = plot_html(std::vector<PlotRun>(1), "none");
   EXPECT_THAT(html, HasSubstr("</html>"));
+  EXPECT_THAT(html, HasSubstr(">nothing was measured</text>"));
   EXPECT_THAT(html, Not(HasSubstr("nan")));
 }
 
-// The plot is 480 wide from 64 on and 258 high above 292, to 1.05 times the largest value.
+// The plot is 460 wide from 76 on and 258 high above 292, to 1.05 times the largest value.
 TEST(ChartTest, PointsStandWhereTheirValuesAre) {
   const std::string svg = chart_svg({.title = "t",
                                      .x_label = "x",
                                      .y_label = "y",
                                      .lines = {{"l", 2, {{0, 0}, {10, 20}}, true}}});
-  EXPECT_THAT(svg, HasSubstr("<polyline class=\"s2\" points=\"64.0,292.0 521.1,46.3 \">"));
+  EXPECT_THAT(svg, HasSubstr("<polyline class=\"s2\" points=\"76.0,292.0 514.1,46.3 \">"));
   EXPECT_THAT(svg, HasSubstr("<title>l: 10, 20</title>"));
 }
 
@@ -76,7 +84,7 @@ TEST(ChartTest, ALogarithmicAxisLeavesOutZero) {
                                      .log_x = true,
                                      .lines = {{"l", 0, {{0, 0}, {1, 50}, {100, 100}}}}});
   EXPECT_THAT(svg, HasSubstr(">100</text>"));
-  EXPECT_THAT(svg, HasSubstr("points=\"64.0,169.1 "));
+  EXPECT_THAT(svg, HasSubstr("points=\"76.0,169.1 "));
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
 }
 

@@ -1,5 +1,5 @@
 // What the server proposes, beside the form. Texts only ever become text nodes.
-import { node } from './questions.js';
+import { node, sentence } from './questions.js';
 
 const PARTS = [
   ['Weights', 'weights_bytes'],
@@ -37,7 +37,7 @@ function commandBox(command) {
 }
 
 function list(sentences) {
-  return node('ul', {}, ...sentences.map((sentence) => node('li', {}, sentence)));
+  return node('ul', {}, ...sentences.map((one) => node('li', {}, ...sentence(one))));
 }
 
 function row(name, ...values) {
@@ -61,8 +61,9 @@ function memorySection(memory) {
     row([node('span', { className: `swatch part-${i}` }), name], gib(memory[key])));
   const room = `Room for ${count(memory.kv_tokens)} tokens of ${(memory.kv_bytes_per_token / 1024).toFixed(1)} KiB. `
     + `Requests of full length at once: ${count(memory.fitting_requests)}.`;
+  const whose = memory.num_gpus > 1 ? `each of ${memory.num_gpus} GPUs, ` : '';
   return [
-    node('h2', {}, `Memory of ${memory.device}, ${gib(memory.total_bytes)}`),
+    node('h2', {}, `Memory of ${whose}${memory.device}, ${gib(memory.total_bytes)}`),
     bar(memory),
     node('table', { id: 'memory' }, node('tbody', {}, ...rows)),
     node('p', {}, room),

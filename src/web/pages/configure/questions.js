@@ -6,6 +6,11 @@ export function node(tag, properties = {}, ...children) {
   return made;
 }
 
+// Lines do not break at the dashes of a flag.
+export function sentence(text) {
+  return text.split(/(--[\w-]+)/).map((part) => (part.startsWith('--') ? node('span', { className: 'flag' }, part) : part));
+}
+
 function radio(question, value, chosen) {
   const input = node('input', { type: 'radio', name: question.id, value: value.value });
   input.checked = value.value === chosen;
@@ -40,7 +45,7 @@ function chosenValue(question, answers) {
 
 function fieldset(question, answers) {
   const chosen = chosenValue(question, answers);
-  const help = node('p', { className: 'help', id: `help-${question.id}` }, question.help);
+  const help = node('p', { className: 'help', id: `help-${question.id}` }, ...sentence(question.help));
   const refusal = node('p', { className: 'refusal', hidden: true });
   refusal.dataset.question = question.id;
   if (question.kind !== 'choice') {
