@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "apps/bundled_model.h"
 #include "apps/command_line.h"
@@ -28,6 +29,7 @@ struct Options {
   bool held_out = false;
   bool json = false;
   std::string output;
+  std::vector<std::string> compared;  // two files that --output wrote, or none
   PerplexityOptions perplexity;
 };
 
@@ -61,6 +63,12 @@ void add_question_flags(CLI::App& app, Options& o, const std::string& members) {
 void add_answer_flags(CLI::App& app, Options& o) {
   app.add_flag("--json", o.json, "the report as JSON, with every answer");
   app.add_option("--output", o.output, "writes every answer to this file, one JSON object a line");
+  app.add_option("--compare", o.compared,
+                 "two files that --output wrote: lists the questions that only one got right, and "
+                 "says whether that is more than chance. Asks no server")
+      ->expected(2)
+      ->multi_option_policy(CLI::MultiOptionPolicy::Throw)  // else one file would do
+      ->type_name("A.jsonl B.jsonl");
 }
 
 // The questions that the bundled model was not trained on, unless others are named.
@@ -119,10 +127,17 @@ int print(const Result<std::string>& text) {
   return 0;
 }
 
+Result<std::string> comparison(const Options& o) {
+  const std::string &a = o.compared[0], &b = o.compared[1];
+  const Comparison compared = TRY(compare_answers(a, b));
+  return o.json ? comparison_json(compared) + "\n" : comparison_text(compared, a, b);
+}
+
 // Asks the server, with a bar that counts what is `counted`. It is for a terminal alone: of a
 // report in a file nobody asks how far it was.
 int measure(Options& o, const char* counted,
             const std::function<Result<std::string>(Options&)>& text_of) {
+  if (!o.compared.empty()) return print(comparison(o));
   EvalOptions& eval = o.eval;
   eval.thinking = !o.direct;
   eval.ask_examples = !o.held_out;
@@ -193,31 +208,10 @@ int run_perplexity(int argc, char** argv) {
   return measure(o, "windows", perplexity_report_text);
 }
 
-Result<std::string> comparison(const std::string& a, const std::string& b, bool json) {
-  const Comparison compared = TRY(compare_answers(a, b));
-  return json ? comparison_json(compared) + "\n" : comparison_text(compared, a, b);
-}
-
-int run_compare(int argc, char** argv) {
-  std::string a, b;
-  bool json = false;
-  CLI::App app(
-      "Lists the questions that only one of two runs got right, and says whether that is more than "
-      "chance. Asks no server.",
-      "glint eval compare");
-  app.footer("Example: glint eval compare a.jsonl b.jsonl");
-  app.add_option("A.jsonl", a, "a file that --output wrote")->required()->type_name("");
-  app.add_option("B.jsonl", b, "another, of the same questions")->required()->type_name("");
-  app.add_flag("--json", json, "the comparison as JSON");
-  if (const auto status = parse_command_line(app, argc, argv)) return *status;
-  return print(comparison(a, b, json));
-}
-
 constexpr Subcommand kTasks[] = {
     {"gsm8k", "word problems; without a file, the bundled model's own", run_gsm8k},
     {"tools", "tool calls; without a file, the bundled model's own", run_tools},
     {"perplexity", "how well a text is predicted", run_perplexity},
-    {"compare", "two runs of gsm8k or tools, answer by answer", run_compare},
 };
 
 }  // namespace

@@ -241,7 +241,7 @@ def test_eval_without_a_server_says_how_to_start_one():
 
 @pytest.mark.parametrize("words", [
     ["chat", "--url", "http://127.0.0.1:9", "--tools"], ["eval", "gsm8k", "--data-path"], ["eval", "perplexity", "--text"],
-    ["eval", "compare", "."], ["bench", "serving", "--compare", "page"], ["serve", "--chat-template"]])
+    ["eval", "gsm8k", "--compare", "."], ["bench", "serving", "--compare", "page"], ["serve", "--chat-template"]])
 def test_a_folder_in_place_of_a_file_cannot_be_read(words, tmp_path):
     done = glint(*words, tmp_path, stdin="Hi\n")
     assert done.returncode == 1 and re.search(rf"^error: [Cc]annot read (\.|{tmp_path})[:,. ]", done.stderr, re.M), done.stderr
@@ -263,7 +263,7 @@ def test_help_says_what_each_command_is_for():
 
 @pytest.mark.parametrize("command", [
     "serve", "generate", "chat", "doctor", "configure", "bench ops", "bench serving", "bench sweep", "eval gsm8k",
-    "eval tools", "eval perplexity", "eval compare"])
+    "eval tools", "eval perplexity"])
 def test_help_has_a_text_for_each_flag(command):
     """A flag's text begins in column 30 of its own line, or of the next where the flag is long."""
     lines = glint(*command.split(), "--help").stdout.splitlines()

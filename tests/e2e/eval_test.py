@@ -53,13 +53,13 @@ def test_answers_are_written_and_compared(bundled, tmp_path):
     assert all(a["reasoning"] for a in chat) and not any(a["reasoning"] for a in few_shot)
     assert all(a["completion_tokens"] > 0 and a["latency_s"] > 0 for a in chat + few_shot)
 
-    compared = glint("eval", "compare", *files, "--json")
+    compared = glint("eval", "gsm8k", "--compare", *files, "--json")
     assert compared.returncode == 0, compared.stderr
     report = json.loads(compared.stdout)
     differing = [i for i in range(12) if few_shot[i]["correct"] != chat[i]["correct"]]
     assert [d["a"]["index"] for d in report["differences"]] == differing
     assert report["questions"] == 12 and 0 < report["mcnemar_p"] <= 1
-    text = glint("eval", "compare", files[0], files[0]).stdout
+    text = glint("eval", "gsm8k", "--compare", files[0], files[0]).stdout
     assert "only A right  0" in text and "p = 1.000" in text
 
 
@@ -146,8 +146,7 @@ def test_a_file_that_cannot_be_written_is_named_before_anything_is_asked(bundled
 
 
 @pytest.mark.parametrize("task, own, others", [
-    ("gsm8k", "--held-out", "--text"), ("tools", "--data-path", "--num-shots"), ("perplexity", "--window", "--data-path"),
-    ("compare", "A.jsonl", "--url")])
+    ("gsm8k", "--held-out", "--text"), ("tools", "--data-path", "--num-shots"), ("perplexity", "--window", "--data-path")])
 def test_help_of_a_task_has_its_own_flags_and_an_example(task, own, others):
     listed = glint("eval", "--help")
     assert listed.returncode == 0 and re.search(rf"^  {task} +\w", listed.stdout, re.M) and "--url" not in listed.stdout
@@ -167,8 +166,8 @@ def test_windows_cover_a_long_text(bundled, tmp_path):
 
 
 @pytest.mark.parametrize("flags, status, said", [
-    ([], 2, "gsm8k"), (["spelling"], 2, "spelling"), (["compare", "one.jsonl"], 2, "B.jsonl"),
-    (["perplexity"], 2, "--text"), (["perplexity", "--text", "no.txt"], 1, "no.txt"), (["compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"),
+    ([], 2, "gsm8k"), (["spelling"], 2, "spelling"), (["gsm8k", "--compare", "one.jsonl"], 2, "2 required"),
+    (["perplexity"], 2, "--text"), (["perplexity", "--text", "no.txt"], 1, "no.txt"), (["tools", "--compare", "a.jsonl", "b.jsonl"], 1, "a.jsonl"),
     (["gsm8k", "--data-path", "no.jsonl"], 1, "no.jsonl"), (["gsm8k", "--text", "a"], 2, "--text"),
     (["tools", "--num-shots", 3], 2, "--num-shots"), (["perplexity", "--text", "a", "--data-path", "b"], 2, "--data-path")])
 def test_what_is_wrong_is_said(flags, status, said, tmp_path):
