@@ -165,18 +165,28 @@ std::string memory_table(const MemoryPlan& plan) {
              plan.kv_pages(), " pages of ", plan.page_size, "\n");
 }
 
+namespace {
+
+std::string what_helps(const MemoryPlan& plan) {
+  const int64_t rounded = plan.kv_tokens() / 1024 * 1024;
+  const int64_t without_steps = plan.kv_bytes + plan.activation_bytes + plan.unused_bytes;
+  std::string advice = "Try ";
+  if (rounded > 0) advice += cat("--context-length ", rounded, ", ");
+  if (plan.unused_bytes > 0) advice += "a larger --mem-fraction-static, ";
+  advice += without_steps > 0 ? "a smaller --chunked-prefill-size or --max-running-requests"
+                              : "a GPU with more memory";
+  return advice + (plan.used_by_others_bytes > 0 ? ", or stop the other processes." : ".");
+}
+
+}  // namespace
+
 Result<void> check_memory(const MemoryPlan& plan) {
   if (plan.fits()) return {};
   const std::string where =
       plan.num_gpus > 1 ? cat(" on each of ", plan.num_gpus, " GPUs that share the model") : "";
   const std::string head = cat("Not enough memory for one request of ", plan.context_length,
                                " tokens", where, ".\n", memory_table(plan));
-  const int64_t rounded = plan.kv_tokens() / 1024 * 1024;
-  const std::string advice =
-      rounded > 0 ? cat("Try --context-length ", rounded, ", a smaller --chunked-prefill-size")
-                  : cat("Try a GPU with more memory");
-  const std::string others = plan.used_by_others_bytes > 0 ? ", or stop the other processes." : ".";
-  return Error{ErrorCode::kStartup, head + advice + others};
+  return Error{ErrorCode::kStartup, head + what_helps(plan)};
 }
 
 }  // namespace glint

@@ -202,8 +202,10 @@ TEST(MemoryPlan, WhatDoesNotFitSaysWhatHelps) {
   ASSERT_FALSE(tight);
   EXPECT_THAT(tight.error().message,
               StartsWith("Not enough memory for one request of 202752 tokens.\n  NVIDIA H100"));
-  EXPECT_THAT(tight.error().message, HasSubstr("Try --context-length 93184, a smaller "
-                                               "--chunked-prefill-size, or stop the other"));
+  EXPECT_THAT(tight.error().message,
+              HasSubstr("Try --context-length 93184, a smaller "
+                        "--chunked-prefill-size or --max-running-requests, or "
+                        "stop the other"));
   request.context_length = 93184;  // the advice helps
   EXPECT_TRUE(check_memory(plan(request)));
 
@@ -213,6 +215,19 @@ TEST(MemoryPlan, WhatDoesNotFitSaysWhatHelps) {
   const Result<void> hopeless = check_memory(plan(request));
   ASSERT_FALSE(hopeless);
   EXPECT_THAT(hopeless.error().message, EndsWith("Try a GPU with more memory."));
+
+  request = request_for("H100");
+  request.max_running_requests = 20'000;  // their logits and counts alone take 25 GiB
+  const Result<void> many = check_memory(plan(request));
+  ASSERT_FALSE(many);
+  EXPECT_THAT(many.error().message,
+              EndsWith("Try a smaller --chunked-prefill-size or --max-running-requests."));
+
+  request = request_for("H100");
+  request.mem_fraction_static = 0.75;
+  const Result<void> kept_free = check_memory(plan(request));
+  ASSERT_FALSE(kept_free);
+  EXPECT_THAT(kept_free.error().message, HasSubstr(", a larger --mem-fraction-static, a smaller "));
 }
 
 }  // namespace
