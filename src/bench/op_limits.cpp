@@ -11,7 +11,8 @@ const GpuLimits* find_limits(std::string_view gpu_name) {
   static const std::vector<GpuLimits> limits = [] {
     std::vector<GpuLimits> measured;
     for (const GpuInfo& gpu : gpu_table())
-      if (gpu.is_measured()) measured.push_back({gpu.name, gpu.bytes_per_s, gpu.flops_per_s});
+      if (gpu.is_measured())
+        measured.push_back({gpu.name, gpu.measured.bytes_per_s, gpu.measured.flops_per_s});
     return measured;
   }();
   const auto found = std::ranges::find(limits, gpu_name, &GpuLimits::gpu);

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "bench/step_limit.h"
+#include "model/gpu_table.h"
 #include "model/step_cost.h"
 
 namespace glint {
@@ -72,26 +73,35 @@ std::string sentence(const char* format, Args... args) {
   return text;
 }
 
-std::vector<std::string> conditions(const ExpectedSpeed& speed, const GpuLimits& limits,
-                                    const MeasuredGpu& measured) {
+std::string source_of_rates(const GpuInfo& gpu) {
+  if (gpu.is_measured()) return cat("both measured on one ", gpu.name);
+  const GpuInfo& known = gpu_table().front();
+  return sentence(
+      "%.0f %% and %.0f %% of its data sheet's, which one %s was measured to reach of its own",
+      100 * known.measured.bytes_per_s / known.data_sheet.bytes_per_s,
+      100 * known.measured.flops_per_s / known.data_sheet.flops_per_s,
+      std::string(known.name).c_str());
+}
+
+std::vector<std::string> conditions(const ExpectedSpeed& speed, const GpuInfo& gpu,
+                                    const GpuLimits& limits, const MeasuredGpu& measured) {
   const std::string measured_gpu(measured.gpu), commit(measured.commit);
   std::vector<std::string> all = {
       sentence("%s to %d tokens; no prompt is computed beside %s. BF16, no speculation.",
-               speed.rows == 1
-                   ? "1 request decodes, and attends"
-                   : cat(speed.rows, " requests decode at once, each attends").c_str(),
+               speed.rows == 1 ? "1 request decodes, and attends"
+                               : cat(speed.rows, " requests decode at once, each attends").c_str(),
                speed.context, speed.rows == 1 ? "it" : "them"),
       sentence("At most: each op as long as its bytes take at %.2f TB/s or its FLOPs at %.0f "
-               "TFLOP/s, both measured on one %s. Experts chosen evenly at random.",
-               limits.bytes_per_s / 1e12, limits.flops_per_s / 1e12,
-               std::string(limits.gpu).c_str()),
+               "TFLOP/s, %s. Experts chosen evenly at random.",
+               limits.bytes_per_s / 1e12, limits.flops_per_s / 1e12, source_of_rates(gpu).c_str()),
       sentence("Expected: %.0f %% of that, which glint reached on one %s with 1 to 100 requests of "
                "%d tokens (commit %s).",
                100 * speed.share, measured_gpu.c_str(), kMeasuredContext, commit.c_str()),
       sentence(
           "First token: a prompt of %d tokens alone, in chunks of %d, nothing of it cached, by "
-          "the rates that one %s reached.",
-          speed.context, kChunk, measured_gpu.c_str())};
+          "the rates that one %s reached%s.",
+          speed.context, kChunk, measured_gpu.c_str(),
+          gpu.is_measured() ? "" : ", in proportion to the data sheets")};
   if (speed.rows > std::end(measured.steps)[-1].rows)
     all.push_back("More than 100 requests have not been measured: the share is that of 100.");
   if (limits.gpu != measured.gpu)
@@ -104,15 +114,18 @@ std::vector<std::string> conditions(const ExpectedSpeed& speed, const GpuLimits&
 
 std::optional<ExpectedSpeed> expected_speed(const ModelConfig& config, std::string_view gpu_name,
                                             int rows, int context) {
-  const GpuLimits* limits = find_limits(gpu_name);
-  if (limits == nullptr || rows < 1) return {};
+  const GpuInfo* gpu = gpu_of_driver_name(gpu_name);
+  if (gpu == nullptr || rows < 1) return {};
+  const GpuRates rates = best_rates(*gpu);
+  if (rates.bytes_per_s == 0) return {};
+  const GpuLimits limits = {gpu->name, rates.bytes_per_s, rates.flops_per_s};
   ExpectedSpeed speed{.rows = rows, .context = context, .conditions = {}};
-  speed.limit_step_ms = decode_limit_ms(config, *limits, rows, context);
+  speed.limit_step_ms = decode_limit_ms(config, limits, rows, context);
   const MeasuredGpu& measured = measured_on(gpu_name);
   speed.share = share_of_limit(config, measured, rows);
   speed.step_ms = speed.limit_step_ms / speed.share;
   speed.first_token_ms = first_token_ms(config, gpu_name, context);
-  speed.conditions = conditions(speed, *limits, measured);
+  speed.conditions = conditions(speed, *gpu, limits, measured);
   return speed;
 }
 

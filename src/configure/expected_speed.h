@@ -24,7 +24,7 @@ struct ExpectedSpeed {
   double tokens_per_s() const { return 1e3 * rows / step_ms; }
 };
 
-// Nothing for a GPU whose rates were not measured (bench/op_limits.h).
+// Nothing for a GPU whose rates are not known (model/gpu_table.h).
 std::optional<ExpectedSpeed> expected_speed(const ModelConfig& config, std::string_view gpu_name,
                                             int rows, int context);
 

@@ -61,5 +61,16 @@ TEST(ExpectedSpeed, SaysWhatWasNotMeasured) {
   EXPECT_FALSE(expected_speed(glm_4_7_flash_config(), "NVIDIA B200", 16, 640));
 }
 
+// Decoding is bound by memory: 4.0 TB/s where the H100 has 3.35.
+TEST(ExpectedSpeed, OfAGpuThatWasNotMeasuredFollowsItsDataSheet) {
+  const ExpectedSpeed gh200 = on("NVIDIA GH200 480GB", 1, 640);
+  EXPECT_NEAR(gh200.step_ms, on(kH100, 1, 640).step_ms * 3.35 / 4.0, 1e-6);
+  EXPECT_THAT(gh200.conditions,
+              Contains(HasSubstr("at 3.70 TB/s or its FLOPs at 660 TFLOP/s, 93 % and 67 % of its "
+                                 "data sheet's, which one NVIDIA H100 80GB HBM3 was measured")));
+  EXPECT_THAT(gh200.conditions, Contains(HasSubstr("reached, in proportion to the data sheets.")));
+  EXPECT_THAT(gh200.conditions, Contains(HasSubstr("glint has not been timed on NVIDIA GH200")));
+}
+
 }  // namespace
 }  // namespace glint

@@ -103,7 +103,7 @@ void expect(const ModelConfig& config, const Setup& setup, Proposal& proposal) {
       expected_speed(config, setup.gpu->name, proposal.fitting_requests, setup.context);
   if (!proposal.speed) {
     proposal.notes.push_back(
-        cat("No speed is expected: the rates of ", setup.gpu->name, " have not been measured."));
+        cat("No speed is expected: the rates of ", setup.gpu->name, " are not known."));
   }
 }
 

@@ -183,7 +183,7 @@ TEST(Proposal, OfSeveralCopiesIsAboutOneOfThem) {
 TEST(Proposal, OfGpusWithoutRatesHasNoSpeed) {
   const Proposal b200 = proposal({{"hardware", "b200"}});
   EXPECT_FALSE(b200.speed);
-  EXPECT_THAT(b200.notes, Contains(HasSubstr("rates of NVIDIA B200 have not been measured")));
+  EXPECT_THAT(b200.notes, Contains(HasSubstr("rates of NVIDIA B200 are not known")));
   EXPECT_THAT(b200.not_yet, ElementsAre(HasSubstr("Hopper")));
   EXPECT_THAT(proposal({{"hardware", "h200"}}).notes, Not(Contains(HasSubstr("untried"))));
   EXPECT_THAT(proposal({{"hardware", "gh200"}}).notes,

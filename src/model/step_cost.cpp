@@ -7,16 +7,16 @@ namespace glint {
 namespace {
 
 // docs/performance.md: of the memory's rate, what a step of 64 rows reaches with its weights; and
-// FLOPs per microsecond in prompts of 8,192 rows.
+// FLOPs per microsecond in prompts of 8,192 rows on the table's first card.
 constexpr double kShareOfMemoryRate = 0.8;
 constexpr double kProductFlops = 446e6;
 constexpr double kAttentionFlops = 750e6;
 
-double memory_bytes_per_us(std::string_view gpu_name) {
-  const GpuInfo* gpu = &gpu_table().front();
-  for (const GpuInfo& known : gpu_table())
-    if (known.name == gpu_name && known.is_measured()) gpu = &known;
-  return gpu->bytes_per_s / 1e6;
+// Those of the first card for one that is not known.
+GpuRates rates_of(std::string_view gpu_name) {
+  const GpuInfo* gpu = gpu_of_driver_name(gpu_name);
+  const GpuRates rates = gpu == nullptr ? GpuRates{} : best_rates(*gpu);
+  return rates.bytes_per_s > 0 ? rates : best_rates(gpu_table().front());
 }
 
 // Multiply-adds of a row in all layers, the head aside.
@@ -42,9 +42,11 @@ StepCost gpu_step_cost(const ModelConfig& config, std::string_view gpu_name) {
   const double heads = config.num_attention_heads;
   const double per_pair =
       2 * heads * (config.qk_head_dim() + config.v_head_dim) * config.num_hidden_layers;
-  return {.base_us = weights / (kShareOfMemoryRate * memory_bytes_per_us(gpu_name)),
-          .per_token_us = 2 * active_parameters(config) / kProductFlops,
-          .per_context_token_us = per_pair / kAttentionFlops};
+  const GpuRates rates = rates_of(gpu_name);
+  const double faster = rates.flops_per_s / best_rates(gpu_table().front()).flops_per_s;
+  return {.base_us = 1e6 * weights / (kShareOfMemoryRate * rates.bytes_per_s),
+          .per_token_us = 2 * active_parameters(config) / (kProductFlops * faster),
+          .per_context_token_us = per_pair / (kAttentionFlops * faster)};
 }
 
 }  // namespace glint

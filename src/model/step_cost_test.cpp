@@ -27,11 +27,20 @@ TEST(StepCost, IsWhatGpusTook) {
   EXPECT_NEAR(step_us(h200, 1, 0, 8192), 163'600, 16'360);
 }
 
-TEST(StepCost, AGpuThatWasNotMeasuredCountsAsAnH100) {
+TEST(StepCost, OfAGpuThatWasNotMeasuredFollowsItsDataSheet) {
   const ModelConfig config = glm_4_7_flash_config();
-  EXPECT_EQ(gpu_step_cost(config, "NVIDIA H100 PCIe").base_us,
-            gpu_step_cost(config, kH100).base_us);
-  EXPECT_EQ(gpu_step_cost(config, "").base_us, gpu_step_cost(config, kH100).base_us);
+  const StepCost h100 = gpu_step_cost(config, kH100);
+  const StepCost pcie = gpu_step_cost(config, "NVIDIA H100 PCIe");
+  EXPECT_NEAR(pcie.base_us, h100.base_us * 3.35 / 2.0, 1e-6 * pcie.base_us);
+  EXPECT_NEAR(pcie.per_token_us, h100.per_token_us * 989 / 756, 1e-6 * pcie.per_token_us);
+}
+
+TEST(StepCost, AnUnknownGpuCountsAsAnH100) {
+  const ModelConfig config = glm_4_7_flash_config();
+  for (const char* name : {"", "NVIDIA B200"}) {
+    EXPECT_EQ(gpu_step_cost(config, name).base_us, gpu_step_cost(config, kH100).base_us);
+    EXPECT_EQ(gpu_step_cost(config, name).per_token_us, gpu_step_cost(config, kH100).per_token_us);
+  }
 }
 
 TEST(StepCost, FollowsTheModel) {
