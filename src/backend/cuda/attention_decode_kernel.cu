@@ -53,7 +53,7 @@ struct Consumer {
   int warpgroup, warp, lane;  // in the block; among all that attend; in the warp
   int first_head;             // of the warp's
   float scale_log2;
-  Ring ring{};
+  RingCursor ring;
   int query = 0;
   PartStats group, row;  // of head first_head + lane, in lanes that have one
 
@@ -75,14 +75,14 @@ struct Consumer {
   // This warpgroup's half of k: four boxes of latents, and two products of the rotated numbers.
   __device__ void multiply_keys() {
     constexpr int kHeadBoxBytes = Shared<kHeadTiles>::kHeadBoxBytes;
-    const uint64_t tile = matrix_descriptor(shared_address(shared.kv[ring.stage]), kSliceBytes);
+    const uint64_t tile = matrix_descriptor(shared_address(shared.kv[ring.at]), kSliceBytes);
     const uint64_t heads = matrix_descriptor(shared_address(shared.query[query]));
     uint64_t keys = further(tile, warpgroup * kOutBoxes * kBoxBytes);
     uint64_t q = further(heads, warpgroup * kOutBoxes * kHeadBoxBytes);
     const uint64_t rotated_keys = further(tile, 8 * kBoxBytes + 64 * warpgroup);
     const uint64_t rotated_q = further(heads, 8 * kHeadBoxBytes + 64 * warpgroup);
     float sums[kSums];
-    shared.kv_full[ring.stage].wait(ring.parity);
+    shared.kv_full[ring.at].wait(ring.parity);
 #pragma unroll 1
     for (int box = 0; box < kOutBoxes; ++box) {
       wgmma_fence();
@@ -128,12 +128,11 @@ struct Consumer {
       second[j] = fast_exp2(second[j] - max[j]);
       total[j] = first[j] + second[j];
     }
-    // The operand P^T: a head's 64 weights side by side, in pieces of eight that are exchanged as
-    // the copy engine's swizzle does.
+    // The operand P^T: a head's 64 weights side by side.
 #pragma unroll
     for (int j = 0; j < kHeadTiles; ++j) {
       const int head = first_head + j;
-      char* piece = shared.weights + head * 128 + (lane / 4 ^ head % 8) * 16;
+      char* piece = shared.weights + swizzled(head, lane / 4);
       reinterpret_cast<uint32_t*>(piece)[lane % 4] = packed(first[j], second[j]);
     }
   }
@@ -173,7 +172,7 @@ struct Consumer {
 #pragma unroll 1
     for (int i = warp * kWarp + lane; i < (end - begin) * kPieces; i += kConsumerThreads) {
       const int cleared = begin + i / kPieces, piece = i % kPieces;
-      char* box = shared.kv[ring.stage][cleared / kSlice] + piece / 8 * kBoxBytes;
+      char* box = shared.kv[ring.at][cleared / kSlice] + piece / 8 * kBoxBytes;
       *reinterpret_cast<uint4*>(box + cleared % kSlice * 128 + piece % 8 * 16) = {0, 0, 0, 0};
     }
   }
@@ -182,8 +181,7 @@ struct Consumer {
   __device__ void start_values(Sums& sums, int steps) {
     uint64_t weights = matrix_descriptor(shared_address(shared.weights));
     uint64_t values = transposed_descriptor(
-        shared_address(shared.kv[ring.stage][0] + warpgroup * kOutBoxes * kBoxBytes), 0,
-        kSliceBytes);
+        shared_address(shared.kv[ring.at][0] + warpgroup * kOutBoxes * kBoxBytes), 0, kSliceBytes);
 #pragma unroll 1
     for (int step = 0; step < steps; ++step) {
       wgmma_fence();
@@ -204,10 +202,10 @@ struct Consumer {
     for (int m = 0; m < kOutBoxes; ++m) pin(sums.of_box[m]);
 #pragma unroll 1
     for (int step = steps - 1; step < kSteps; ++step) release_rows(step);
-    ring.advance();
+    ring.advance(kStages);
   }
   __device__ void release_rows(int step) {
-    if (lane == 0) shared.kv_empty[ring.stage][step].arrive();
+    if (lane == 0) shared.kv_empty[ring.at][step].arrive();
   }
 
   // The tile joins its group, of each of the warp's heads in its lane.

@@ -4,6 +4,7 @@
 
 #include "backend/cuda/attention_decode_plan.cuh"
 #include "backend/cuda/ptx.cuh"
+#include "backend/cuda/ring.cuh"
 
 namespace glint::cuda::decode {
 
@@ -47,15 +48,6 @@ constexpr size_t shared_bytes() {
 }
 static_assert(shared_bytes<3>() <= 227 * 1024 && shared_bytes<4>() <= 227 * 1024);
 
-// A stage and the parity of its phase.
-struct Ring {
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == kStages) stage = 0, parity ^= 1;
-  }
-};
-
 // One thread: asks for queries and pages in the order in which they are used.
 template <int kHeadTiles>
 struct Producer {
@@ -64,21 +56,20 @@ struct Producer {
   Shared<kHeadTiles>& shared;
   const CUtensorMap &kv_map, &query_map;
   const int32_t* pages;
-  Ring ring{};
+  RingCursor ring;
 
   // The first num_rows rows of a page, and up to the end of their slice.
   __device__ void load_page(int page, int num_rows) {
-    Barrier& full = shared.kv_full[ring.stage];
+    Barrier& full = shared.kv_full[ring.at];
     const int slices = (num_rows + kSlice - 1) / kSlice;
 #pragma unroll 1
     for (int slice = 0; slice < slices; ++slice) {
       const int row = slice * kSlice;
-      if (row % kStep == 0) shared.kv_empty[ring.stage][row / kStep].wait(ring.parity ^ 1);
+      if (row % kStep == 0) shared.kv_empty[ring.at][row / kStep].wait(ring.parity ^ 1);
       if (slice == 0) full.arrive_expecting(slices * kSliceBytes);
-      load_tile(shared.kv[ring.stage][slice], kv_map, full, evict_first(), 0, page * kTile + row,
-                0);
+      load_tile(shared.kv[ring.at][slice], kv_map, full, evict_first(), 0, page * kTile + row, 0);
     }
-    ring.advance();
+    ring.advance(kStages);
   }
 
   // Item number `count` of the block, for the consumers too.

@@ -14,6 +14,7 @@
 #include <cmath>
 
 #include "backend/cuda/attention_prefill_kernel.cuh"
+#include "backend/cuda/ring.cuh"
 #include "backend/cuda/wgmma.cuh"
 
 namespace glint::cuda::prefill {
@@ -64,15 +65,6 @@ struct Item {
   }
 };
 
-// A position in a ring and the parity of its phase.
-struct Cursor {
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == kStages) stage = 0, parity ^= 1;
-  }
-};
-
 __device__ void load_columns(char* to, int box_bytes, const CUtensorMap& map, Barrier& full,
                              int column, int row) {
   full.arrive_expecting(kBoxes * box_bytes);
@@ -88,20 +80,19 @@ __device__ void produce(const Item& item, int num_heads, const CUtensorMap& quer
   if (tiles == 0) return;
   load_columns(shared.query[0], kQueryBoxBytes, query_map, shared.query_full, item.head * kHead,
                item.row_begin);
-  Cursor keys, values;
+  RingCursor keys, values;
   for (int j = 0; j <= tiles; ++j) {
     if (j < tiles) {
-      shared.keys_empty[keys.stage].wait(keys.parity ^ 1);
-      load_columns(shared.keys[keys.stage], kKeyBoxBytes, block_map, shared.keys_full[keys.stage],
+      shared.keys_empty[keys.at].wait(keys.parity ^ 1);
+      load_columns(shared.keys[keys.at], kKeyBoxBytes, block_map, shared.keys_full[keys.at],
                    item.head * kHead, item.key_begin + j * kKeys);
-      keys.advance();
+      keys.advance(kStages);
     }
     if (j > 0) {
-      shared.values_empty[values.stage].wait(values.parity ^ 1);
-      load_columns(shared.values[values.stage], kKeyBoxBytes, block_map,
-                   shared.values_full[values.stage], (num_heads + item.head) * kHead,
-                   item.key_begin + (j - 1) * kKeys);
-      values.advance();
+      shared.values_empty[values.at].wait(values.parity ^ 1);
+      load_columns(shared.values[values.at], kKeyBoxBytes, block_map, shared.values_full[values.at],
+                   (num_heads + item.head) * kHead, item.key_begin + (j - 1) * kKeys);
+      values.advance(kStages);
     }
   }
 }
@@ -214,7 +205,7 @@ struct Rows64 {
       for (int j = 0; j < kHead / 8; ++j) {
         const auto pair =
             __floats2bfloat162_rn(out[4 * j + 2 * r] * share, out[4 * j + 2 * r + 1] * share);
-        char* piece = tile[j / 8] + row * 128 + (j % 8 ^ row % 8) * 16;
+        char* piece = tile[j / 8] + swizzled(row, j % 8);
         reinterpret_cast<__nv_bfloat162*>(piece)[lane % 4] = pair;
       }
     }
@@ -232,13 +223,13 @@ __device__ void finish_before_waiting(float total, Shared& shared) {
 }
 
 // Releases the tiles that only the other warpgroup uses.
-__device__ void skip_tiles(Shared& shared, int count, Cursor keys, Cursor values) {
+__device__ void skip_tiles(Shared& shared, int count, RingCursor keys, RingCursor values) {
   const bool speaks = threadIdx.x % kWarp == 0;
-  for (; count > 0; --count, keys.advance(), values.advance()) {
-    shared.keys_full[keys.stage].wait(keys.parity);
-    if (speaks) shared.keys_empty[keys.stage].arrive();
-    shared.values_full[values.stage].wait(values.parity);
-    if (speaks) shared.values_empty[values.stage].arrive();
+  for (; count > 0; --count, keys.advance(kStages), values.advance(kStages)) {
+    shared.keys_full[keys.at].wait(keys.parity);
+    if (speaks) shared.keys_empty[keys.at].arrive();
+    shared.values_full[values.at].wait(values.parity);
+    if (speaks) shared.values_empty[values.at].arrive();
   }
 }
 
@@ -250,7 +241,7 @@ __device__ void copy_rows(const Output& output, const char (*tile)[kQueryBoxByte
   to += 8 * lane;
   for (int i = 0; i < num_rows; ++i, to += output.stride) {
     const int row = first_row + i;
-    const char* piece = tile[lane / 8] + row * 128 + (lane % 8 ^ row % 8) * 16;
+    const char* piece = tile[lane / 8] + swizzled(row, lane % 8);
     if (output.is_aligned) {
       *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(piece);
     } else {
@@ -261,7 +252,8 @@ __device__ void copy_rows(const Output& output, const char (*tile)[kQueryBoxByte
 
 // `first_seen`: how many keys of the block this warpgroup's first row sees.
 __device__ void attend_tiles(Rows64& rows, Shared& shared, int warpgroup, int num_tiles,
-                             int first_seen, float scale_log2, Cursor& keys, Cursor& values) {
+                             int first_seen, float scale_log2, RingCursor& keys,
+                             RingCursor& values) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const bool speaks = lane == 0;
   const int row = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp * 16 + lane / 4;
@@ -270,39 +262,39 @@ __device__ void attend_tiles(Rows64& rows, Shared& shared, int warpgroup, int nu
     if (tile * kKeys + kKeys > first_seen) rows.mask(first_seen - 1 + row - tile * kKeys);
     rows.softmax(scale_log2, rescale);
   };
-  shared.keys_full[keys.stage].wait(keys.parity);
-  rows.start_scores(shared, keys.stage, warpgroup);
+  shared.keys_full[keys.at].wait(keys.parity);
+  rows.start_scores(shared, keys.at, warpgroup);
   wgmma_wait<0>();
   pin(rows.scores);
-  if (speaks) shared.keys_empty[keys.stage].arrive();
-  keys.advance();
+  if (speaks) shared.keys_empty[keys.at].arrive();
+  keys.advance(kStages);
   weigh(0);
   rows.rescale_out(rescale);
   rows.round_weights();
   for (int j = 1; j < num_tiles; ++j) {
-    shared.keys_full[keys.stage].wait(keys.parity);
-    rows.start_scores(shared, keys.stage, warpgroup);
-    shared.values_full[values.stage].wait(values.parity);
-    rows.start_values(shared, values.stage);
+    shared.keys_full[keys.at].wait(keys.parity);
+    rows.start_scores(shared, keys.at, warpgroup);
+    shared.values_full[values.at].wait(values.parity);
+    rows.start_values(shared, values.at);
     wgmma_wait<1>();
     pin(rows.scores);
-    if (speaks) shared.keys_empty[keys.stage].arrive();
-    keys.advance();
+    if (speaks) shared.keys_empty[keys.at].arrive();
+    keys.advance(kStages);
     weigh(j);
     finish_before_waiting(rows.total[0] + rows.total[1], shared);
     wgmma_wait<0>();
     pin(rows.out);
-    if (speaks) shared.values_empty[values.stage].arrive();
-    values.advance();
+    if (speaks) shared.values_empty[values.at].arrive();
+    values.advance(kStages);
     rows.rescale_out(rescale);
     rows.round_weights();
   }
-  shared.values_full[values.stage].wait(values.parity);
-  rows.start_values(shared, values.stage);
+  shared.values_full[values.at].wait(values.parity);
+  rows.start_values(shared, values.at);
   wgmma_wait<0>();
   pin(rows.out);
-  if (speaks) shared.values_empty[values.stage].arrive();
-  values.advance();
+  if (speaks) shared.values_empty[values.at].arrive();
+  values.advance(kStages);
 }
 
 __device__ void consume(const Item& item, const Block& block, float scale_log2, Shared& shared,
@@ -318,7 +310,7 @@ __device__ void consume(const Item& item, const Block& block, float scale_log2, 
   rows.begin();
   if (!state.is_first) rows.for_each_kept([&](float& x, int i) { x = saved[i * kSaving]; });
   if (item.most_tiles() > 0) shared.query_full.wait(0);
-  Cursor keys, values;
+  RingCursor keys, values;
   if (num_tiles > 0)
     attend_tiles(rows, shared, warpgroup, num_tiles, first_seen, scale_log2, keys, values);
   skip_tiles(shared, item.most_tiles() - num_tiles, keys, values);

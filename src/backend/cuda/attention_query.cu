@@ -83,15 +83,15 @@ __device__ void produce(Shared<kRows>& shared, const QueryArgs& args, int head, 
               evict_first(), i / kLatentTiles * kTileK, block * kLatents + i % kLatentTiles * 64,
               head);
   wait_for_previous();
-  product::Cursor<S::kStages> now;
+  RingCursor now;
 #pragma unroll 1
   for (int first = 0; first < args.num_rows; first += kRows)
 #pragma unroll 1
-    for (int i = 0; i < k_tiles; ++i, now.advance()) {
-      shared.c_q_empty[now.stage].wait(now.parity ^ 1);
-      shared.c_q_full[now.stage].arrive_expecting(S::kTileBytes);
-      load_tile(shared.c_q[now.stage], c_q, shared.c_q_full[now.stage], evict_normal(), i * kTileK,
-                first, 0);
+    for (int i = 0; i < k_tiles; ++i, now.advance(S::kStages)) {
+      shared.c_q_empty[now.at].wait(now.parity ^ 1);
+      shared.c_q_full[now.at].arrive_expecting(S::kTileBytes);
+      load_tile(shared.c_q[now.at], c_q, shared.c_q_full[now.at], evict_normal(), i * kTileK, first,
+                0);
     }
 }
 
@@ -127,16 +127,16 @@ struct Consumer {
   S& shared;
   const QueryArgs& args;
   int head, block, thread;
-  product::Cursor<S::kStages> now = {};
+  RingCursor now = {};
 
   // d = this block's 64 numbers of q, for a chunk's rows.
   __device__ void multiply_q_b(float (&d)[kRows / 2]) {
     const int k_tiles = args.k / kTileK;
 #pragma unroll 1
     for (int i = 0; i < k_tiles; ++i) {
-      shared.c_q_full[now.stage].wait(now.parity);
+      shared.c_q_full[now.at].wait(now.parity);
       const uint64_t a = matrix_descriptor(shared_address(shared.w_q_b[i]));
-      const uint64_t b = matrix_descriptor(shared_address(shared.c_q[now.stage]));
+      const uint64_t b = matrix_descriptor(shared_address(shared.c_q[now.at]));
       wgmma_fence();
 #pragma unroll
       for (int step = 0; step < kTileK / 16; ++step)
@@ -144,13 +144,13 @@ struct Consumer {
       wgmma_commit();
       if (i > 0) {
         wgmma_wait<1>();
-        release((now.stage == 0 ? S::kStages : now.stage) - 1);
+        release(now.before(S::kStages));
       }
-      now.advance();
+      now.advance(S::kStages);
     }
     wgmma_wait<0>();
     pin(d);
-    release((now.stage == 0 ? S::kStages : now.stage) - 1);
+    release(now.before(S::kStages));
   }
   __device__ void release(int stage) {
     if (thread % kWarp == 0) shared.c_q_empty[stage].arrive();  // one arrival a warp
@@ -187,7 +187,7 @@ struct Consumer {
 #pragma unroll
       for (int i = thread; i < kRows * 8; i += kWarpgroup) {
         const int row = i / 8, piece = i % 8;
-        send_16_bytes(tile_there + static_cast<uint32_t>(row * 128 + (piece ^ row % 8) * 16),
+        send_16_bytes(tile_there + static_cast<uint32_t>(swizzled(row, piece)),
                       *reinterpret_cast<const uint4*>(shared.out[row] + piece * 16), barrier_there);
       }
     }

@@ -66,15 +66,6 @@ struct ClusterProblem {
   bool streams_weights, stores_whole, out_is_f32;
 };
 
-struct RingCursor {
-  int stages;
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == stages) stage = 0, parity ^= 1;
-  }
-};
-
 // What a block sums, and stores a part of.
 struct ClusterTile {
   int group, feature, row;  // the first of 64 features, and of kRows rows
@@ -103,14 +94,14 @@ __device__ void produce(const ClusterProblem& p, ClusterShared<kRows>& shared,
 #pragma unroll 1
   for (int i = 0; i < p.stages; ++i) request_weights(i, i);
   wait_for_previous();
-  RingCursor now{p.stages};
+  RingCursor now;
 #pragma unroll 1
-  for (int i = 0; i < tiles; ++i, now.advance()) {
+  for (int i = 0; i < tiles; ++i, now.advance(p.stages)) {
     if (i >= p.stages) {
-      shared.empty[now.stage].wait(now.parity ^ 1);
-      request_weights(i, now.stage);
+      shared.empty[now.at].wait(now.parity ^ 1);
+      request_weights(i, now.at);
     }
-    load_tile(shared.stage(now.stage).rows, x, shared.full[now.stage], evict_normal(),
+    load_tile(shared.stage(now.at).rows, x, shared.full[now.at], evict_normal(),
               tile.group * p.x_group_columns + first_k + i * kTileK, tile.row, 0);
   }
 }
@@ -122,12 +113,12 @@ __device__ void multiply(const ClusterProblem& p, ClusterShared<kRows>& shared,
   const auto release = [&](int stage) {
     if (threadIdx.x % kWarp == 0) shared.empty[stage].arrive();  // one arrival a warp
   };
-  RingCursor now{p.stages};
+  RingCursor now;
 #pragma unroll 1
-  for (int i = 0; i < p.k_of_block / kTileK; ++i, now.advance()) {
-    shared.full[now.stage].wait(now.parity);
-    const uint64_t a = matrix_descriptor(shared_address(shared.stage(now.stage).weights));
-    const uint64_t b = matrix_descriptor(shared_address(shared.stage(now.stage).rows));
+  for (int i = 0; i < p.k_of_block / kTileK; ++i, now.advance(p.stages)) {
+    shared.full[now.at].wait(now.parity);
+    const uint64_t a = matrix_descriptor(shared_address(shared.stage(now.at).weights));
+    const uint64_t b = matrix_descriptor(shared_address(shared.stage(now.at).rows));
     wgmma_fence();
 #pragma unroll
     for (int step = 0; step < kTileK / 16; ++step)
@@ -135,7 +126,7 @@ __device__ void multiply(const ClusterProblem& p, ClusterShared<kRows>& shared,
     wgmma_commit();
     if (i == 0) continue;
     wgmma_wait<1>();
-    release((now.stage == 0 ? p.stages : now.stage) - 1);
+    release(now.before(p.stages));
   }
   wgmma_wait<0>();
   pin(d);

@@ -55,15 +55,6 @@ struct Memory {
   __device__ LargeTail& tail() const { return *reinterpret_cast<LargeTail*>(chunk(kConsumers, 0)); }
 };
 
-// A position in one of the rings and the parity of its phase.
-struct RingCursor {
-  int at = 0;
-  uint32_t parity = 0;
-  __device__ void advance(int size) {
-    if (++at == size) at = 0, parity ^= 1;
-  }
-};
-
 // A block's walk over its tiles.
 struct LargeWalk : BlockWalk<0> {
   __device__ LargeWalk(const Problem& problem, const Memory& memory)

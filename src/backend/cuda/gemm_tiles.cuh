@@ -7,6 +7,7 @@
 #include "backend/cuda/gemm_walk.h"
 #include "backend/cuda/kernel.cuh"
 #include "backend/cuda/ptx.cuh"
+#include "backend/cuda/ring.cuh"
 
 namespace glint::cuda::product {
 
@@ -92,16 +93,6 @@ __device__ void plan_tiles(const Problem& p, TilePlan& plan) {
 #pragma unroll 1
   for (int g = first; g < end; ++g) tile_begin[g + 1] = sum += tile_begin[g + 1];
 }
-
-// A position in the ring and the parity of its phase.
-template <int kStages>
-struct Cursor {
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == kStages) stage = 0, parity ^= 1;
-  }
-};
 
 // The product in tiles of many rows (gemm_large.cu). What of `problem` depends on the kernel's
 // tiles is filled in there.

@@ -51,11 +51,11 @@ __device__ int request_early(const SmallWalk<S>& first, const CUtensorMap& map, 
 template <typename S>
 __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Tail& tail) {
   const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
-  // Eight threads copy a row's 128 bytes; the swizzle exchanges its 16-byte pieces by row % 8.
+  // Eight threads copy a row's 128 bytes.
   constexpr int kCopies = (S::kTileRows + 15) / 16;
   const int piece = thread % 8, first = thread / 8;
-  const int place = first * 128 + ((piece ^ first % 8) << 4);
-  Cursor<S::kStages> now;
+  const int place = swizzled(first, piece);
+  RingCursor now;
   int early = -1;  // stages whose weights are requested; negative: the first tile is to come
   SmallWalk<S> tile(p, tail);
   while (thread < S::kCopyThreads && tile.next()) {
@@ -74,22 +74,22 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
     }
 #pragma unroll 1
     for (int k = 0; k < p.k; k += kTileK) {
-      char* stage = ring + now.stage * S::kStageBytes;
-      tail.empty[now.stage].wait(now.parity ^ 1);
+      char* stage = ring + now.at * S::kStageBytes;
+      tail.empty[now.at].wait(now.parity ^ 1);
       if (early > 0)
         --early;
       else if (thread == 0)
-        request_weights<S>(tile, k, map, stage, tail.full[now.stage]);
+        request_weights<S>(tile, k, map, stage, tail.full[now.at]);
       const uint32_t rows = shared_address(stage + S::kWeightBytes) + static_cast<uint32_t>(place);
 #pragma unroll
       for (int i = 0; i < kCopies; ++i) {
         // A row that is not there keeps what was there: it is summed, if at all, to a number that
         // is not stored.
         if (from[i] != nullptr)
-          copy_16_bytes(rows + static_cast<uint32_t>(i * 16 * 128), from[i] + k, true);
+          copy_16_bytes(rows + static_cast<uint32_t>(i * 16 * 128), from[i] + k);
       }
-      arrive_when_copied(tail.full[now.stage]);
-      now.advance();
+      arrive_when_copied(tail.full[now.at]);
+      now.advance(S::kStages);
     }
   }
   wait_for_previous();  // a block without a tile too
@@ -111,7 +111,7 @@ __device__ void multiply_stage(float (&d)[kRows / 2], uint32_t weights, uint32_t
 template <typename S>
 struct Consumer {
   char* ring;
-  Cursor<S::kStages> now = {};
+  RingCursor now = {};
 
   __device__ Tail& tail() const {
     return *reinterpret_cast<Tail*>(ring + S::kStages * S::kStageBytes);
@@ -121,7 +121,7 @@ struct Consumer {
   }
   // The stage before the current one has been used.
   __device__ void release_last() const {
-    const int last = (now.stage == 0 ? S::kStages : now.stage) - 1;
+    const int last = now.before(S::kStages);
     if (threadIdx.x % kWarp == 0) tail().empty[last].arrive();  // one arrival a warp
   }
 };
@@ -132,9 +132,9 @@ __device__ void multiply_rows(float (&all_rows)[S::kTileRows / 2], int k_end, Co
   auto& d = reinterpret_cast<float(&)[kRows / 2]>(all_rows);
 #pragma unroll 1
   for (int k = 0; k < k_end; k += kTileK) {
-    c.tail().full[c.now.stage].wait(c.now.parity);
+    c.tail().full[c.now.at].wait(c.now.parity);
     fence_async_proxy();  // the copies of x were made by ordinary stores
-    const uint32_t weights = shared_address(c.ring + c.now.stage * S::kStageBytes);
+    const uint32_t weights = shared_address(c.ring + c.now.at * S::kStageBytes);
     wgmma_fence();
     multiply_stage<kRows>(d, weights, weights + S::kWeightBytes, k == 0);
     wgmma_commit();
@@ -142,7 +142,7 @@ __device__ void multiply_rows(float (&all_rows)[S::kTileRows / 2], int k_end, Co
       wgmma_wait<1>();
       c.release_last();
     }
-    c.now.advance();
+    c.now.advance(S::kStages);
   }
   wgmma_wait<0>();
   pin(d);

@@ -114,7 +114,7 @@ struct Part {
       Chunk normed;
       for (int c = 0; c < kChunk; ++c) normed.x[c] = sums[i].x[c] * scale * weights.x[c];
       store_chunk(args.out, first_row + row, column(), kHidden, normed);
-      char* piece = shared.normed[lane / 8] + row * 128 + (lane % 8 ^ row % 8) * 16;
+      char* piece = shared.normed[lane / 8] + swizzled(row, lane % 8);
       store_numbers(reinterpret_cast<Bf16*>(piece), kChunk, true, normed);
     }
   }

@@ -74,11 +74,9 @@ __device__ inline void fence_async_proxy() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
-// 16 bytes from global to shared memory, zeros if not `valid` (then nothing is read).
-__device__ inline void copy_16_bytes(uint32_t to_shared, const void* from, bool valid) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to_shared), "l"(from),
-               "r"(valid ? 16 : 0)
-               : "memory");
+// 16 bytes from global to shared memory.
+__device__ inline void copy_16_bytes(uint32_t to_shared, const void* from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to_shared), "l"(from) : "memory");
 }
 // An arrival at `barrier` once all of this thread's copies so far have come.
 __device__ inline void arrive_when_copied(Barrier& barrier) {
@@ -143,6 +141,10 @@ __device__ inline uint64_t transposed_descriptor(uint32_t shared, uint32_t group
   return uint64_t{(shared & 0x3ffff) >> 4} | uint64_t{group_bytes >> 4} << 16 |
          uint64_t{rows_bytes >> 4} << 32 | uint64_t{1} << 62;
 }
+
+// Where a tile of rows of 128 bytes has the 16-byte pieces of a row once the copy engine swizzled
+// them, as tensor cores want: in bytes.
+__device__ inline int swizzled(int row, int piece) { return row * 128 + (piece ^ row % 8) * 16; }
 
 // The same operand so many bytes further, a multiple of 16, in shared memory.
 __device__ inline uint64_t further(uint64_t descriptor, int bytes) {

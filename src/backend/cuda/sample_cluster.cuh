@@ -47,7 +47,7 @@ struct RowPart {
   __device__ void start_loading(const float* logits, int n, bool in_chunks) const {
     if (in_chunks) {
       for (int i = 4 * lane_index(); i < size; i += 4 * kWarp)
-        copy_16_bytes(shared_address(x + i), logits + first + i, true);
+        copy_16_bytes(shared_address(x + i), logits + first + i);
       commit_copies();
     } else {
       for (int i = lane_index(); i < min(size, n - first); i += kWarp) x[i] = logits[first + i];
