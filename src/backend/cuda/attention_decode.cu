@@ -11,8 +11,6 @@
 namespace glint::cuda {
 namespace {
 
-constexpr int kFewRowHeads = 132;
-
 bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 
 }  // namespace
@@ -57,7 +55,7 @@ PlanMemory plan_in(Scratch& scratch, bool sealed, int num_rows) {
 // Few rows do not occupy the GPU unless several warps share a row's groups.
 void combine(cudaStream_t stream, int num_rows, const DecodeParts& parts, const Rows<Bf16>& out) {
   const auto rows = static_cast<unsigned>(num_rows), heads = static_cast<unsigned>(parts.num_heads);
-  if (num_rows * parts.num_heads <= kFewRowHeads) {
+  if (num_rows * parts.num_heads <= kUsualSms) {
     launch_early(stream, dim3(rows, heads, kCombineQuarters), dim3(kWarp, kCombineWarps), 0,
                  combine_few, parts, out);
   } else {

@@ -20,6 +20,10 @@ namespace glint::cuda {
     CHECK(cuda_check_error == cudaSuccess, #call, ": ", cudaGetErrorString(cuda_check_error)); \
   } while (false)
 
+// Multiprocessors of an H100 SXM and of an H200. What decides how a row is summed goes by these and
+// not by those of the card at hand: a row's bits are the same on both kinds, and on any other.
+inline constexpr int kUsualSms = 132;
+
 // A stream that does not wait for the default one.
 class Stream {
  public:

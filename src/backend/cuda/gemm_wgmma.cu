@@ -208,15 +208,15 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
 // push out of it is everything else, the kernels' code too.
 constexpr int kFewRows = 256;
 
-// Into how many parts k falls: as many as keep 132 multiprocessors busy with one tile each where
-// rows are few, in halves, and none shorter than 256. Decided by the weights alone: a row's bits
-// depend on it.
+// Into how many parts k falls: as many as keep kUsualSms busy with one tile each where rows are
+// few, in halves, and none shorter than 256. Decided by the weights alone: a row's bits depend on
+// it.
 int parts_of_k(const GemmArgs& args) {
   const bool is_by_head = args.out_group_columns > 0;
   if (is_by_head || args.begin != nullptr || args.is_swiglu || args.w_is_transposed) return 1;
   const int tiles = (args.n() + 63) / 64;
   int parts = 1;
-  while (parts < kMostParts && 2 * parts * tiles <= 132 && args.k() % (2 * parts * 256) == 0)
+  while (parts < kMostParts && 2 * parts * tiles <= kUsualSms && args.k() % (2 * parts * 256) == 0)
     parts *= 2;
   return parts;
 }
@@ -267,7 +267,7 @@ bool is_for_clusters(const GemmArgs& args) {
   if (args.in_ids != nullptr || args.out_ids != nullptr || (parts == 1 && !is_by_head))
     return false;
   const int blocks = (args.max_rows + 63) / 64 * args.w.count * feature_tiles * parts;
-  return blocks <= 2 * 132 || (parts > 1 && feature_tiles == 1);
+  return blocks <= 2 * kUsualSms || (parts > 1 && feature_tiles == 1);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 using namespace cuda;
 
 constexpr int kThreads = 256;
-constexpr int kMaxBlocks = 132 * 8;
+constexpr int kMaxBlocks = 8 * kUsualSms;
 
 template <typename T>
 __global__ void random_normal_kernel(Rows<T> out, int cols, int64_t count, uint64_t key,
