@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "backend/cuda/gemm_store.cuh"
+#include "backend/cuda/gemm_tiles.cuh"
 #include "backend/cuda/wgmma.cuh"
 
 namespace glint::cuda {

@@ -27,7 +27,7 @@ struct Consumer {
 
   // The stage before the current one has been used.
   __device__ void release_last() const {
-    const int last = (now.at == 0 ? memory.rings.stages : now.at) - 1;
+    const int last = now.before(memory.rings.stages);
     if (threadIdx.x % kWarp == 0) memory.tail().empty[last].arrive();  // one arrival a warp
   }
 };

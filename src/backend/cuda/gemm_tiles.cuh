@@ -1,7 +1,7 @@
 #pragma once
 
-// What the kernels of gemm_wgmma.cu and gemm_large.cu share: the product as a kernel takes it, the
-// walk over its tiles, and the ring that is filled ahead.
+// What the kernels of gemm_small.cu, gemm_large.cu and gemm_cluster.cu share: the product as a
+// kernel takes it, the walk over its tiles, and the ring that is filled ahead.
 
 #include "backend/cuda/gemm.h"
 #include "backend/cuda/gemm_walk.h"
@@ -94,9 +94,26 @@ __device__ void plan_tiles(const Problem& p, TilePlan& plan) {
   for (int g = first; g < end; ++g) tile_begin[g + 1] = sum += tile_begin[g + 1];
 }
 
-// The product in tiles of many rows (gemm_large.cu). What of `problem` depends on the kernel's
-// tiles is filled in there.
+// x to out[0 ... 7] from `to` on.
+template <typename Out>
+__device__ void store_eight(Out* to, const float (&x)[8], bool whole) {
+  if (!whole) {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) to[i] = from_f32<Out>(x[i]);
+  } else if constexpr (sizeof(Out) == 2) {
+    *reinterpret_cast<uint4*>(to) = {packed(x[0], x[1]), packed(x[2], x[3]), packed(x[4], x[5]),
+                                     packed(x[6], x[7])};
+  } else {
+    reinterpret_cast<float4*>(to)[0] = {x[0], x[1], x[2], x[3]};
+    reinterpret_cast<float4*>(to)[1] = {x[4], x[5], x[6], x[7]};
+  }
+}
+
+// The product in tiles of many rows (gemm_large.cu) and of few (gemm_small.cu). What of `problem`
+// depends on the kernel's tiles is filled in there.
 void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args,
+               Problem problem);
+void run_small(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args,
                Problem problem);
 
 }  // namespace glint::cuda::product

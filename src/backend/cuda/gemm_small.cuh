@@ -1,7 +1,7 @@
 #pragma once
 
-// The tiles of few rows of gemm_wgmma.cu: their shapes, what lies in shared memory, and how their
-// sums leave the registers.
+// The tiles of gemm_small.cu: their shapes, what lies in shared memory, and how their sums leave
+// the registers.
 
 #include "backend/cuda/gemm_tiles.cuh"
 
@@ -67,21 +67,6 @@ __device__ void stage_sums(const float (&d)[kRows / 2], int first, int end, floa
     float* eight = to + i * 8 * kSumsStride;
     eight[0] = d[4 * i], eight[kSumsStride] = d[4 * i + 1];
     eight[8] = d[4 * i + 2], eight[kSumsStride + 8] = d[4 * i + 3];
-  }
-}
-
-// x to out[0 ... 7] from `to` on.
-template <typename Out>
-__device__ void store_eight(Out* to, const float (&x)[8], bool whole) {
-  if (!whole) {
-#pragma unroll
-    for (int i = 0; i < 8; ++i) to[i] = from_f32<Out>(x[i]);
-  } else if constexpr (sizeof(Out) == 2) {
-    *reinterpret_cast<uint4*>(to) = {packed(x[0], x[1]), packed(x[2], x[3]), packed(x[4], x[5]),
-                                     packed(x[6], x[7])};
-  } else {
-    reinterpret_cast<float4*>(to)[0] = {x[0], x[1], x[2], x[3]};
-    reinterpret_cast<float4*>(to)[1] = {x[4], x[5], x[6], x[7]};
   }
 }
 
