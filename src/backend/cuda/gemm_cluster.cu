@@ -55,8 +55,9 @@ static_assert(cluster_shared_bytes<8>(11) <= kHalfOfShared &&
               cluster_shared_bytes<32>(8) <= kHalfOfShared &&
               cluster_shared_bytes<64>(5) <= kHalfOfShared);
 
+// x [num_rows, k] and w [n, k] of each group come as the copy engine's maps.
 struct ClusterProblem {
-  void* out;
+  void* out;  // [num_rows, n] of each group, side by side as GemmArgs says
   int64_t out_stride;
   int x_group_columns, out_group_columns;
   int num_rows, n;

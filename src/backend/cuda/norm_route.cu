@@ -50,10 +50,10 @@ struct Shared {
 };
 
 struct NormRouteArgs {
-  ChunkedRows delta, residual, norm, out;
+  ChunkedRows delta, residual, norm, out;  // [num_rows, kHidden]; norm one row
   int num_rows, num_experts;
   float eps;
-  const float* bias;
+  const float* bias;  // [num_experts]
   RouterParams params;
   Routing routing;
   unsigned* finished;  // clusters; 0 before and after
