@@ -11,7 +11,7 @@
              files; needs torch, transformers and safetensors
 
 A group starts its own servers, of the full size with random weights. What `glint bench serving`
-prints for each cell comes as it is measured; the results are appended to DIR/cells.jsonl. Without a
+prints for each cell comes as it is measured; the results are appended to DIR/GROUP.jsonl. Without a
 GROUP: tokens, first and whole. `--device cpu` runs a small model, to try this script.
 """
 
@@ -56,11 +56,11 @@ class Timing:
     def serve_flags(self):
         return ["--skip-tokenizer-init", "--stream-output", "--device", self.args.device]
 
-    def bench(self, server, cells, seed_add, tag):
+    def bench(self, server, cells, seed_add, name):
         command = [
             self.args.bin_dir / "glint", "bench", "serving", "--base-url", server.url,
             "--matrix", "peers", "--cells", cells, "--seed-add", seed_add, "--flush-cache",
-            "--disable-tqdm", "--output-file", self.args.out / "cells.jsonl", "--tag", tag,
+            "--disable-tqdm", "--output-file", self.args.out / f"{name}.jsonl",
         ]  # fmt: skip
         if self.small:
             command += ["--vocab-size", self.config["vocab_size"]]
@@ -76,10 +76,10 @@ class Timing:
         """In turn, twice: the card's clock falls while it is warm."""
         cell, limit = ("ttft1k", 1024) if self.small else ("ttft32k", 32768)
         alone = ["--unchunked-prefill-size", limit]
-        for number, (flags, tag) in enumerate([([], "chunks"), (alone, "whole")] * 2):
-            print(f"{cell}, {tag}", flush=True)
+        for number, (flags, name) in enumerate([([], "chunks"), (alone, "whole")] * 2):
+            print(f"{cell}, {name}", flush=True)
             with Server(self.args.bin_dir, *self.dummy, *flags) as server:
-                self.bench(server, cell, 5 + number, tag)
+                self.bench(server, cell, 5 + number, name)
 
     def load(self):
         for _ in range(2):
@@ -110,17 +110,17 @@ def startup_text(server):
     return f"ready {whole:.2f} s after the command, weights {weights:.2f} s of it"
 
 
-def print_results(path):
+def print_results(folder):
     """One line for each cell, for the tables."""
-    print("\n| cell | server | output tok/s | first token, ms | between tokens, median, p99, ms |")
+    print("\n| cell | group | output tok/s | first token, ms | between tokens, median, p99, ms |")
     print("|---|---|---|---|---|")
-    for line in path.read_text().splitlines():
-        r = json.loads(line)
-        itl = f"{r['median_itl_ms']:.2f}, {r['p99_itl_ms']:.2f}"
-        print(
-            f"| {r['cell']} | {r['tag']} | {r['output_throughput']:.1f} "
-            f"| {r['median_ttft_ms']:.1f} | {itl} |"
-        )
+    for path in sorted(folder.glob("*.jsonl")):
+        for r in map(json.loads, path.read_text().splitlines()):
+            itl = f"{r['median_itl_ms']:.2f}, {r['p99_itl_ms']:.2f}"
+            print(
+                f"| {r['tag']} | {path.stem} | {r['output_throughput']:.1f} "
+                f"| {r['median_ttft_ms']:.1f} | {itl} |"
+            )
 
 
 def main():
@@ -142,9 +142,11 @@ def main():
     timing = Timing(args)
     for group in args.groups or QUICK:
         print(f"\n{group}", flush=True)
-        timing.cells(group) if group in CELLS else getattr(timing, group)()
-    if (args.out / "cells.jsonl").exists():
-        print_results(args.out / "cells.jsonl")
+        if group in CELLS:
+            timing.cells(group)
+        else:
+            getattr(timing, group)()
+    print_results(args.out)
 
 
 if __name__ == "__main__":
