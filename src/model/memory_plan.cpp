@@ -86,6 +86,17 @@ int divided(int size, int num_gpus) {
   return size / num_gpus;
 }
 
+std::string what_helps(const MemoryPlan& plan) {
+  const int64_t rounded = plan.kv_tokens() / 1024 * 1024;
+  const bool weights_fit = plan.kv_bytes + plan.activation_bytes + plan.unused_bytes > 0;
+  std::string advice = "Try ";
+  if (rounded > 0) advice += cat("--context-length ", rounded, ", ");
+  if (weights_fit && plan.unused_bytes > 0) advice += "a larger --mem-fraction-static, ";
+  advice += weights_fit ? "a smaller --chunked-prefill-size or --max-running-requests"
+                        : "a GPU with more memory";
+  return advice + (plan.used_by_others_bytes > 0 ? ", or stop the other processes." : ".");
+}
+
 }  // namespace
 
 ModelConfig gpu_part(const ModelConfig& config, int num_gpus) {
@@ -164,21 +175,6 @@ std::string memory_table(const MemoryPlan& plan) {
              format_name(plan.kv_element_bytes), "): room for ", plan.kv_tokens(), " tokens in ",
              plan.kv_pages(), " pages of ", plan.page_size, "\n");
 }
-
-namespace {
-
-std::string what_helps(const MemoryPlan& plan) {
-  const int64_t rounded = plan.kv_tokens() / 1024 * 1024;
-  const int64_t without_steps = plan.kv_bytes + plan.activation_bytes + plan.unused_bytes;
-  std::string advice = "Try ";
-  if (rounded > 0) advice += cat("--context-length ", rounded, ", ");
-  if (plan.unused_bytes > 0) advice += "a larger --mem-fraction-static, ";
-  advice += without_steps > 0 ? "a smaller --chunked-prefill-size or --max-running-requests"
-                              : "a GPU with more memory";
-  return advice + (plan.used_by_others_bytes > 0 ? ", or stop the other processes." : ".");
-}
-
-}  // namespace
 
 Result<void> check_memory(const MemoryPlan& plan) {
   if (plan.fits()) return {};
