@@ -77,10 +77,6 @@ void add_flags(CLI::App& app, Options& o) {
   add_matrix_flags(app, o);
 }
 
-Error cannot_write(const std::string& path, const char* flag) {
-  return {ErrorCode::kStartup, cat("Cannot write ", path, ", named by ", flag, "."), {}};
-}
-
 Result<void> append_result(const std::string& path, const ServingReport& report, bool details) {
   std::ofstream file(path, std::ios::app);
   file << to_python_json(serving_result(report, details)) << '\n';
@@ -95,7 +91,7 @@ class Results {
  public:
   explicit Results(const Options& options) : o_(options) {}
 
-  Result<void> take(const ServingReport& report, const std::string& path) {
+  Result<void> take(const ServingReport& report) {
     std::fputs((serving_table(report) + serving_footer(report)).c_str(), stdout);
     if (o_.plot_throughput) std::fputs(throughput_bars(report.metrics).c_str(), stdout);
     if (o_.print_requests) {
@@ -105,7 +101,7 @@ class Results {
     std::fflush(stdout);
     runs_.push_back(plot_run(report));
     failed_.add(report.records);
-    return append_result(path, report, o_.output_details);
+    return append_result(o_.output_file, report, o_.output_details);
   }
 
   // Nothing more is coming: plots what there is. Requests that failed are an Error.
@@ -152,10 +148,10 @@ Result<BenchServer> find_server(const ServingOptions& serving, const Options& o)
 Result<void> run_one(const Options& o, const ServingOptions& serving) {
   const BenchServer server = TRY(find_server(serving, o));
   Results results(o);
-  const std::string path = o.output_file.empty() ? default_result_file(serving) : o.output_file;
   const ServingReport report = TRY(bench_serving(server, serving, progress_hook(o)));
-  TRY(results.take(report, path));
-  return results.finish(cat("glint bench serving: ", server.base_url));
+  const Result<void> taken = results.take(report);
+  const Result<void> finished = results.finish(cat("glint bench serving: ", server.base_url));
+  return taken ? finished : taken;
 }
 
 Result<std::vector<MatrixCell>> chosen_cells(const Options& o) {
@@ -196,11 +192,10 @@ Result<void> warm_up_for_peers(const BenchServer& server, ServingOptions serving
   return {};
 }
 
-// Ends with Ctrl-C, or a cell whose requests all failed: the others would do no better.
+// Ends with Ctrl-C, whose cell counts if it was complete, or with a cell whose requests all failed:
+// the others would do no better.
 Result<void> run_cells(const BenchServer& server, const std::vector<MatrixCell>& cells,
                        const ServingOptions& serving, const Options& o, Results& results) {
-  const std::string path =
-      o.output_file.empty() ? default_result_file(serving, o.matrix) : o.output_file;
   for (MatrixCell cell : cells) {
     if (o.num_prompts_typed) cell.num_prompts = serving.dataset.num_prompts;
     const ServingOptions one = with_cell(serving, cell);
@@ -209,8 +204,13 @@ Result<void> run_cells(const BenchServer& server, const std::vector<MatrixCell>&
     const ServingReport report =
         TRY(o.matrix == "page" ? bench_serving(server, one, progress_hook(o))
                                : run_peer_cell(server, one, cell, o));
-    TRY(results.take(report, path));
-    if (report.metrics.completed == 0 || *one.stop) break;
+    const bool is_complete = std::ranges::all_of(report.records, &RequestRecord::ok);
+    if (is_complete || !*one.stop) TRY(results.take(report));
+    if (*one.stop)
+      return Error{ErrorCode::kCancelled,
+                   cat("interrupted", is_complete ? " after " : " in ", cell.name, "."),
+                   {}};
+    if (report.metrics.completed == 0) break;
   }
   return {};
 }
@@ -257,9 +257,10 @@ Result<void> compare(const Options& o) {
   return {};
 }
 
-Result<void> run(const Options& o) {
+Result<void> run(Options& o) {
   if (!o.compared_files.empty()) return compare(o);
   const ServingOptions serving = TRY(complete(o.flags));
+  if (o.output_file.empty()) o.output_file = default_result_file(serving, o.matrix);
   TRY(check_writable(o.output_file, "--output-file"));
   TRY(check_writable(o.plot_file, "--plot"));
   return o.matrix.empty() ? run_one(o, serving) : run_matrix(o, serving);

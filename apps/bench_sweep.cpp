@@ -78,17 +78,20 @@ class Sweep {
     const Result<void> searched = search(server, serving);
     if (points_.empty()) return searched;
     std::fputs(sweep_report(points_, goal_, o_.share).c_str(), stdout);
-    TRY(write(o_.plot_file, plot_html(runs_, cat("glint bench sweep: ", server.base_url),
-                                      /*is_sweep=*/true)));
-    return searched ? check_met(points_, goal_, o_.share) : searched;
+    const Result<void> plotted =
+        write(o_.plot_file, "--plot",
+              plot_html(runs_, cat("glint bench sweep: ", server.base_url), /*is_sweep=*/true));
+    if (!searched) return searched;
+    if (!plotted) return plotted;
+    return check_met(points_, goal_, o_.share);
   }
 
  private:
   Result<void> search(const BenchServer& server, const ServingOptions& serving) {
-    SweepSearch search(o_.least, o_.most);
-    while (const auto next = search.next()) {
+    SweepSearch loads(o_.least, o_.most);
+    while (const auto next = loads.next()) {
       TRY(measure(server, at_point(serving, *next, o_)));
-      search.add(*next, points_.back().met);
+      loads.add(*next, points_.back().met);
     }
     return {};
   }
@@ -111,16 +114,17 @@ class Sweep {
                        .summary = runs_.back().summary,
                        .share_met = share,
                        .met = share >= o_.share});
-    return write(o_.output_file, to_python_json(serving_result(report, false)) + "\n");
+    return write(o_.output_file, "--output-file",
+                 to_python_json(serving_result(report, false)) + "\n");
   }
 
-  Result<void> write(const std::string& path, const std::string& text) {
+  Result<void> write(const std::string& path, const char* flag, const std::string& text) {
     if (path.empty()) return {};
     std::ofstream file(path, path == o_.output_file ? std::ios::app : std::ios::trunc);
     file << text;
     file.close();
-    if (file) return {};
-    return Error{ErrorCode::kStartup, cat("Cannot write ", path, "."), {}};
+    if (!file) return cannot_write(path, flag);
+    return {};
   }
 
   const Options& o_;

@@ -137,19 +137,26 @@ int run_subcommand(const char* command, std::span<const Subcommand> subcommands,
   for (const Subcommand& one : subcommands)
     if (what == one.name) return one.run(argc - 1, argv + 1);
   const bool wants_help = what == "--help" || what == "-h";
-  if (argc >= 2 && !wants_help)
+  if (what.starts_with('-') && !wants_help)
+    std::fprintf(stderr, "%s: WHAT comes first, then its flags; found %s.\n\n", command, argv[1]);
+  else if (argc >= 2 && !wants_help)
     std::fprintf(stderr, "%s: there is nothing called \"%s\".\n\n", command, argv[1]);
   print_subcommands(command, subcommands, wants_help ? stdout : stderr);
   return wants_help ? 0 : 2;
 }
 
+Error cannot_write(const std::string& path, const char* flag) {
+  return {ErrorCode::kStartup, cat("Cannot write ", path, ", named by ", flag, "."), {}};
+}
+
 Result<void> check_writable(const std::string& path, const char* flag) {
-  if (path.empty()) return {};
   std::error_code ignored;
-  const bool is_new = !std::filesystem::exists(path, ignored);
-  if (!std::ofstream(path, std::ios::app))
-    return Error{ErrorCode::kStartup, cat("Cannot write ", path, ", named by ", flag, "."), {}};
-  if (is_new) std::filesystem::remove(path, ignored);
+  const auto link = std::filesystem::symlink_status(path, ignored);
+  const auto file = std::filesystem::status(path, ignored);
+  // A pipe's reader would see its end.
+  if (path.empty() || std::filesystem::is_other(file)) return {};
+  if (!std::ofstream(path, std::ios::app)) return cannot_write(path, flag);
+  if (!std::filesystem::exists(link)) std::filesystem::remove(path, ignored);
   return {};
 }
 

@@ -40,6 +40,7 @@ struct Subcommand {
 int run_subcommand(const char* command, std::span<const Subcommand> subcommands, int argc,
                    char** argv);
 
+Error cannot_write(const std::string& path, const char* flag);
 // Whether a file that is written at the end of a long run can be: asked before. "" can.
 Result<void> check_writable(const std::string& path, const char* flag);
 

@@ -174,8 +174,8 @@ class Conversation {
         });
     interrupts().set_answering(false);
     answer.finish();
-    if (!answered && answered.error().code != ErrorCode::kCancelled) return answered.error();
     if (!failure.empty()) return Error{ErrorCode::kInternal, failure};
+    if (!answered && answered.error().code != ErrorCode::kCancelled) return answered.error();
     add(answer.message());
     return answer.calls();
   }

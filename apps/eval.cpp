@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -91,13 +90,17 @@ Result<EvalReport> with_answers_kept(Options& o,
   Result<EvalReport> report = evaluate(o.eval);
   if (!report && file.has_some())
     report.error().message += cat("\nThe answers that came before are in ", o.output, ".");
-  if (report) TRY(write_answers(o.output, *report));
   return report;
 }
 
 Result<std::string> answers_text(Options& o, Result<EvalReport> (*evaluate)(const EvalOptions&)) {
   const EvalReport report = TRY(with_answers_kept(o, evaluate));
-  return o.json ? report_json(report) + "\n" : report_text(report);
+  const std::string text = o.json ? report_json(report) + "\n" : report_text(report);
+  if (o.output.empty()) return text;
+  const Result<void> written = write_answers(o.output, report);
+  if (written) return text;
+  std::fputs(text.c_str(), stdout);  // it was measured all the same
+  return written.error();
 }
 
 Result<std::string> gsm8k_text(Options& o) {
@@ -135,8 +138,7 @@ Result<std::string> comparison(const Options& o) {
 
 // Asks the server, with a bar that counts what is `counted`. It is for a terminal alone: of a
 // report in a file nobody asks how far it was.
-int measure(Options& o, const char* counted,
-            const std::function<Result<std::string>(Options&)>& text_of) {
+int measure(Options& o, const char* counted, Result<std::string> (*text_of)(Options&)) {
   if (!o.compared.empty()) return print(comparison(o));
   EvalOptions& eval = o.eval;
   eval.thinking = !o.direct;

@@ -133,7 +133,7 @@ void add_scheduler_flags(CLI::App& app, ServeOptions& o) {
          "a prompt of so many tokens at most, alone in the server, takes one step; 0: it is "
          "chunked as any")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
   app.add_option("--schedule-policy", o.schedule_policy,
                  "fcfs, lpm (longest cached prefix), lof (longest output) or priority; dfs-weight "
                  "is taken as lpm, random and routing-key as fcfs, with a warning")

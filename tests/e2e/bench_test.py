@@ -227,7 +227,15 @@ def full():
 
 
 class FallsSilent(BecomesFull):
-    """As many answers, then none."""
+    """As many answers, then none to anything, its counters neither."""
+
+    def do_GET(self):
+        if self.path == "/metrics":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"glint_decode_steps_seconds_total 1\n")
+        else:
+            super().do_GET()
 
     def do_POST(self):
         if self.server.places == 0:
@@ -300,6 +308,16 @@ def test_ctrl_c_ends_a_run_with_its_table(silent, tmp_path):
     assert status == 1 and row(table, "Successful requests:") == "2"
     assert said.splitlines()[-1] == "error: 7 of 9 requests failed; the first: interrupted"
     assert [r["completed"] for r in results(out)] == [2]
+
+
+def test_ctrl_c_leaves_out_the_cell_of_a_matrix_that_it_comes_in(silent, tmp_path):
+    """So that no part of a cell stands for it in a comparison."""
+    out = tmp_path / "a.jsonl"
+    status, table, said = interrupted_bench("serving", silent(2 + 3 + 1), *ASK_FULL, "--matrix", "page", "--num-prompts", 3,
+                                            "--output-file", out)
+    assert status == 1 and said.splitlines()[-1] == "error: interrupted in chat_c16."
+    assert [r["tag"] for r in results(out)] == ["chat_c1"]
+    assert re.findall(r"^\| (\w+) \| here \| 3 ", table, re.M) == ["chat_c1"]
 
 
 def test_ctrl_c_ends_a_sweep_with_its_points(silent):
@@ -379,6 +397,13 @@ def test_a_file_that_cannot_be_written_is_named_before_anything_is_sent(what, fl
         done = bench(what, server, *ASK_FULL, *(["--goodput", "ttft:1"] if what == "sweep" else []), flag, path)
         assert done.returncode == 1 and not done.stdout
         assert done.stderr == f"error: Cannot write {path}, named by {flag}.\n"
+
+
+def test_a_link_to_a_result_that_is_to_come_stays(full, tmp_path):
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    done = bench("serving", full(100), *ASK_FULL, "--num-prompts", 2, "--output-file", link)
+    assert done.returncode == 0 and link.is_symlink() and len(results(target)) == 1
 
 
 @pytest.mark.parametrize("what, flags, said", [

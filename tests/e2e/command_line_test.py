@@ -102,7 +102,7 @@ class BreaksOff(http.server.BaseHTTPRequestHandler):
 
 def test_chat_says_what_ended_an_answer():
     with http.server.HTTPServer(("127.0.0.1", 0), BreaksOff) as broken:
-        threading.Thread(target=broken.serve_forever).start()
+        threading.Thread(target=broken.serve_forever, daemon=True).start()
         done = glint("chat", "--url", f"http://127.0.0.1:{broken.server_port}", stdin="What is it?\n")
         broken.shutdown()
     assert done.returncode == 1 and done.stdout == "It is\n"
@@ -269,7 +269,11 @@ def test_help_has_a_text_for_each_flag(command):
     lines = glint(*command.split(), "--help").stdout.splitlines()
     flags = [i for i, line in enumerate(lines) if re.match("  -", line)]
     assert len(flags) > 1
-    assert not [lines[i] for i in flags if not (lines[i][30:] if len(lines[i].rstrip()) > 30 else lines[i + 1]).strip()]
+
+    def has_text(i):
+        beside = lines[i][29:30] == " " and lines[i][30:].strip()
+        return beside or re.match(" {30}\\S", lines[i + 1])
+    assert not [lines[i] for i in flags if not has_text(i)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -48,8 +48,11 @@ class Axis {
   std::vector<double> ticks() const {
     std::vector<double> found;
     if (is_log_) {
-      for (double power = std::floor(low_); power <= high_; ++power)
-        for (const double factor : {1., 3.}) add_if_inside(std::pow(10, power) * factor, found);
+      const bool has_room = high_ - low_ <= 4;
+      for (double power = std::floor(low_); power <= high_; ++power) {
+        add_if_inside(std::pow(10, power), found);
+        if (has_room) add_if_inside(3 * std::pow(10, power), found);
+      }
       return found;
     }
     const double step = nice_step(high_ - low_, 6);

@@ -121,6 +121,8 @@ void fill_report(const BenchServer& server, LoadResult result, double duration_s
     report.metrics.total_output_retokenized = retokenized(*server.tokenizer, report.records);
 }
 
+bool is_stopped(const ServingOptions& options) { return options.stop != nullptr && *options.stop; }
+
 }  // namespace
 
 Result<BenchServer> find_bench_server(const ServingOptions& options,
@@ -162,14 +164,17 @@ Result<ServingReport> bench_serving(const BenchServer& server, const ServingOpti
   TRY(warm_up(load, options.warmup_requests, clock));
   if (options.flush_cache) TRY(flush_cache(server.base_url, server.headers));
   std::this_thread::sleep_for(std::chrono::duration<double>(options.settle_s));
+  if (is_stopped(options)) return Error{ErrorCode::kCancelled, "interrupted", {}};
   if (options.profile) TRY(post_profile(server, "start_profile"));
   const auto before = server_counts(server.base_url, server.headers);
   LoadResult result = TRY(run_serving_load(load, clock, on_progress));
-  if (options.format.backend->is_sglang)
+  // Whoever interrupts it may do so because the server does not answer any more.
+  const bool may_ask = !is_stopped(options);
+  if (may_ask && options.format.backend->is_sglang)
     report.server_info = server_info(server.base_url, server.headers);
   const double duration_s = clock.now_s() - result.begin_s;
   if (options.profile) TRY(post_profile(server, "stop_profile"));
-  if (before) {
+  if (may_ask && before) {
     const auto after = server_counts(server.base_url, server.headers);
     if (after) report.server_counts = *after - *before;
   }

@@ -154,12 +154,16 @@ class Runner {
   }
 
   void interrupt() {
-    for (const Conversation& c : talks_) {
+    const double now_s = clock_.now_s();
+    for (Conversation& c : talks_) {
       if (c.body.empty()) continue;  // all is answered
-      result_.records[c.record].error = "interrupted";
+      RequestRecord& record = result_.records[c.record];
+      if (c.reader) c.reader->finish("interrupted", now_s);
+      if (record.ok()) record.error = "interrupted";
       ++progress_.num_done;
       fail_rest(c);
     }
+    progress_.num_running = 0;
     finish();
   }
 

@@ -4,7 +4,7 @@ import { node, sentence } from './questions.js';
 const PARTS = [
   ['Weights', 'weights_bytes'],
   ['Activations and logits', 'activation_bytes'],
-  ['CUDA context and graphs', 'runtime_bytes'],
+  ['CUDA context, graphs, buffers', 'runtime_bytes'],
   ['KV cache', 'kv_bytes'],
 ];
 
