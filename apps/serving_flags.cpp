@@ -79,7 +79,8 @@ void stop_at_ctrl_c() {
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   struct sigaction before {};
   sigaction(SIGINT, nullptr, &before);
-  if (before.sa_handler != SIG_IGN) sigaction(SIGINT, &action, nullptr);  // in the background
+  // A shell has its background jobs ignore it: it is meant for others then.
+  if (before.sa_handler != SIG_IGN) sigaction(SIGINT, &action, nullptr);
 }
 
 }  // namespace
