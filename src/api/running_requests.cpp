@@ -43,6 +43,7 @@ RunningRequests::~RunningRequests() = default;
 
 std::vector<RequestId> RunningRequests::find(std::string_view prefix) const {
   std::set<RequestId> found;
+  std::lock_guard submitted(submitting_);
   std::lock_guard lock(names_->mutex);
   const auto& ids = names_->ids;
   for (auto it = ids.lower_bound(prefix); it != ids.end() && it->first.starts_with(prefix); ++it)

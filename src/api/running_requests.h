@@ -4,6 +4,7 @@
 // which is also its answer's id, and the X-Request-Id of its HTTP request.
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,10 +38,16 @@ class RunningRequests {
   RunningRequests();
   ~RunningRequests();
 
-  // The requests of which a name begins with `prefix`, each once. "" begins every name.
+  // Held while the requests of one answer are submitted and entered, so that find() names all of
+  // them or none: one that came after would run on where all were to be aborted.
+  std::unique_lock<std::mutex> hold_finds() { return std::unique_lock(submitting_); }
+
+  // The requests of which a name begins with `prefix`, each once. "" begins every name. Waits for
+  // who holds finds.
   std::vector<RequestId> find(std::string_view prefix) const;
 
  private:
+  mutable std::mutex submitting_;
   std::shared_ptr<Names> names_;
 };
 

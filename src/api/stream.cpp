@@ -51,28 +51,32 @@ Result<void> Answer::submit_all(std::vector<GenerateRequest> requests,
                                 const std::vector<std::string>& rids) {
   choices_.reserve(requests.size());
   log_received(context_, exchange_->request(), requests);
-  const std::string http_id(request_id(exchange_->request()));
-  for (GenerateRequest& request : requests) {
-    const size_t index = choices_.size();
-    metrics_.add_choice(request);
-    Result<RequestId> id = context_.engine.submit(
-        std::move(request), [self = shared_from_this(), index](TokenEvent&& event) {
-          self->push(index, std::move(event));
-        });
-    if (!id) {
-      cancel_incomplete();
-      close();
-      return std::move(id.error());
-    }
-    const TextOptions& text = texts.size() == 1 ? texts[0] : texts[index];
-    const std::string& rid = rids.size() == 1 ? rids[0] : rids[index];
-    std::vector<std::string> names = {rid};
-    if (!http_id.empty()) names.push_back(http_id);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const TextOptions& text = texts.size() == 1 ? texts[0] : texts[i];
+    metrics_.add_choice(requests[i]);
     choices_.push_back(Choice{.text = ChoiceText(context_.tokenizer, text),
-                              .id = *id,
-                              .rid = rid,
-                              .entry = {context_.running, *id, std::move(names)},
+                              .rid = rids.size() == 1 ? rids[0] : rids[i],
                               .stream_interval = text.stream_interval});
+  }
+  Result<void> submitted = submit_choices(std::move(requests));
+  if (!submitted) {
+    cancel_incomplete();
+    close();
+  }
+  return submitted;
+}
+
+Result<void> Answer::submit_choices(std::vector<GenerateRequest> requests) {
+  const std::string http_id(request_id(exchange_->request()));
+  const auto held = context_.running.hold_finds();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Choice& choice = choices_[i];
+    choice.id = TRY(context_.engine.submit(
+        std::move(requests[i]),
+        [self = shared_from_this(), i](TokenEvent&& event) { self->push(i, std::move(event)); }));
+    std::vector<std::string> names = {choice.rid};
+    if (!http_id.empty()) names.push_back(http_id);
+    choice.entry = {context_.running, choice.id, std::move(names)};
   }
   return {};
 }

@@ -58,7 +58,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
  private:
   struct Choice {
     ChoiceText text;
-    RequestId id = 0;
+    RequestId id = 0;  // 0: not submitted
     std::string rid{};
     RunningRequests::Entry entry{};
     bool complete = false;
@@ -75,6 +75,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   Result<void> submit_all(std::vector<GenerateRequest> requests,
                           const std::vector<TextOptions>& texts,
                           const std::vector<std::string>& rids);
+  Result<void> submit_choices(std::vector<GenerateRequest> requests);
 
   void push(size_t choice, TokenEvent&& event);  // the engine thread
   void drain();

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
+#include <thread>
 
 #include "api/api_harness.h"
 #include "api/operator/starting.h"
@@ -80,6 +82,25 @@ TEST(AbortTest, KnowsTheHttpRequestsIdToo) {
   EXPECT_EQ(answer_of(*api.post("/abort_request", {{"rid", "from-a-proxy"}}))["num_aborted"], 1);
   api.finish(*exchange);
   EXPECT_EQ(reason_of(*exchange), "abort");
+}
+
+// From another connection's thread: what would be left of the answer runs on, and nobody knows.
+TEST(AbortTest, FindsAllSequencesOfAnAnswerOrNone) {
+  constexpr size_t kSequences = 1000;
+  ApiHarness api;
+  Json body = endless("many");
+  body["input_ids"] = std::vector<std::vector<TokenId>>(kSequences, {1, 2, 3});
+  std::shared_ptr<FakeExchange> exchange;
+  std::atomic<bool> posted = false;
+  std::thread connection([&] {
+    exchange = api.post(kNative, body);
+    posted = true;
+  });
+  std::vector<RequestId> found;
+  while (found.empty() && !posted) found = api.context.running.find("");
+  EXPECT_TRUE(found.empty() || found.size() == kSequences) << found.size();
+  connection.join();
+  EXPECT_EQ(api.context.running.find("").size(), kSequences);
 }
 
 TEST(AbortTest, WhatEndedIsForgotten) {
