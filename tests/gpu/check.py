@@ -45,6 +45,9 @@ def parts(args):
     small_logits = ["--shape", "small", "--sequences", 2, "--length", 64, "--work", args.out]
     few_requests = ["--device", "cpu", "--requests", 24, "--max-prompt", 200]
     few_rows = ["--sequences", 33, "--max-context", 200, "--max-prompt-rows", 150]
+    # A prompt that is alone, as --unchunked-prefill-size 32768 lets it run.
+    long_prompt = ["--sequences", 8, "--max-prompt-rows", 32768, "--max-block-rows", 8192]
+    small_blocks = ["--sequences", 8, "--max-prompt-rows", 600, "--max-block-rows", 64]
     return [
         Part("ops", "every op against its reference", 240,
              [bin_dir / "cuda_ops_test", "--gtest_brief=1"],
@@ -56,6 +59,9 @@ def parts(args):
              [rule, MODEL, "--device", "cuda"], [rule, MODEL, *few_rows]),
         Part("rows", "row rule, full size", 120, [rule, full, *dummy],
              [rule, full, "--load-format", "dummy", *few_rows]),
+        Part("rows-long", "a prompt of 32,768, full size", 120,
+             [rule, full, *dummy, *long_prompt],
+             [rule, full, "--load-format", "dummy", "--max-context", 200, *small_blocks]),
         Part("bundled", "bundled model beside the CPU's", 300, bundled,
              [*bundled, "--second", "--device cpu --dtype float32", "--prompts", 40,
               "--questions", 20]),
@@ -144,7 +150,7 @@ def main():
         parser.error(f"{args.bin_dir} has no glint; expected the folder of a build's binaries")
     chosen = chosen_parts(args, parser)
     args.out.mkdir(parents=True, exist_ok=True)
-    if any(part.name in ("rows", "requests") for part in chosen):
+    if any(part.name in ("rows", "rows-long", "requests") for part in chosen):
         write_full_size_config(args)
     results = [(part, *run_part(part, args)) for part in chosen]
     print("\n| part | checks | result | s |\n|---|---|---|---|")

@@ -59,11 +59,16 @@ void compare(const HostLogits& expected, int expected_row, const HostLogits& log
 ModelOptions row_rule_model_options(const RowRuleOptions& options) {
   int num_pages = spare_pages(options);
   for (const int length : context_lengths(options)) num_pages += pages_for(length, kPageSize);
+  // Rows whose keys and values are not expanded take no step of several blocks.
+  std::optional<MlaForm> prompt_form;
+  if (options.max_block_rows > 0) prompt_form = MlaForm::kExpanded;
   return {.page_size = kPageSize,
           .num_pages = num_pages,
           .max_batch_tokens = options.num_sequences + options.max_prompt_rows,
+          .max_block_rows = options.max_block_rows,
           .max_batch_sequences = options.num_sequences + 1,
-          .max_logit_rows = options.num_sequences + 1};
+          .max_logit_rows = options.num_sequences + 1,
+          .prompt_form = prompt_form};
 }
 
 RowRule::RowRule(TestModel& model, const RowRuleOptions& options)

@@ -16,6 +16,7 @@ struct RowRuleOptions {
   int num_sequences = 256;
   int max_context = 4096;      // tokens of the longest sequence
   int max_prompt_rows = 2048;  // of a step
+  int max_block_rows = 0;      // of a step at once, attention aside; 0: all
   uint64_t seed = 1;
 };
 

@@ -13,7 +13,7 @@ namespace {
 constexpr int kCounts[] = {1, 2, 3, 8, 9, 16, 17, 32, 33, 64, 65, 100, 128, 192, 256};
 constexpr int kMixedCounts[] = {1, 8, 33, 100, 256};
 constexpr int kPromptRows[] = {1, 17, 64, 300, 2048};
-constexpr int kChunks[] = {64, 100, 129, 500};
+constexpr int kChunks[] = {64, 100, 129, 500, 8192};
 constexpr int kRecomputed[] = {2, 9, 40};
 
 struct Flags {
@@ -47,11 +47,17 @@ void check_counts(RowRule& rule, const std::string& how, Report& report) {
   }
 }
 
+// Only prompts go through in blocks.
+bool fits(int num_rows, const RowRuleOptions& options) {
+  return options.max_block_rows == 0 || num_rows <= options.max_block_rows;
+}
+
 void check_mixed(RowRule& rule, const RowRuleOptions& options, Report& report) {
   int turn = 5;
   for (const int prompt_rows : kPromptRows) {
     for (const int count : kMixedCounts) {
       if (count > rule.num_sequences() || prompt_rows > options.max_prompt_rows) continue;
+      if (!fits(count + prompt_rows, options)) continue;
       report.add(cat(count, " rows beside ", prompt_rows, " of a prompt"),
                  rule.together(count, prompt_rows, turn++));
     }
@@ -105,7 +111,11 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(2, 200'000));
   app.add_option("--max-prompt-rows", rule.max_prompt_rows, "of a step")
       ->capture_default_str()
-      ->check(CLI::Range(1, 16'384));
+      ->check(CLI::Range(1, 131'072));
+  app.add_option("--max-block-rows", rule.max_block_rows,
+                 "of a step at once, attention aside; 0: all of them")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 131'072));
   app.add_option("--seed", rule.seed)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const auto ok = glint::run(flags);
