@@ -19,6 +19,7 @@
 #include "apps/conversation.h"
 #include "apps/load_model.h"
 #include "base/file.h"
+#include "client/url.h"
 #include "http/server.h"
 
 namespace glint {
@@ -93,8 +94,7 @@ Result<Json> read_tools(const std::string& path) {
 
 Result<void> chat(ChatOptions& o) {
   if (!o.tools_path.empty()) o.conversation.tools = TRY(read_tools(o.tools_path));
-  while (o.url.ends_with('/')) o.url.pop_back();
-  if (!o.url.empty()) return converse(o.conversation, o.url);
+  if (!o.url.empty()) return converse(o.conversation, without_end_slashes(o.url));
   o.load.model = TRY(model_or_bundled(o.load.model));
   const auto server = TRY(LocalServer::start(o.load));
   return converse(o.conversation, server->url());

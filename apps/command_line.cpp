@@ -146,7 +146,8 @@ int run_subcommand(const char* command, std::span<const Subcommand> subcommands,
 }
 
 Error cannot_write(const std::string& path, const char* flag) {
-  return {ErrorCode::kStartup, cat("Cannot write ", path, ", named by ", flag, "."), {}};
+  return {
+      ErrorCode::kStartup, cat("Cannot write ", path, ". Name another file with ", flag, "."), {}};
 }
 
 Result<void> check_writable(const std::string& path, const char* flag) {

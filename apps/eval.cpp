@@ -143,8 +143,7 @@ int measure(Options& o, const char* counted, Result<std::string> (*text_of)(Opti
   EvalOptions& eval = o.eval;
   eval.thinking = !o.direct;
   eval.ask_examples = !o.held_out;
-  eval.url = o.base_url.empty() ? server_url(o.host, o.port) : o.base_url;
-  while (eval.url.ends_with('/')) eval.url.pop_back();
+  eval.url = o.base_url.empty() ? server_url(o.host, o.port) : without_end_slashes(o.base_url);
   const auto ask = [&] {
     Progress bar("eval", counted);
     if (bar.is_terminal())

@@ -197,6 +197,8 @@ TEST(UrlTest, AHostMayBeAUrl) {
   EXPECT_EQ(server_url("http://gpu7:9", 8000), "http://gpu7:9");
   EXPECT_EQ(server_url("https://gpu7/behind/proxy", 8000), "https://gpu7/behind/proxy");
   EXPECT_EQ(server_url("::1", 8000), "http://[::1]:8000");
+  EXPECT_EQ(server_url("https://gpu7/behind/proxy//", 8000), "https://gpu7/behind/proxy");
+  EXPECT_EQ(without_end_slashes("http://gpu7:9//"), "http://gpu7:9");
   EXPECT_EQ(server_url("http://[::1]", 8000), "http://[::1]:8000");
 }
 

@@ -52,10 +52,15 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
-std::string server_url(std::string_view host, int port) {
-  while (host.ends_with('/')) host.remove_suffix(1);
+std::string without_end_slashes(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  return std::string(url);
+}
+
+std::string server_url(std::string_view given, int port) {
+  const std::string host = without_end_slashes(given);
   const size_t scheme = host.find("://");
-  const std::string_view name = scheme == host.npos ? host : host.substr(scheme + 3);
+  const std::string_view name = std::string_view(host).substr(scheme == host.npos ? 0 : scheme + 3);
   const bool is_bare_ipv6 =
       scheme == host.npos && std::ranges::count(name, ':') > 1 && !name.starts_with('[');
   if (is_bare_ipv6) return cat("http://[", name, "]:", port);

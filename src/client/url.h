@@ -20,6 +20,9 @@ struct Url {
 
 Result<Url> parse_url(std::string_view url);
 
+// Without slashes at its end, for a path to follow.
+std::string without_end_slashes(std::string_view url);
+
 // Where --host and --port lead. A host may be a URL, as SGLang's clients take it; `port` is not
 // used if it has one, or a path.
 std::string server_url(std::string_view host, int port);

@@ -396,7 +396,7 @@ def test_a_file_that_cannot_be_written_is_named_before_anything_is_sent(what, fl
     for path in (tmp_path, tmp_path / "no/such/folder"):
         done = bench(what, server, *ASK_FULL, *(["--goodput", "ttft:1"] if what == "sweep" else []), flag, path)
         assert done.returncode == 1 and not done.stdout
-        assert done.stderr == f"error: Cannot write {path}, named by {flag}.\n"
+        assert done.stderr == f"error: Cannot write {path}. Name another file with {flag}.\n"
 
 
 def test_a_link_to_a_result_that_is_to_come_stays(full, tmp_path):

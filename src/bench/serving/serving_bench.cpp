@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "client/refusal.h"
+#include "client/url.h"
 #include "model/hub.h"
 
 namespace glint {
@@ -128,9 +129,8 @@ bool is_stopped(const ServingOptions& options) { return options.stop != nullptr 
 Result<BenchServer> find_bench_server(const ServingOptions& options,
                                       const std::function<void(const std::string&)>& on_wait) {
   BenchServer server;
-  server.base_url = options.base_url;
+  server.base_url = without_end_slashes(options.base_url);
   server.headers = options.headers;
-  while (server.base_url.ends_with('/')) server.base_url.pop_back();
   TRY(parse_url(server.base_url));
   server.model =
       TRY(wait_for_model(server.base_url, server.headers, options.ready_timeout_s, on_wait));
