@@ -69,14 +69,16 @@ void report_gpus(const GpuProbe& probe, Report& report) {
   report.json["cublas_lt"] = probe.has_cublas_lt;
 }
 
-void report_checkpoint(const Checkpoint& checkpoint, const ModelConfig& config, Report& report) {
-  const size_t num_tensors = checkpoint.tensors().size();
-  report.say(cat("weights    ", num_tensors, " tensors in ", checkpoint.num_shards(), " files, ",
-                 checkpoint.num_file_bytes(), " bytes"));
+void report_checkpoint(const fs::path& folder, const ModelConfig& config, Report& report) {
+  const Result<Checkpoint> checkpoint = Checkpoint::open(folder);
+  if (!checkpoint) return report.problem(checkpoint.error().message);
+  const size_t num_tensors = checkpoint->tensors().size();
+  report.say(cat("weights    ", num_tensors, " tensors in ", checkpoint->num_shards(), " files, ",
+                 checkpoint->num_file_bytes(), " bytes"));
   report.json["tensors"] = num_tensors;
-  report.json["shards"] = checkpoint.num_shards();
-  report.json["file_bytes"] = checkpoint.num_file_bytes();
-  const Result<void> checked = check_tensors(checkpoint, config, /*with_mtp=*/false);
+  report.json["shards"] = checkpoint->num_shards();
+  report.json["file_bytes"] = checkpoint->num_file_bytes();
+  const Result<void> checked = check_tensors(*checkpoint, config, /*with_mtp=*/false);
   if (!checked) return report.problem(checked.error().message);
   report.say("tensors    every name and shape agrees with config.json");
 }
@@ -89,14 +91,23 @@ void report_tokenizer(const fs::path& folder, const ModelConfig& config, Report&
 }
 
 // An unknown template is no problem: prompts are rendered as the official one would.
-Result<void> report_template(const fs::path& folder, Report& report) {
-  const std::optional<std::string> hash = TRY(unknown_template(folder));
-  report.json["known_template"] = !hash;
-  if (hash) {
-    report.say("template   chat_template.jinja is not known (SHA-256 " + *hash +
+void report_template(const fs::path& folder, Report& report) {
+  const auto hash = unknown_template(folder);
+  if (!hash) return report.problem(hash.error().message);
+  report.json["known_template"] = !*hash;
+  if (*hash) {
+    report.say("template   chat_template.jinja is not known (SHA-256 " + **hash +
                "): prompts are rendered as GLM-4.7-Flash's own");
   }
-  return {};
+}
+
+// All that is wrong with the files, not the first of it alone.
+void report_files(const fs::path& folder, const ModelConfig& config, Report& report) {
+  const auto generation = load_generation_config(folder / "generation_config.json");
+  if (!generation) report.problem(generation.error().message);
+  report_checkpoint(folder, config, report);
+  report_tokenizer(folder, config, report);
+  report_template(folder, report);
 }
 
 // The GPU that the plan is for: the named one, else the first that is there.
@@ -163,11 +174,7 @@ Result<void> report_model(const DoctorOptions& options, const GpuProbe& probe, R
   const ModelConfig config = TRY(load_config(folder / "config.json"));
   report.say(cat("config     ", config.num_hidden_layers, " layers, ", config.n_routed_experts,
                  " experts, context ", config.max_position_embeddings, ", ", config.dtype));
-  TRY(load_generation_config(folder / "generation_config.json"));
-  const Checkpoint checkpoint = TRY(Checkpoint::open(folder));
-  report_checkpoint(checkpoint, config, report);
-  report_tokenizer(folder, config, report);
-  TRY(report_template(folder, report));
+  report_files(folder, config, report);
   const std::optional<MemoryPlanRequest> request = TRY(planned_gpu(options, probe));
   if (request) report_plan(config, *request, report);
   if (options.gpu.empty()) report_device(config, report);

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import pathlib
 import pty
 import re
 import shutil
@@ -194,6 +195,17 @@ def test_doctor_checks_the_bundled_model():
     assert done.returncode == 0 and report["ok"], done.stderr
     assert report["folder"].endswith("glint-small") and report["tensors"] > 0
     assert "the bundled one" in done.stderr
+
+
+def test_doctor_needs_no_weights_to_plan_a_gpu(tmp_path):
+    """Before 60 GB are fetched; and all that is missing is said at once."""
+    shutil.copy(pathlib.Path(os.environ["GLINT_SOURCE_DIR"]) / "models/glint-small/config.json", tmp_path)
+    done = glint("doctor", tmp_path, "--gpu", "H100", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 1 and not report["ok"]
+    missing = ["model.safetensors", "tokenizer.json"]
+    assert all(name in problem for name, problem in zip(missing, report["problems"], strict=True))
+    assert report["memory_plan"]["kv_tokens"] > 1_000_000
 
 
 def test_eval_has_questions_of_its_own(tmp_path):
