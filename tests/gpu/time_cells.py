@@ -5,8 +5,10 @@
     tokens   time between tokens, 1 to 100 requests of one length at once; one long answer
     first    time to the first token of 1,024, 8,192 and 32,768 tokens, alone
     whole    the last in one step and in chunks, in turn
+    longest  one request of as many tokens as the model has positions
     reason   16 long answers at once
     chat, summaries   1 to 100 and 1 to 64 requests of random lengths
+    page     the nine loads of SGLang's page, some 16 minutes; or one of them, as chat_c1
     load     from the command to ready: random weights made in place, and read from memory-backed
              files; needs torch, transformers and safetensors
 
@@ -38,7 +40,10 @@ CELLS = {
     "summaries": [("summ1,summ16,summ64", 5)],
 }
 QUICK = ["tokens", "first", "whole"]
-GROUPS = [*CELLS, "whole", "load"]
+# The long ones last.
+PAGE = [f"{load}_c{at_once}" for load in ("chat", "summarization", "reasoning")
+        for at_once in ((1, 16, 100) if load == "chat" else (1, 16, 64))]  # fmt: skip
+GROUPS = [*CELLS, "whole", "longest", "load", "page", *PAGE]
 LOADED_LAYERS = 10
 LOAD_NEEDS = ["torch", "transformers", "safetensors"]
 SHARED_MEMORY = Path("/dev/shm")
@@ -56,21 +61,37 @@ class Timing:
     def serve_flags(self):
         return ["--skip-tokenizer-init", "--stream-output", "--device", self.args.device]
 
-    def bench(self, server, cells, seed_add, name):
+    def bench(self, server, name, *flags):
         command = [
             self.args.bin_dir / "glint", "bench", "serving", "--base-url", server.url,
-            "--matrix", "peers", "--cells", cells, "--seed-add", seed_add, "--flush-cache",
-            "--disable-tqdm", "--output-file", self.args.out / f"{name}.jsonl",
+            "--disable-tqdm", "--output-file", self.args.out / f"{name}.jsonl", *flags,
         ]  # fmt: skip
         if self.small:
             command += ["--vocab-size", self.config["vocab_size"]]
         subprocess.run([str(part) for part in command], check=True)
 
+    def bench_peers(self, server, cells, seed_add, name):
+        flags = ["--matrix", "peers", "--cells", cells, "--seed-add", seed_add, "--flush-cache"]
+        self.bench(server, name, *flags)
+
     def cells(self, group):
         runs = [("fix1", 5)] if self.small else CELLS[group]
         with Server(self.args.bin_dir, *self.dummy) as server:
             for cells, seed_add in runs:
-                self.bench(server, cells, seed_add, group)
+                self.bench_peers(server, cells, seed_add, group)
+
+    def page(self, cells=PAGE):
+        """Each with a server of its own, so that none finds the rows of another."""
+        for cell in cells:
+            with Server(self.args.bin_dir, *self.dummy) as server:
+                self.bench(server, "page", "--matrix", "page", "--cells", cell)
+
+    def longest(self):
+        tokens = self.config["max_position_embeddings"] if not self.small else 4096
+        one = ["--num-prompts", 1, "--warmup-requests", 0, "--random-range-ratio", 1]
+        one += ["--random-input-len", tokens - 2, "--random-output-len", 2]
+        with Server(self.args.bin_dir, *self.dummy) as server:
+            self.bench(server, "longest", "--tag", f"{tokens} tokens", *one)
 
     def whole(self):
         """In turn, twice: the card's clock falls while it is warm."""
@@ -79,7 +100,7 @@ class Timing:
         for number, (flags, name) in enumerate([([], "chunks"), (alone, "whole")] * 2):
             print(f"{cell}, {name}", flush=True)
             with Server(self.args.bin_dir, *self.dummy, *flags) as server:
-                self.bench(server, cell, 5 + number, name)
+                self.bench_peers(server, cell, 5 + number, name)
 
     def load(self):
         for _ in range(2):
@@ -144,6 +165,8 @@ def main():
         print(f"\n{group}", flush=True)
         if group in CELLS:
             timing.cells(group)
+        elif group in PAGE:
+            timing.page([group])
         else:
             getattr(timing, group)()
     print_results(args.out)
