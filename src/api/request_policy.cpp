@@ -35,6 +35,17 @@ HttpResponse foreign(const HttpRequest& request) {
                           "here, start the server with --cors-allow-origins and its origin.");
 }
 
+HttpResponse encoded(const HttpRequest& request) {
+  return refusal_response(request.path, 415,
+                          cat("The body has the Content-Encoding ",
+                              request.header("Content-Encoding"), "; send it as it is."));
+}
+
+bool is_encoded(const HttpRequest& request) {
+  const std::string_view encoding = request.header("Content-Encoding");
+  return !encoding.empty() && !equals_ignoring_case(encoding, "identity");
+}
+
 std::optional<HttpResponse> guard(const ServerContext& context, Access access,
                                   const HttpRequest& request) {
   // Browsers send no key with it.
@@ -53,6 +64,7 @@ std::optional<HttpResponse> guard(const ServerContext& context, Access access,
     case Admission::kAdmitted:
       break;
   }
+  if (is_encoded(request)) return encoded(request);
   return std::nullopt;
 }
 

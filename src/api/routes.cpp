@@ -77,7 +77,6 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/server_info", kUser, handle_server_info},
     {"GET", "/get_server_info", kUser, handle_server_info},
     {"GET", "/metrics", kOpen, handle_metrics},
-    {"GET", "/metrics/", kOpen, handle_metrics},
     {"GET", "/openapi.json", kOpen, handle_openapi},
     {"GET", "/flush_cache", kAdmin, handle_flush_cache},
     {"POST", "/flush_cache", kAdmin, handle_flush_cache},

@@ -19,8 +19,11 @@ Pattern split(std::string_view pattern) {
   return {pattern.substr(0, open), pattern.substr(pattern.find('}') + 1)};
 }
 
+// A slash more at the end is the same path: clients of servers that redirect them there send it.
 bool matches(std::string_view pattern, std::string_view path) {
   const auto [before, after] = split(pattern);
+  if (!after && path.size() > 1 && path.ends_with('/') && !pattern.ends_with('/'))
+    path.remove_suffix(1);
   if (!after) return path == pattern;
   return path.size() > before.size() + after->size() && path.starts_with(before) &&
          path.ends_with(*after);

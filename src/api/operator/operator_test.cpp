@@ -103,6 +103,26 @@ TEST(AbortTest, FindsAllSequencesOfAnAnswerOrNone) {
   EXPECT_EQ(api.context.running.find("").size(), kSequences);
 }
 
+TEST(RoutesTest, ASlashMoreAtTheEndIsTheSamePath) {
+  ApiHarness api;
+  api.say("yes");
+  EXPECT_EQ(api.ask("/v1/chat/completions/", user_says("hi"))["object"], "chat.completion");
+  EXPECT_EQ(answer_of(*api.send("GET", "/v1/models/?x=1", ""))["object"], "list");
+  EXPECT_EQ(api.send("GET", "//", "")->status, 404);
+  EXPECT_EQ(api.send("GET", "/v1/models//", "")->status, 404);
+}
+
+TEST(RoutesTest, AnEncodedBodyIsRefusedByItsEncoding) {
+  ApiHarness api;
+  const auto refused = api.send("POST", kChat, "\x1f\x8b", {{"Content-Encoding", "gzip"}});
+  EXPECT_EQ(refused->status, 415);
+  EXPECT_THAT(refused->body, HasSubstr("Content-Encoding gzip"));
+  const auto plain =
+      api.send("POST", kChat, user_says("hi").dump(), {{"Content-Encoding", "identity"}});
+  api.finish(*plain);
+  EXPECT_EQ(plain->status, 200);
+}
+
 TEST(AbortTest, WhatEndedIsForgotten) {
   ApiHarness api;
   api.say("yes");
