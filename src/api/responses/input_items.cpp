@@ -1,6 +1,7 @@
 #include "api/responses/input_items.h"
 
-#include <array>
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -11,14 +12,30 @@ namespace glint {
 namespace {
 
 // What OpenAI's own tools leave in a conversation. There is nothing of them for the model to read.
-constexpr std::array<std::string_view, 6> kServerToolItems = {
-    "web_search_call",       "file_search_call",      "computer_call",
-    "code_interpreter_call", "image_generation_call", "mcp_list_tools"};
+constexpr std::string_view kServerToolItems[] = {"apply_patch_call",
+                                                 "apply_patch_call_output",
+                                                 "code_interpreter_call",
+                                                 "compaction",
+                                                 "computer_call",
+                                                 "computer_call_output",
+                                                 "custom_tool_call",
+                                                 "custom_tool_call_output",
+                                                 "file_search_call",
+                                                 "image_generation_call",
+                                                 "local_shell_call",
+                                                 "local_shell_call_output",
+                                                 "mcp_approval_request",
+                                                 "mcp_approval_response",
+                                                 "mcp_call",
+                                                 "mcp_list_tools",
+                                                 "shell_call",
+                                                 "shell_call_output",
+                                                 "tool_search_call",
+                                                 "tool_search_output",
+                                                 "web_search_call"};
 
 bool is_server_tool_item(std::string_view type) {
-  for (const std::string_view known : kServerToolItems)
-    if (type == known) return true;
-  return false;
+  return std::ranges::find(kServerToolItems, type) != std::end(kServerToolItems);
 }
 
 std::string_view id_prefix(std::string_view type) {
@@ -32,7 +49,7 @@ Result<Json> referenced_item(const RequestFields& fields, const ServerContext& c
   const auto id = TRY(fields.string("id"));
   if (!id) return fields.refuse("id", "the id of an item of a stored response");
   if (auto item = context.responses.find_item(*id)) return *std::move(item);
-  return Error{ErrorCode::kNotFound, cat("Item with id '", shown(Json(*id)), "' not found."),
+  return Error{ErrorCode::kNotFound, cat("Item with id ", shown(Json(*id)), " not found."),
                fields.path_of("id")};
 }
 
@@ -79,7 +96,8 @@ Result<void> MessageBuilder::add(const RequestFields& item) {
   if (type == "function_call") return add_call(item);
   if (is_server_tool_item(type)) return {};
   if (type != "function_call_output")
-    return item.refuse("type", "message, reasoning, function_call or function_call_output");
+    return item.refuse("type",
+                       "message, reasoning, function_call, function_call_output or item_reference");
   if (item.find("output") == nullptr)
     return item.refuse("output", "a string or an array of text parts");
   add_other(TRY(parse_tool_result(item, "output")));

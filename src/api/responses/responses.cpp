@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -136,6 +137,21 @@ Result<Page> parse_page(const HttpRequest& request) {
   return page;
 }
 
+// As OpenAI returns an item, where a client may send less: text in parts, and a status.
+Json listed(Json item) {
+  const bool is_message = item["type"] == "message";
+  if (is_message && item["content"].is_string()) {
+    const bool is_answer = item.value("role", Json()) == "assistant";
+    Json part = {{"type", is_answer ? "output_text" : "input_text"}, {"text", item["content"]}};
+    if (is_answer) part["annotations"] = Json::array();
+    item["content"] = Json::array({std::move(part)});
+  }
+  const bool has_status =
+      is_message || item["type"] == "function_call" || item["type"] == "function_call_output";
+  if (has_status && !item.contains("status")) item["status"] = "completed";
+  return item;
+}
+
 Result<Json> list_input_items(const ServerContext& context, const HttpRequest& request) {
   StoredResponse stored = TRY(find(context, response_id(request, "/input_items")));
   const Page page = TRY(parse_page(request));
@@ -149,7 +165,8 @@ Result<Json> list_input_items(const ServerContext& context, const HttpRequest& r
   }
   const auto left = static_cast<size_t>(items.end() - first);
   const auto last = first + static_cast<std::ptrdiff_t>(std::min(left, page.limit));
-  const Json data(Json::array_t(first, last));
+  Json data = Json::array();
+  std::transform(first, last, std::back_inserter(data), listed);
   return Json{{"object", "list"},
               {"data", data},
               {"first_id", data.empty() ? Json(nullptr) : data.front()["id"]},

@@ -289,6 +289,34 @@ TEST_F(ConversationTest, InputItemsAreTheWholeConversation) {
   EXPECT_EQ(newest["has_more"], false);
 }
 
+// What a client may send short, it gets back as the SDK's types want it.
+TEST(ResponsesTest, InputItemsAreListedWhole) {
+  ApiHarness api;
+  api.say("x</think>y");
+  const Json answer = api.ask(kResponses, Json::parse(R"({"input":[{"role":"user","content":"a"},
+    {"role":"assistant","content":"b"},
+    {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},
+    {"type":"function_call_output","call_id":"c","output":"x"}]})"));
+  const std::string path = cat(kResponses, "/", text(answer["id"]), "/input_items?order=asc");
+  const Json items = Json::parse(api.send("GET", path, "")->body)["data"];
+  ASSERT_EQ(items.size(), 4u);
+  EXPECT_EQ(items[0]["content"], Json::parse(R"([{"type":"input_text","text":"a"}])"));
+  EXPECT_EQ(items[1]["content"],
+            Json::parse(R"([{"type":"output_text","text":"b","annotations":[]}])"));
+  for (const Json& item : items) EXPECT_EQ(item["status"], "completed");
+}
+
+// A conversation begun with OpenAI's own tools goes on here.
+TEST(ResponsesTest, ItemsOfOtherServersToolsAreLeftOut) {
+  ApiHarness api;
+  api.say("x</think>y");
+  Json input = {{{"role", "user"}, {"content", "a"}}, {{"role", "user"}, {"content", "b"}}};
+  const int without = num_input_tokens(api.ask(kResponses, {{"input", input}}));
+  for (const char* type : {"local_shell_call", "custom_tool_call_output", "mcp_call", "compaction"})
+    input.insert(input.begin() + 1, Json{{"type", type}, {"call_id", "1"}});
+  EXPECT_EQ(num_input_tokens(api.ask(kResponses, {{"input", input}})), without);
+}
+
 TEST(ResponsesTest, InstructionsAndDevelopersSpeakFirstAndAreNotCarriedOver) {
   ApiHarness api;
   api.say("x</think>y");
@@ -374,6 +402,8 @@ struct Refusal {
   const char* param;
   int status = 400;
 };
+
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.body; }
 
 class RefusedResponseTest : public testing::TestWithParam<Refusal> {};
 
