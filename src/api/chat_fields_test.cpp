@@ -51,6 +51,21 @@ TEST(ChatPromptTest, TheLastMessageIsContinued) {
               HasSubstr("expected assistant"));
 }
 
+// As OpenAI's and vLLM's clients keep an answer.
+TEST(ChatPromptTest, PartsOfAnAnswerMayBeRefusalsAndThinking) {
+  ApiHarness api;
+  const Json with_parts = Json::parse(R"({"messages":[{"role":"user","content":"Hi"},
+    {"role":"assistant","content":[{"type":"thinking","thinking":"hm"},
+      {"type":"text","text":"No."},{"type":"refusal","refusal":"I will not."}]},
+    {"role":"user","content":"Why?"}]})");
+  const Json plain = Json::parse(R"({"messages":[{"role":"user","content":"Hi"},
+    {"role":"assistant","reasoning_content":"hm","content":[{"type":"text","text":"No."},
+      {"type":"text","text":"I will not."}]},
+    {"role":"user","content":"Why?"}]})");
+  EXPECT_EQ(prompt_of(api, with_parts), prompt_of(api, plain));
+  EXPECT_THAT(prompt_of(api, plain), HasSubstr("I will not."));
+}
+
 TEST(ChatPromptTest, AContinuedAnswerGoesOnWhereItWas) {
   ApiHarness api;
   api.say("blue.");

@@ -22,6 +22,12 @@ Result<std::string> parse_role(const RequestFields& fields) {
   return fields.refuse("role", "system, developer, user, assistant, tool or function");
 }
 
+// Where the text of such a part is; null: it has none.
+const char* member_of_part(std::string_view type) {
+  if (type == "text" || type == "input_text" || type == "output_text") return "text";
+  return type == "refusal" ? "refusal" : type == "thinking" ? "thinking" : nullptr;
+}
+
 Result<std::string> part_text(const Json& part, const std::string& path) {
   if (part.is_string()) return part.get<std::string>();
   if (!part.is_object()) {
@@ -29,19 +35,27 @@ Result<std::string> part_text(const Json& part, const std::string& path) {
                  cat(path, " is ", shown(part), "; expected an object with type text."), path};
   }
   const RequestFields fields(part, path);
-  const std::string type = TRY(fields.string("type")).value_or("");
-  if (type != "text" && type != "input_text" && type != "output_text") {
+  const auto type = TRY(fields.string("type"));
+  if (!type) return fields.refuse("type", "text");
+  const char* member = member_of_part(*type);
+  if (member == nullptr) {
     return fields.error(
-        "type", cat(path, ".type is ", shown(Json(type)), "; this model takes text input only."));
+        "type", cat(path, ".type is ", shown(Json(*type)), "; this model takes text input only."));
   }
-  const auto text = TRY(fields.string("text"));
-  if (!text) return fields.refuse("text", "a string");
+  const auto text = TRY(fields.string(member));
+  if (!text) return fields.refuse(member, "a string");
   return *text;
+}
+
+bool is_thinking(const Json& part) {
+  return part.is_object() && part.contains("type") && part["type"] == "thinking";
 }
 
 Json text_part(std::string text) { return Json{{"type", "text"}, {"text", std::move(text)}}; }
 
-Result<Json> parse_content(const RequestFields& fields, std::string_view name, bool is_tool) {
+// Parts of an assistant's message that are its reasoning go to `thinking`.
+Result<Json> parse_content(const RequestFields& fields, std::string_view name, bool is_tool,
+                           std::string* thinking = nullptr) {
   const Json* content = fields.find(name);
   if (content == nullptr) {
     return planted(PlantedBug::kNullContentKept) ? Json(nullptr) : Json("");
@@ -50,8 +64,13 @@ Result<Json> parse_content(const RequestFields& fields, std::string_view name, b
   if (!content->is_array()) return fields.refuse(name, "a string or an array of parts");
   Json parts = Json::array();
   std::string joined;
+  size_t index = 0;
   for (const Json& part : *content) {
-    std::string text = TRY(part_text(part, cat(fields.path_of(name), "[", parts.size(), "]")));
+    std::string text = TRY(part_text(part, cat(fields.path_of(name), "[", index++, "]")));
+    if (thinking != nullptr && is_thinking(part)) {
+      *thinking += text;
+      continue;
+    }
     if (!parts.empty()) joined += ' ';
     joined += text;
     parts.push_back(text_part(std::move(text)));
@@ -101,9 +120,14 @@ Result<ToolCall> parse_tool_call(const Json& call, const std::string& path) {
 Result<Message> parse_message(const RequestFields& fields) {
   Message message;
   message.role = TRY(parse_role(fields));
-  message.content = TRY(parse_content(fields, "content", message.role == "tool"));
-  if (message.role != "assistant") return message;
+  std::string thinking;
+  const bool is_answer = message.role == "assistant";
+  message.content = TRY(
+      parse_content(fields, "content", message.role == "tool", is_answer ? &thinking : nullptr));
+  if (!is_answer) return message;
   message.reasoning_content = TRY(parse_reasoning_content(fields));
+  if (!message.reasoning_content && !thinking.empty())
+    message.reasoning_content = std::move(thinking);
   const Json* calls = TRY(fields.array("tool_calls"));
   if (calls == nullptr) return message;
   for (const Json& call : *calls) {

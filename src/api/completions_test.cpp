@@ -42,6 +42,19 @@ TEST(EchoTest, ThePromptsTokensHaveLogprobsButTheFirst) {
   EXPECT_EQ(text, "one two yes");
 }
 
+// The harness names tokens after the sampled one as the best: with 0 it is there all the same.
+TEST(CompletionLogprobsTest, HaveTheTokenItself) {
+  ApiHarness api;
+  api.say("yes");
+  for (const int num_top : {0, 2}) {
+    const Json body = {{"prompt", "one"}, {"logprobs", num_top}, {"max_tokens", 1}};
+    const Json logprobs = api.ask(kText, body)["choices"][0]["logprobs"];
+    const Json& top = logprobs["top_logprobs"][0];
+    EXPECT_EQ(top[logprobs["tokens"][0].get<std::string>()], -0.1);
+    EXPECT_EQ(top.size(), std::max<size_t>(1, static_cast<size_t>(num_top)));
+  }
+}
+
 TEST(EchoTest, StreamsThePromptWithItsLogprobsFirst) {
   ApiHarness api;
   api.say(" yes");

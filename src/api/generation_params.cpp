@@ -57,6 +57,7 @@ Result<void> read_filters(const RequestFields& fields, const GenerationConfig& d
   sampling.min_p = TRY(fields.number("min_p")).value_or(defaults.min_p.value_or(neutral.min_p));
   const auto top_k = TRY(fields.integer("top_k", -kMaxInt, kMaxInt));
   sampling.top_k = top_k ? static_cast<int>(*top_k) : defaults.top_k.value_or(neutral.top_k);
+  if (sampling.top_k == 0) sampling.top_k = neutral.top_k;  // as vLLM and transformers say "off"
   return {};
 }
 
@@ -159,7 +160,7 @@ Result<uint64_t> read_seed(const RequestFields& fields, std::string_view name,
   if (value == nullptr)
     return context.options.deterministic ? context.options.random_seed : context.seeds.next();
   if (value->is_number_unsigned()) return value->get<uint64_t>();
-  if (value->is_number_integer()) return static_cast<uint64_t>(value->get<int64_t>());
+  if (const auto number = whole_number(*value)) return static_cast<uint64_t>(*number);
   return fields.refuse(name, "a whole number of at most 64 bits");
 }
 

@@ -113,7 +113,6 @@ std::vector<Limit> field_limits() {
        "temperature"},
       {"top_p_high", kText, text({{"top_p", 1}}), text({{"top_p", 1.01}}), "top_p"},
       {"top_p_low", kText, text({{"top_p", 0.001}}), text({{"top_p", 0}}), "top_p"},
-      {"top_k", kText, text({{"top_k", 1}}), text({{"top_k", 0}}), "top_k"},
       {"top_k_off", kText, text({{"top_k", -1}}), text({{"top_k", -2}}), "top_k"},
       {"min_p_high", kText, text({{"min_p", 1}}), text({{"min_p", 1.01}}), "min_p"},
       {"min_p_low", kText, text({{"min_p", 0}}), text({{"min_p", -0.01}}), "min_p"},

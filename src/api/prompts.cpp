@@ -9,9 +9,6 @@
 namespace glint {
 namespace {
 
-// Contexts up to which a prompt is counted, so that the error can say by how much to shorten it.
-constexpr size_t kCountedContexts = 2;
-
 const char* expected(PromptKind kind) {
   if (kind == PromptKind::kText) return "a string or an array of strings";
   if (kind == PromptKind::kIds) return "an array of token ids or an array of those";
@@ -21,7 +18,7 @@ const char* expected(PromptKind kind) {
 Result<void> check_ids(const RequestFields& fields, std::string_view name, const Json& list,
                        int vocab_size) {
   for (const Json& value : list) {
-    const int64_t id = value.is_number_integer() ? value.get<int64_t>() : -1;
+    const int64_t id = whole_number(value).value_or(-1);
     if (id < 0 || id >= vocab_size) {
       return fields.error(name, cat(fields.path_of(name), " holds ", shown(value),
                                     "; expected token ids from 0 to ", vocab_size - 1, "."));
@@ -60,6 +57,10 @@ bool is_batch(const Json& value) {
 
 }  // namespace
 
+size_t max_counted_tokens(const ServerContext& context) {
+  return 2 * static_cast<size_t>(context.limits.context_length);
+}
+
 Result<std::vector<TokenId>> encode_prompt(std::string_view text,
                                            std::optional<std::span<const ByteRange>> control,
                                            std::string_view prompt_param,
@@ -67,7 +68,7 @@ Result<std::vector<TokenId>> encode_prompt(std::string_view text,
   const Tokenizer& tokenizer = *context.tokenizer;
   if (context.options.allow_auto_truncate)
     return truncated(control ? tokenizer.encode(text, *control) : tokenizer.encode(text), context);
-  const size_t max_counted = kCountedContexts * static_cast<size_t>(context.limits.context_length);
+  const size_t max_counted = max_counted_tokens(context);
   std::optional<std::vector<TokenId>> ids =
       control ? tokenizer.encode_at_most(max_counted, text, *control)
               : tokenizer.encode_at_most(max_counted, text);

@@ -36,6 +36,9 @@ Result<std::optional<RawPrompts>> find_prompts(const RequestFields& fields, std:
 Result<std::vector<SharedTokens>> encode_prompts(const RawPrompts& raw,
                                                  const ServerContext& context);
 
+// Up to so many a prompt is counted, so that the error can say by how much to shorten it.
+size_t max_counted_tokens(const ServerContext& context);
+
 // Control tokens are matched in `control`; nothing: everywhere, as in raw text. A text that the
 // context cannot hold is given up as soon as that is certain, or, with --allow-auto-truncate, cut
 // at its end. Needs a tokenizer.

@@ -17,7 +17,8 @@ std::string media_type(std::string_view content_type) {
   return lower;
 }
 
-// Unsigned values beyond int64_t and big integers have no value here: they are out of every range.
+}  // namespace
+
 std::optional<int64_t> whole_number(const Json& value) {
   if (value.is_number_unsigned()) {
     const auto number = value.get<uint64_t>();
@@ -30,8 +31,6 @@ std::optional<int64_t> whole_number(const Json& value) {
   if (std::trunc(number) != number || std::abs(number) > 9e15) return std::nullopt;
   return static_cast<int64_t>(number);
 }
-
-}  // namespace
 
 Result<Json> parse_request_body(std::string_view content_type, std::string_view body) {
   if (!content_type.empty() && media_type(content_type) != "application/json") {

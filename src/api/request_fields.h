@@ -18,6 +18,10 @@ namespace glint {
 // The body of a POST as a JSON object. A content type other than JSON is refused.
 Result<Json> parse_request_body(std::string_view content_type, std::string_view body);
 
+// A whole number may be written as 3.0. Those beyond int64_t have no value here: they are out of
+// every range.
+std::optional<int64_t> whole_number(const Json& value);
+
 // A value as an error shows it: its JSON, cut after 60 bytes.
 std::string shown(const Json& value);
 
@@ -34,7 +38,6 @@ class RequestFields {
   const Json* find(std::string_view name) const;
 
   Result<std::optional<bool>> boolean(std::string_view name) const;
-  // A whole number may be written as 3.0.
   Result<std::optional<int64_t>> integer(std::string_view name, int64_t min, int64_t max) const;
   // Finite as a float.
   Result<std::optional<float>> number(std::string_view name) const;

@@ -38,7 +38,9 @@ Result<void> check_ids(const SamplingParams& params, int vocab_size) {
   TRY(check_count("token_ids_logprob", params.logprob_ids.size(), kMaxLogprobIds));
   for (const auto& [id, bias] : params.logit_bias) {
     TRY(check_id("logit_bias", id, vocab_size));
-    TRY(check_range("logit_bias", bias, -100, 100));
+    if (!(bias >= -100 && bias <= 100))
+      return invalid("logit_bias", cat("logit_bias of token ", id, " is ", bias,
+                                       "; it must be from -100 to 100."));
   }
   for (const TokenId id : params.stop_token_ids) TRY(check_id("stop_token_ids", id, vocab_size));
   for (const TokenId id : params.logprob_ids) TRY(check_id("token_ids_logprob", id, vocab_size));

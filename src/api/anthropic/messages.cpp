@@ -7,6 +7,8 @@
 #include "api/anthropic/messages_request.h"
 #include "api/anthropic/messages_writer.h"
 #include "api/chat_start.h"
+#include "api/errors.h"
+#include "api/prompts.h"
 #include "api/request_fields.h"
 
 namespace glint {
@@ -19,19 +21,28 @@ Result<ChatRequest> parse(ServerContext& context, const Exchange& exchange, Mess
   return parse_messages_request(body, use, context);
 }
 
-// Anthropic's own sentence, with both numbers; what was not counted to its end says less.
-Result<void> check_length(const ServerContext& context, const ChatPrompt& prompt) {
-  const auto most = static_cast<size_t>(context.limits.context_length) - 1;
-  if (prompt.ids.size() <= most) return {};
-  return Error{ErrorCode::kInvalidRequest,
-               cat("prompt is too long: ", prompt.ids.size(), " tokens > ", most, " maximum"),
-               "messages"};
+size_t max_prompt(const ServerContext& context) {
+  return static_cast<size_t>(context.limits.context_length) - 1;
+}
+
+// Anthropic's own sentence: agents read both numbers, and shorten the conversation.
+Error too_long(const std::string& num_tokens, const ServerContext& context) {
+  return {ErrorCode::kInvalidRequest,
+          cat("prompt is too long: ", num_tokens, " tokens > ", max_prompt(context), " maximum"),
+          "messages"};
+}
+
+Result<ChatPrompt> rendered(ServerContext& context, const ChatRequest& request) {
+  Result<ChatPrompt> prompt = chat_prompt(context, request);
+  if (prompt || !is_over_context(prompt.error())) return prompt;
+  return too_long(cat("more than ", max_counted_tokens(context)), context);
 }
 
 Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
   const ChatRequest request = TRY(parse(context, *exchange, MessagesUse::kAnswer));
-  ChatPrompt prompt = TRY(chat_prompt(context, request));
-  TRY(check_length(context, prompt));
+  ChatPrompt prompt = TRY(rendered(context, request));
+  if (prompt.ids.size() > max_prompt(context))
+    return too_long(std::to_string(prompt.ids.size()), context);
   return start_chat(context, exchange, request, std::move(prompt),
                     [&](const OutputParserOptions& parser) {
                       return make_messages_writer(context, exchange, request, parser);
@@ -40,7 +51,7 @@ Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exch
 
 Result<size_t> count_tokens(ServerContext& context, const Exchange& exchange) {
   const ChatRequest request = TRY(parse(context, exchange, MessagesUse::kCount));
-  return TRY(chat_prompt(context, request)).ids.size();
+  return TRY(rendered(context, request)).ids.size();
 }
 
 }  // namespace

@@ -305,8 +305,7 @@ TEST(MessagesTest, APromptTooLongToBeCountedIsRefusedInAnthropicsWordsToo) {
     const auto exchange = api.post(path, question(std::string(5000, '7')));
     EXPECT_EQ(exchange->status, 400);
     EXPECT_EQ(Json::parse(exchange->body)["error"]["message"],
-              "prompt is too long: The input (more than 4096 tokens) is longer than the model's "
-              "context length (2048 tokens). Shorten it.");
+              "prompt is too long: more than 4096 tokens > 2047 maximum");
   }
 }
 

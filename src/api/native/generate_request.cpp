@@ -1,5 +1,7 @@
 // The body of /generate as our types.
 
+#include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -161,6 +163,17 @@ Result<NativePrompt> parse_prompt(const RequestFields& all, size_t index, const 
   return prompt;
 }
 
+// Of two answers of one name nobody could tell which to abort.
+Result<void> check_rids_differ(const RequestFields& fields, const NativeRequest& request) {
+  std::set<std::string_view> seen;
+  for (const NativePrompt& prompt : request.prompts) {
+    if (!seen.insert(prompt.id).second)
+      return fields.error("rid", cat("rid holds ", shown(Json(prompt.id)),
+                                     " twice; expected another for each prompt."));
+  }
+  return {};
+}
+
 size_t num_answers(const NativeRequest& request) {
   size_t count = 0;
   for (const NativePrompt& prompt : request.prompts) count += static_cast<size_t>(prompt.params.n);
@@ -205,6 +218,7 @@ Result<NativeRequest> parse_native_request(const Json& body, ServerContext& cont
   request.is_batch = raw.is_batch;
   for (size_t i = 0; i < raw.prompts.size(); ++i)
     request.prompts.push_back(TRY(parse_prompt(fields, i, raw, context)));
+  TRY(check_rids_differ(fields, request));
   TRY(check_num_answers(num_answers(request), "sampling_params"));
   request.return_text_in_logprobs = TRY(fields.boolean("return_text_in_logprobs")).value_or(false);
   request.stream = TRY(fields.boolean("stream")).value_or(false);

@@ -298,6 +298,15 @@ TEST(GenerateTest, FieldsOfABatchMayBeLists) {
   EXPECT_FALSE(second.contains("output_token_logprobs"));
 }
 
+// vLLM's and transformers' 0 is SGLang's -1; Python's clients may write whole numbers as 3.0.
+TEST(GenerateTest, NumbersMayBeWrittenInMoreWays) {
+  ApiHarness api;
+  api.say("yes");
+  const Json answer = api.ask(kNative, Json::parse(R"({"input_ids":[1.0,2,3],
+    "sampling_params":{"top_k":0,"sampling_seed":42.0,"max_new_tokens":8.0}})"));
+  EXPECT_EQ(answer["meta_info"]["prompt_tokens"], 3);
+}
+
 // From <think>, be it the prompt's last word or the answer's own, through </think>.
 TEST(GenerateTest, CountsReasoningTokens) {
   ApiHarness api;

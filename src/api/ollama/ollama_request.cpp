@@ -12,7 +12,7 @@ bool is_below(const Json& options, const char* name, double limit) {
 
 // Ollama's numbers for "no such limit" are ours for "absent".
 Json without_neutral(Json options) {
-  if (is_below(options, "num_predict", 0)) options.erase("num_predict");
+  if (is_below(options, "num_predict", 1)) options.erase("num_predict");
   if (is_below(options, "seed", 0)) options.erase("seed");
   if (is_below(options, "top_k", 1)) options["top_k"] = -1;
   return options;

@@ -118,15 +118,17 @@ TEST(OllamaTest, TheLastLineCountsAndTimes) {
               static_cast<double>(prompt_ns + answer_ns), 2);  // each is rounded
 }
 
-TEST(OllamaTest, ALimitIsALengthAndMinusOneIsNone) {
+TEST(OllamaTest, ALimitIsALengthAndBelowOneIsNone) {
   ApiHarness api;
   api.say("Hm.</think>Blue.");
   Json body = {{"prompt", "Sky?"}, {"options", {{"num_predict", 2}}}};
   const Json cut = whole(api, kGenerate, body);
   EXPECT_EQ(cut["done_reason"], "length");
   EXPECT_EQ(cut["eval_count"], 2);
-  body["options"]["num_predict"] = -1;
-  EXPECT_EQ(whole(api, kGenerate, body)["done_reason"], "stop");
+  for (const int none : {-1, 0}) {
+    body["options"]["num_predict"] = none;
+    EXPECT_EQ(whole(api, kGenerate, body)["done_reason"], "stop") << none;
+  }
   body["options"]["num_predict"] = 1'000'000;  // more than the context: as many as it holds
   EXPECT_EQ(whole(api, kGenerate, body)["done_reason"], "stop");
 }

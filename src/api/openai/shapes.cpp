@@ -132,8 +132,13 @@ Json completion_logprobs(const std::vector<OutputToken>& tokens, int num_top,
     texts.push_back(token_name(tokenizer, token.id, names));
     offset += num_characters(tokenizer.token_bytes(token.id));
     logprobs.push_back(token.logprobs ? Json(short_double(token.logprobs->chosen)) : nullptr);
-    tops.push_back(token.logprobs ? top_logprobs(token.logprobs->top, num_top, tokenizer, names)
-                                  : nullptr);
+    Json top = nullptr;
+    if (token.logprobs) {  // with the token itself: up to one more than were asked for
+      top = top_logprobs(token.logprobs->top, num_top, tokenizer, names);
+      const auto& name = texts.back().get_ref<const std::string&>();
+      if (!top.contains(name)) top[name] = logprobs.back();
+    }
+    tops.push_back(std::move(top));
   }
   return Json{{"text_offset", std::move(offsets)},
               {"token_logprobs", std::move(logprobs)},
