@@ -21,14 +21,15 @@ void Histogram::observe(double value, uint64_t times) {
   value = std::max(0.0, value);
   counts_[bucket_of(bounds_, value)].fetch_add(times, std::memory_order_relaxed);
   const auto millionths = static_cast<uint64_t>(std::llround(value * 1e6));
-  sum_millionths_.fetch_add(millionths * times, std::memory_order_relaxed);
+  sum_millionths_.fetch_add(millionths * times, std::memory_order_release);
 }
 
 HistogramCounts Histogram::read() const {
   HistogramCounts copy{.bounds = bounds_};
+  // First: what is in the sum has been counted, so that no sum is read without its count.
+  copy.sum = static_cast<double>(sum_millionths_.load(std::memory_order_acquire)) / 1e6;
   for (size_t i = 0; i <= bounds_.size(); ++i)
     copy.counts[i] = counts_[i].load(std::memory_order_relaxed);
-  copy.sum = static_cast<double>(sum_millionths_.load(std::memory_order_relaxed)) / 1e6;
   return copy;
 }
 
