@@ -34,7 +34,7 @@ struct Options {
   bool plain_text = false;
   std::string step_log;
   int max_running_requests = 1024;
-  HttpLimits http{};
+  HttpLimits http{.idle_timeout_s = 3600};  // idle connections are what is measured
 };
 
 SchedulerLimits limits(const Options& options) {

@@ -102,6 +102,13 @@ class Browser:
         """Waits until the expression is true in the page; returns its value."""
         return wait_until(what, lambda: self.run(f"return {script}"))
 
+    def watch(self, selector, text):
+        """From now on the page's `window.seen` says whether the node has ever had this text."""
+        self.run("""const [selector, text] = arguments, node = document.querySelector(selector);
+          window.seen = false;
+          new MutationObserver(() => { window.seen ||= node.textContent === text; }).observe(node, {childList: true});""",
+                 selector, text)
+
     def check_looks(self):
         """The page is light or dark as the system is, and fits."""
         colours = "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"

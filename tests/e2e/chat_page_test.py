@@ -99,6 +99,7 @@ def test_settings_are_sent_and_kept(page):
     assert request["messages"][0] == {"role": "system", "content": "Be brief."}
     assert "ended at the limit of tokens" in page.one(".stats").text
     page.driver.refresh()
+    page.until("it listens to keys", "document.title.startsWith('glint-small')")
     page.chord(Keys.ALT, "s")
     assert page.one("dialog [name=max_tokens]").get_property("value") == "7"
     page.press(Keys.ESCAPE)
@@ -145,7 +146,8 @@ def test_conversations_are_kept_renamed_and_deleted(page):
     ask(page, "My name is Clara.")
     page.driver.refresh()
     page.until("the open one is shown again", "document.querySelector('.user .text')?.textContent === 'My name is Clara.'")
-    assert page.texts("#conversations .open") == ["My name is Clara.", "What is 15% of 240?"]
+    page.until("both are listed", "Array.from(document.querySelectorAll('#conversations .open'), one => one.textContent)"
+               ".join() === 'My name is Clara.,What is 15% of 240?'")
     page.one("#conversations li:last-child .open").click()
     page.until("the other is shown", "document.querySelector('.user .text')?.textContent === 'What is 15% of 240?'")
     page.one("#conversations li:last-child .rename").click()

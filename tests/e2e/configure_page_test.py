@@ -126,8 +126,9 @@ def test_a_link_keeps_the_answers(page, server):
 
 def test_the_command_is_copied(page):
     page.command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    page.watch("#copy", "Copied")  # for a moment only
     page.one("#copy").click()
-    page.until("it says so", "document.getElementById('copy').textContent === 'Copied'")
+    page.until("it says so", "window.seen")
     copied = page.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
     assert copied == page.run(f"return {COMMAND}")
 

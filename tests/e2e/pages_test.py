@@ -275,8 +275,9 @@ def test_code_is_copied_as_it_was_written(page, script):
     script.say(content="So:\n```c\n\tif (a < b) *p = '&';\n\n}\n```\n")
     script.finish()
     wait_for_answer(page)
+    page.watch(".code-head .copy", "Copied")  # it says so for a moment only
     page.one(".code-head .copy").click()
-    page.until("it is copied", "document.querySelector('.code-head .copy').textContent === 'Copied'")
+    page.until("it is copied", "window.seen")
     page.one("#input").click()
     page.chord(Keys.CONTROL, "v")
     assert page.one("#input").get_property("value") == "\tif (a < b) *p = '&';\n\n}"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import Server
+from conftest import DEADLINE_S, Server
 
 SCHEMATHESIS = pathlib.Path(sys.executable).with_name("schemathesis")
 
@@ -31,7 +31,7 @@ def small(model, tmp_path):
 def run_schemathesis(server, folder, *more):
     """Exit status and what it printed. The same requests each time."""
     command = [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--checks", ",".join(CHECKS), "--max-examples", "20",
-               "--generation-deterministic", "--continue-on-failure", "--no-color",
+               "--generation-deterministic", "--request-timeout", str(DEADLINE_S), "--continue-on-failure", "--no-color",
                "--exclude-path", "/pause_generation",  # nobody else would be answered; operator_test.py asks it
                *more]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"})

@@ -10,7 +10,8 @@ def test_light_dark_and_narrow(browser, server):
     browser.check_looks()
 
 
-def test_it_shows_what_runs(browser, start):
+# The browser is closed first: a page whose server is gone complains.
+def test_it_shows_what_runs(start, browser):
     server = start("--max-total-tokens", 1024, "--served-model-name", "glint-tiny")
     browser.open(f"{server.url}/status")
     browser.until("it is live", "document.querySelector('#state').textContent.startsWith('live')")
@@ -44,4 +45,6 @@ def test_it_says_when_the_server_is_gone(browser, start):
     browser.until("it is live", "document.querySelector('#state').textContent.startsWith('live')")
     server.stop()
     browser.until("it says so", "document.querySelector('#state').textContent.startsWith('no answer since')")
+    browser.run("window.stop()")
+    browser.open("about:blank")  # it asks no more
     assert browser.complaints()  # Chromium's own lines about it
