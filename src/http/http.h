@@ -92,7 +92,7 @@ class Exchange {
 
 using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
-// One table, documented in docs/api.md, tested at and over.
+// One table, documented in docs/limits.md, tested at and over.
 struct HttpLimits {
   size_t max_body_bytes = size_t{32} << 20;   // more: 413
   size_t max_header_bytes = 64 << 10;         // more: 431
