@@ -6,7 +6,8 @@ namespace glint {
 namespace {
 
 constexpr const char* kExpected =
-    "\"auto\", \"none\", \"required\" or {\"type\": \"function\", \"function\": {\"name\": …}}";
+    "\"auto\", \"none\", \"required\", {\"type\": \"function\", \"function\": {\"name\": …}} or "
+    "{\"type\": \"allowed_tools\", \"allowed_tools\": {\"mode\": …, \"tools\": […]}}";
 
 // {"function": {"name": …}}
 Result<std::string> parse_function(const Json& object, const std::string& path) {
@@ -64,7 +65,8 @@ Result<void> check_tool_choice(const ToolChoice& choice, const std::vector<Tool>
     return Error{ErrorCode::kInvalidRequest, std::move(message), "tool_choice"};
   };
   if (choice.limits_names() && tools.empty())
-    return refuse("tool_choice asks for a tool call and there are no tools; expected \"tools\".");
+    return refuse(
+        "tool_choice asks for a tool call and there are no tools: send some in \"tools\".");
   std::vector<std::string> named = choice.allowed;
   if (choice.mode == ToolChoice::kNamed) named.push_back(choice.name);
   for (const std::string& name : named) {
