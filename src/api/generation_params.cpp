@@ -196,6 +196,15 @@ bool asks_for_something(const Json& value) {
   return value != Json(0);
 }
 
+// The sampler's refusal, with the field as the client wrote it: options.repeat_penalty.
+Error as_sent(Error error, const RequestFields& fields, const Names& names) {
+  const std::string name(error.param == "repetition_penalty" ? names.repetition_penalty
+                                                             : std::string_view(error.param));
+  if (error.message.starts_with(error.param))
+    error.message.replace(0, error.param.size(), fields.path_of(name));
+  return fields.error(name, std::move(error.message));
+}
+
 // All but the seed.
 Result<GenerationParams> read_params(const RequestFields& fields, const Names& names,
                                      const ModelDefaults& model) {
@@ -214,7 +223,7 @@ Result<GenerationParams> read_params(const RequestFields& fields, const Names& n
   text.stream_interval = static_cast<int>(
       TRY(fields.integer("stream_interval", 1, kMaxInt)).value_or(model.stream_interval));
   if (Result<void> valid = validate(params.sampling, model.vocab_size); !valid)
-    return fields.error(valid.error().param, valid.error().message);
+    return as_sent(valid.error(), fields, names);
   return params;
 }
 

@@ -281,6 +281,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"think", kGenerate, R"({"prompt":"a","think":7})", "think is 7"},
         Refusal{"temperature", kGenerate, R"({"prompt":"a","options":{"temperature":-1}})",
                 "temperature is -1"},
+        Refusal{"repeat_penalty", kGenerate, R"({"prompt":"a","options":{"repeat_penalty":0}})",
+                "options.repeat_penalty is 0; it must be above 0"},
         Refusal{"num_predict", kGenerate, R"({"prompt":"a","options":{"num_predict":"x"}})",
                 "options.num_predict is \"x\""},
         Refusal{"no_model", "/api/show", "{}", "model is missing"}),
