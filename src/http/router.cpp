@@ -19,12 +19,14 @@ Pattern split(std::string_view pattern) {
   return {pattern.substr(0, open), pattern.substr(pattern.find('}') + 1)};
 }
 
-// A slash more at the end is the same path: clients of servers that redirect them there send it.
+bool is_with_a_slash_more(std::string_view pattern, std::string_view path) {
+  return path.size() == pattern.size() + 1 && path.starts_with(pattern) && path.ends_with("/") &&
+         !pattern.ends_with("/");
+}
+
 bool matches(std::string_view pattern, std::string_view path) {
   const auto [before, after] = split(pattern);
-  if (!after && path.size() > 1 && path.ends_with('/') && !pattern.ends_with('/'))
-    path.remove_suffix(1);
-  if (!after) return path == pattern;
+  if (!after) return path == pattern || is_with_a_slash_more(pattern, path);
   return path.size() > before.size() + after->size() && path.starts_with(before) &&
          path.ends_with(*after);
 }

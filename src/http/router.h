@@ -20,7 +20,8 @@ enum class Access {
 
 // Method and path to a handler. A path may have one "/{name}", at its end or before a fixed ending;
 // it matches what stands there, if there is anything: also "org/model". A path without a wildcard
-// wins over one with, and one with a longer ending over one with a shorter.
+// wins over one with, and one with a longer ending over one with a shorter. One without is also
+// found with a slash more at its end: where others redirect, clients have it in their settings.
 // Unknown path: 404; known path with another method: 405 with Allow. HEAD is answered as GET
 // without a body, OPTIONS with Allow.
 class Router {

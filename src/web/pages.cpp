@@ -45,6 +45,14 @@ bool names(std::string_view if_none_match, std::string_view etag) {
   return false;
 }
 
+// A page's links are relative, to work behind a proxy's path: a slash more at its own would lead
+// them astray.
+HttpResponse without_slash(const Page& page) {
+  const std::string_view name = page.path.substr(page.path.rfind('/') + 1);
+  return {
+      .status = 307, .content_type = {}, .body = {}, .headers = {{"Location", cat("../", name)}}};
+}
+
 }  // namespace
 
 std::span<const Page> pages() { return {kPages, kNumPages}; }
@@ -89,7 +97,9 @@ HttpResponse page_response(const Page& page, const HttpRequest& request) {
 void add_pages(Router& router) {
   for (const Page& page : pages()) {
     const auto answer = [&page](std::shared_ptr<Exchange> exchange) {
-      exchange->respond(page_response(page, exchange->request()));
+      const HttpRequest& request = exchange->request();
+      exchange->respond(request.path == page.path ? page_response(page, request)
+                                                  : without_slash(page));
     };
     router.add("GET", std::string(page.path), answer, Access::kOpen);
   }

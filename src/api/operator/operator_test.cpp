@@ -108,6 +108,9 @@ TEST(RoutesTest, ASlashMoreAtTheEndIsTheSamePath) {
   api.say("yes");
   EXPECT_EQ(api.ask("/v1/chat/completions/", user_says("hi"))["object"], "chat.completion");
   EXPECT_EQ(answer_of(*api.send("GET", "/v1/models/?x=1", ""))["object"], "list");
+  const auto page = api.send("GET", "/status/", "");  // its links are relative
+  EXPECT_EQ(page->status, 307);
+  EXPECT_THAT(page->headers, Contains(Pair("Location", "../status")));
   EXPECT_EQ(api.send("GET", "//", "")->status, 404);
   EXPECT_EQ(api.send("GET", "/v1/models//", "")->status, 404);
 }
