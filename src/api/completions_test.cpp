@@ -42,7 +42,8 @@ TEST(EchoTest, ThePromptsTokensHaveLogprobsButTheFirst) {
   EXPECT_EQ(text, "one two yes");
 }
 
-// The harness names tokens after the sampled one as the best: with 0 it is there all the same.
+// The scripted model's best tokens begin with the sampled one; asked for 0, that is there all the
+// same.
 TEST(CompletionLogprobsTest, HaveTheTokenItself) {
   ApiHarness api;
   api.say("yes");

@@ -190,7 +190,7 @@ void Answer::abandon() {
 
 void Answer::cancel_incomplete() {
   for (const Choice& choice : choices_)
-    if (!choice.complete) context_.engine.cancel(choice.id);
+    if (!choice.complete && choice.id != 0) context_.engine.cancel(choice.id);
 }
 
 void Answer::close() {

@@ -10,6 +10,7 @@
 #include "api/errors.h"
 #include "api/prompts.h"
 #include "api/request_fields.h"
+#include "scheduler/admission.h"
 
 namespace glint {
 namespace {
@@ -21,14 +22,11 @@ Result<ChatRequest> parse(ServerContext& context, const Exchange& exchange, Mess
   return parse_messages_request(body, use, context);
 }
 
-size_t max_prompt(const ServerContext& context) {
-  return static_cast<size_t>(context.limits.context_length) - 1;
-}
-
 // Anthropic's own sentence: agents read both numbers, and shorten the conversation.
 Error too_long(const std::string& num_tokens, const ServerContext& context) {
   return {ErrorCode::kInvalidRequest,
-          cat("prompt is too long: ", num_tokens, " tokens > ", max_prompt(context), " maximum"),
+          cat("prompt is too long: ", num_tokens, " tokens > ", max_prompt_tokens(context.limits),
+              " maximum"),
           "messages"};
 }
 
@@ -41,7 +39,7 @@ Result<ChatPrompt> rendered(ServerContext& context, const ChatRequest& request) 
 Result<void> start(ServerContext& context, const std::shared_ptr<Exchange>& exchange) {
   const ChatRequest request = TRY(parse(context, *exchange, MessagesUse::kAnswer));
   ChatPrompt prompt = TRY(rendered(context, request));
-  if (prompt.ids.size() > max_prompt(context))
+  if (prompt.ids.size() > static_cast<size_t>(max_prompt_tokens(context.limits)))
     return too_long(std::to_string(prompt.ids.size()), context);
   return start_chat(context, exchange, request, std::move(prompt),
                     [&](const OutputParserOptions& parser) {

@@ -140,11 +140,12 @@ Result<Page> parse_page(const HttpRequest& request) {
 // As OpenAI returns an item, where a client may send less: text in parts, and a status.
 Json listed(Json item) {
   const bool is_message = item["type"] == "message";
-  if (is_message && item["content"].is_string()) {
+  const auto content = item.find("content");
+  if (is_message && content != item.end() && content->is_string()) {
     const bool is_answer = item.value("role", Json()) == "assistant";
-    Json part = {{"type", is_answer ? "output_text" : "input_text"}, {"text", item["content"]}};
+    Json part = {{"type", is_answer ? "output_text" : "input_text"}, {"text", *content}};
     if (is_answer) part["annotations"] = Json::array();
-    item["content"] = Json::array({std::move(part)});
+    *content = Json::array({std::move(part)});
   }
   const bool has_status =
       is_message || item["type"] == "function_call" || item["type"] == "function_call_output";

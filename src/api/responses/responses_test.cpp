@@ -294,12 +294,13 @@ TEST(ResponsesTest, InputItemsAreListedWhole) {
   ApiHarness api;
   api.say("x</think>y");
   const Json answer = api.ask(kResponses, Json::parse(R"({"input":[{"role":"user","content":"a"},
-    {"role":"assistant","content":"b"},
+    {"role":"assistant","content":"b"},{"role":"assistant"},
     {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},
     {"type":"function_call_output","call_id":"c","output":"x"}]})"));
   const std::string path = cat(kResponses, "/", text(answer["id"]), "/input_items?order=asc");
   const Json items = Json::parse(api.send("GET", path, "")->body)["data"];
-  ASSERT_EQ(items.size(), 4u);
+  ASSERT_EQ(items.size(), 5u);
+  EXPECT_FALSE(items[2].contains("content"));
   EXPECT_EQ(items[0]["content"], Json::parse(R"([{"type":"input_text","text":"a"}])"));
   EXPECT_EQ(items[1]["content"],
             Json::parse(R"([{"type":"output_text","text":"b","annotations":[]}])"));
