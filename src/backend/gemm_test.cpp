@@ -38,7 +38,8 @@ class GemmTest : public OpsTest {
 
 INSTANTIATE_TEST_SUITE_P(Each, GemmTest, testing::ValuesIn(ops_cases()), case_name);
 
-constexpr int kRowCounts[] = {1, 7, 8, 9, 16, 17, 32, 33, 64, 65, 128, 130, 192, 193, 256, 300};
+constexpr int kRowCounts[] = {1,  7,  8,   9,   16,  17,  32,  33,  64,
+                              65, 72, 104, 128, 130, 192, 193, 256, 300};
 
 TEST_P(GemmTest, Linear) {
   for (const int rows : kRowCounts) {
@@ -96,7 +97,9 @@ TEST_P(GemmTest, LinearOfManyRows) {
       {192, 1344, {500}},
       {64, 2056, {777, 1439}},
       {1024, 1344, {200, 450, 1030}},
-      {1024, 2048, {263, 420, 560, 700, 830, 960, 1100, 1250, 1380, 1500}},
+      {1024,
+       2048,
+       {66, 72, 100, 104, 105, 128, 263, 420, 560, 700, 830, 960, 1100, 1250, 1380, 1500}},
       {2048, 64, {700, 4300}},
       {512, 200, {1000}},
   };

@@ -67,7 +67,7 @@ struct Producer {
       const int row = slice * kSlice;
       if (row % kStep == 0) shared.kv_empty[ring.at][row / kStep].wait(ring.parity ^ 1);
       if (slice == 0) full.arrive_expecting(slices * kSliceBytes);
-      load_tile(shared.kv[ring.at][slice], kv_map, full, evict_first(), 0, page * kTile + row, 0);
+      load_tile(shared.kv[ring.at][slice], kv_map, full, Reads::kOnce, 0, page * kTile + row, 0);
     }
     ring.advance(kStages);
   }
@@ -84,7 +84,7 @@ struct Producer {
     full.arrive_expecting(sizeof shared.query[0]);
 #pragma unroll 1
     for (int box = 0; box < kBoxes; ++box)
-      load_tile(shared.query[count % kQueries][box], query_map, full, evict_normal(), 64 * box, 0,
+      load_tile(shared.query[count % kQueries][box], query_map, full, Reads::kAgain, 64 * box, 0,
                 item.token);
   }
 

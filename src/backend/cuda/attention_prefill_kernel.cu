@@ -70,7 +70,7 @@ __device__ void load_columns(char* to, int box_bytes, const CUtensorMap& map, Ba
   full.arrive_expecting(kBoxes * box_bytes);
 #pragma unroll
   for (int b = 0; b < kBoxes; ++b)
-    load_tile(to + b * box_bytes, map, full, evict_normal(), column + 64 * b, row, 0);
+    load_tile(to + b * box_bytes, map, full, Reads::kAgain, column + 64 * b, row, 0);
 }
 
 // One thread. Values come one tile behind the keys, as they are used.

@@ -74,14 +74,13 @@ __device__ void produce(Shared<kRows>& shared, const QueryArgs& args, int head, 
   shared.w_q_b_full.arrive_expecting(k_tiles * kWeightBytes);
 #pragma unroll 1
   for (int i = 0; i < k_tiles; ++i)
-    load_tile(shared.w_q_b[i], w_q_b, shared.w_q_b_full, evict_first(), i * kTileK,
+    load_tile(shared.w_q_b[i], w_q_b, shared.w_q_b_full, Reads::kOnce, i * kTileK,
               head * kHead + block * 64, 0);
   shared.w_uk_full.arrive_expecting(sizeof shared.w_uk);
 #pragma unroll 1
   for (int i = 0; i < kNopeTiles * kLatentTiles; ++i)
-    load_tile(shared.w_uk[i / kLatentTiles][i % kLatentTiles], w_uk, shared.w_uk_full,
-              evict_first(), i / kLatentTiles * kTileK, block * kLatents + i % kLatentTiles * 64,
-              head);
+    load_tile(shared.w_uk[i / kLatentTiles][i % kLatentTiles], w_uk, shared.w_uk_full, Reads::kOnce,
+              i / kLatentTiles * kTileK, block * kLatents + i % kLatentTiles * 64, head);
   wait_for_previous();
   RingCursor now;
 #pragma unroll 1
@@ -90,7 +89,7 @@ __device__ void produce(Shared<kRows>& shared, const QueryArgs& args, int head, 
     for (int i = 0; i < k_tiles; ++i, now.advance(S::kStages)) {
       shared.c_q_empty[now.at].wait(now.parity ^ 1);
       shared.c_q_full[now.at].arrive_expecting(S::kTileBytes);
-      load_tile(shared.c_q[now.at], c_q, shared.c_q_full[now.at], evict_normal(), i * kTileK, first,
+      load_tile(shared.c_q[now.at], c_q, shared.c_q_full[now.at], Reads::kAgain, i * kTileK, first,
                 0);
     }
 }

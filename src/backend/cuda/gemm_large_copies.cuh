@@ -15,19 +15,19 @@ struct LargeMaps {
 template <typename S>
 __device__ void request_weights(const Problem& p, const LargeWalk& tile, int k,
                                 const CUtensorMap& map, char* stage, Barrier& full) {
-  const uint64_t policy = p.streams_weights ? evict_first() : evict_normal();
+  const Reads reads = p.streams_weights ? Reads::kOnce : Reads::kAgain;
   full.arrive_expecting(S::kWeightBytes + p.tiling.tile_rows * kTileK * 2);
   if constexpr (S::kTransposed) {
     constexpr int kBoxes = S::kWeightRows / 64;
 #pragma unroll
     for (int i = 0; i < kBoxes; ++i) {
       const int feature = (tile.feature * kBoxes + i) * 64, head = quotient(feature, p.n);
-      load_tile(stage + i * 64 * 128, map, full, policy, feature - head * p.n, k, head);
+      load_tile(stage + i * 64 * 128, map, full, reads, feature - head * p.n, k, head);
     }
   } else if constexpr (S::kSwiglu) {
-    load_tile(stage, map, full, policy, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
+    load_tile(stage, map, full, reads, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
   } else {
-    load_tile(stage, map, full, policy, k, tile.feature * S::kWeightRows, tile.group);
+    load_tile(stage, map, full, reads, k, tile.feature * S::kWeightRows, tile.group);
   }
 }
 
@@ -37,7 +37,7 @@ template <typename S>
 __device__ void request_rows(const Problem& p, const LargeWalk& tile, int k, const LargeMaps& maps,
                              char* stage, Barrier& full) {
   const bool is_shared = tile.group >= p.first_shared;
-  load_tile(stage + S::kWeightBytes, is_shared ? maps.shared_rows : maps.rows, full, evict_normal(),
+  load_tile(stage + S::kWeightBytes, is_shared ? maps.shared_rows : maps.rows, full, Reads::kAgain,
             tile.group * p.x_group_columns + k, (is_shared ? 0 : tile.group_begin) + tile.first_row,
             0);
 }

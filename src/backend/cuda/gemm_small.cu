@@ -19,12 +19,12 @@ namespace {
 template <typename S>
 __device__ void request_weights(const SmallWalk<S>& tile, int k, const CUtensorMap& map,
                                 char* stage, Barrier& full) {
-  const uint64_t policy = tile.p.streams_weights ? evict_first() : evict_normal();
+  const Reads reads = tile.p.streams_weights ? Reads::kOnce : Reads::kAgain;
   full.arrive_expecting(S::kWeightBytes);
   if (tile.p.is_swiglu)
-    load_tile(stage, map, full, policy, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
+    load_tile(stage, map, full, reads, k, 0, 0, tile.feature * S::kWeightRows / 16, tile.group);
   else
-    load_tile(stage, map, full, policy, k, tile.feature * S::kWeightRows, tile.group);
+    load_tile(stage, map, full, reads, k, tile.feature * S::kWeightRows, tile.group);
 }
 
 // Before the kernel that makes x is done: the first tile's weights, as many as the ring has room

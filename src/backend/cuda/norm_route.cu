@@ -204,7 +204,7 @@ __global__ void __launch_bounds__(kThreads)
     fence_barrier_init();
     shared.weights_full.arrive_expecting(sizeof shared.weights);
     for (int tile = 0; tile < kTiles; ++tile)
-      load_tile(shared.weights[tile], w, shared.weights_full, evict_normal(),
+      load_tile(shared.weights[tile], w, shared.weights_full, Reads::kAgain,
                 part.block * kColumns + tile * 64, 0, 0);
   }
   const Chunk norm_weights = load_chunk(args.norm, 0, part.column(), kHidden);

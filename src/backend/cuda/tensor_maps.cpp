@@ -53,7 +53,7 @@ CUtensorMap encode(void* data, const Layout& layout) {
   const CUresult result = encode_function()(
       &map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, layout.rank, data, layout.sizes, layout.stride_bytes,
       layout.box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+      CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   CHECK(result == CUDA_SUCCESS, "cuTensorMapEncodeTiled: error ", static_cast<int>(result),
         " for [", layout.sizes[2], ", ", layout.sizes[1], ", ", layout.sizes[0], "]");
   return map;
