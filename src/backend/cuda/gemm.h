@@ -22,9 +22,10 @@ namespace glint::cuda {
 struct GemmArgs {
   Matrix x;  // columns [0, w.cols) of group 0; group g's lie x_group_columns * g further
   int x_group_columns = 0;
-  // The last num_shared groups read this instead, from its first row on. In large tiles alone.
-  Matrix shared_x{};
+  // The last groups, which have every row. With shared_x they read that instead, from its first row
+  // on, in large tiles alone.
   int num_shared = 0;
+  Matrix shared_x{};
   MatrixStack w;  // [groups, n, k]; with is_swiglu [groups, 2 n, k]: gate rows, then up rows
   bool is_swiglu = false;
   bool w_is_transposed = false;  // w [groups, k, n]; gemm_wgmma() alone, to BF16

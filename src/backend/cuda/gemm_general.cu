@@ -92,8 +92,8 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 void gemm_general(cudaStream_t stream, const GemmArgs& args) {
-  CHECK(!args.w_is_transposed && args.num_shared == 0,
-        "transposed weights and shared groups are for gemm_wgmma()");
+  CHECK(!args.w_is_transposed && args.shared_x.data == nullptr,
+        "transposed weights and other rows of shared groups are for gemm_wgmma()");
   const dim3 grid(blocks_for(args.n(), kTileFeatures), blocks_for(args.max_rows, kTileRows),
                   static_cast<unsigned>(args.w.count));
   const Groups groups{.begin = args.begin,

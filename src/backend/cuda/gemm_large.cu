@@ -213,10 +213,11 @@ LargeMaps maps_for(const GemmArgs& args, TensorMaps& maps, const TileShape& tile
   Matrix x = args.x;  // the columns that all groups read
   x.cols = args.k() + (args.w.count - 1) * args.x_group_columns;
   const CUtensorMap rows = map_of_rows(x, tile.rows);
-  return {.weights = maps.of_weights(args.w, args.is_swiglu,
-                                     args.w_is_transposed ? kTileK : tile.weight_rows()),
-          .rows = rows,
-          .shared_rows = args.num_shared > 0 ? map_of_rows(args.shared_x, tile.rows) : rows};
+  return {
+      .weights = maps.of_weights(args.w, args.is_swiglu,
+                                 args.w_is_transposed ? kTileK : tile.weight_rows()),
+      .rows = rows,
+      .shared_rows = args.shared_x.data != nullptr ? map_of_rows(args.shared_x, tile.rows) : rows};
 }
 
 }  // namespace
@@ -229,7 +230,8 @@ void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
     p.heads = p.tiling.groups;
     p.tiling.groups = 1;
   }
-  p.first_shared = p.tiling.groups - args.num_shared;
+  p.tiling.num_shared = args.num_shared;
+  p.shared_reads_other = args.shared_x.data != nullptr;
   const int weight_rows = p.n * p.heads * (args.is_swiglu ? 2 : 1);
   const ProductSize size{.rows = args.max_rows,
                          .weight_rows = weight_rows,

@@ -15,7 +15,7 @@ struct LargeMaps {
 template <typename S>
 __device__ void request_weights(const Problem& p, const LargeWalk& tile, int k,
                                 const CUtensorMap& map, char* stage, Barrier& full) {
-  const Reads reads = p.streams_weights ? Reads::kOnce : Reads::kAgain;
+  const Reads reads = p.streams_weights && !tile.is_shared() ? Reads::kOnce : Reads::kAgain;
   full.arrive_expecting(S::kWeightBytes + p.tiling.tile_rows * kTileK * 2);
   if constexpr (S::kTransposed) {
     constexpr int kBoxes = S::kWeightRows / 64;
@@ -36,9 +36,9 @@ __device__ void request_weights(const Problem& p, const LargeWalk& tile, int k,
 template <typename S>
 __device__ void request_rows(const Problem& p, const LargeWalk& tile, int k, const LargeMaps& maps,
                              char* stage, Barrier& full) {
-  const bool is_shared = tile.group >= p.first_shared;
-  load_tile(stage + S::kWeightBytes, is_shared ? maps.shared_rows : maps.rows, full, Reads::kAgain,
-            tile.group * p.x_group_columns + k, (is_shared ? 0 : tile.group_begin) + tile.first_row,
+  const bool is_other = p.shared_reads_other && tile.is_shared();
+  load_tile(stage + S::kWeightBytes, is_other ? maps.shared_rows : maps.rows, full, Reads::kAgain,
+            tile.group * p.x_group_columns + k, (is_other ? 0 : tile.group_begin) + tile.first_row,
             0);
 }
 

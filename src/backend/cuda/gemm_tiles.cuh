@@ -30,13 +30,13 @@ struct Problem {
   int in_divisor;
   int n, k;                    // of a group
   int parts;                   // of k, a power of two
-  bool streams_weights;        // nobody else reads them soon
+  bool streams_weights;        // nobody else reads them soon, but for shared groups
   bool stores_whole;           // out can take 16 bytes at every multiple of 8 features
   bool begin_is_settled;       // known before the kernel that makes x is done
   bool is_swiglu, out_is_f32;  // kernels that are not compiled for one of them ask
   // Of large tiles.
-  int heads = 1;         // groups whose features are walked as those of one
-  int first_shared = 0;  // group, whose rows and later ones' are GemmArgs::shared_x
+  int heads = 1;                    // groups whose features are walked as those of one
+  bool shared_reads_other = false;  // GemmArgs::shared_x
 };
 
 inline bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }

@@ -20,6 +20,7 @@ struct Tiling {
   int groups;
   int max_rows;           // of a group; where rows are not listed by group, of each
   bool is_listed;         // TilePlan::row_begin says which rows a group has
+  int num_shared = 0;     // the last groups, which have more rows than the others
   int feature_tiles = 0;  // of a group
   int tile_rows = 0;      // the most of a tile, a multiple of 8
 };
@@ -104,17 +105,16 @@ inline TileShape best_tile(const ProductSize& product, int blocks) {
 }
 
 // Of groups that have `mean` rows on average, some of them more: most in one tile. All rows of a
-// tile are copied, also those that the group does not have; but a shared expert, which has more
-// rows than others, is soon done with the largest tiles, and beyond 64 rows that is worth more.
+// tile are copied, also those that the group does not have.
 inline TileShape tile_of_groups(int mean) {
-  if (mean > 64) return {kMostRowsWide, true};
   const int rows = (mean + mean / 3 + kRowStep - 1) / kRowStep * kRowStep;
-  return {std::max(rows, 2 * kRowStep), true};
+  return {std::clamp(rows, 2 * kRowStep, kMostRowsWide), true};
 }
 
 // Walks over the tiles index, index + stride, ...: group after group, a group's rows fastest, so
 // that blocks side by side read the same weights; kRowChunk tiles of rows at a time, so that they
-// read few rows too.
+// read few rows too. Large tiles of shared groups come between those of the others: they multiply
+// much and read little, which is best done beside others that do the opposite.
 template <int kTileRows = 0>
 struct TileWalk {
   const Tiling& tiling;
@@ -127,23 +127,38 @@ struct TileWalk {
 
   GLINT_HOST_DEVICE bool next() {
     if (index >= plan.tile_begin[tiling.groups]) return false;
+    const int tile = kTileRows > 0 ? index : dealt();
+    if (tiling.num_shared > 0) group = 0;  // of the last tile, which is not before this one
 #ifdef __CUDA_ARCH__
 #pragma unroll 1
 #endif
-    for (int above = tiling.groups; above - group > 1;) {  // the last that begins by `index`
+    for (int above = tiling.groups; above - group > 1;) {  // the last that begins by `tile`
       const int middle = (group + above) / 2;
-      (plan.tile_begin[middle] <= index ? group : above) = middle;
+      (plan.tile_begin[middle] <= tile ? group : above) = middle;
     }
     group_begin = tiling.is_listed ? plan.row_begin[group] : 0;
     num_rows = tiling.is_listed ? plan.row_begin[group + 1] - group_begin : tiling.max_rows;
-    feature = index - plan.tile_begin[group];
+    feature = tile - plan.tile_begin[group];
     first_row = 0;
     if (num_rows > (kTileRows > 0 ? kTileRows : tiling.tile_rows)) walk_rows();
     index += stride;
     return true;
   }
+  GLINT_HOST_DEVICE bool is_shared() const { return group >= tiling.groups - tiling.num_shared; }
 
  private:
+  // Which tile comes in place `index`, with those of shared groups evenly between the others.
+  GLINT_HOST_DEVICE int dealt() const {
+    if (tiling.num_shared == 0) return index;
+    const auto all = static_cast<unsigned>(plan.tile_begin[tiling.groups]);
+    const int others = plan.tile_begin[tiling.groups - tiling.num_shared];
+    const unsigned shared = all - static_cast<unsigned>(others);
+    const auto place = static_cast<unsigned>(index);
+    // How many of the places before are theirs, and of those up to this one.
+    const unsigned before = place * shared / all, with_this = (place + 1) * shared / all;
+    return static_cast<int>(with_this > before ? static_cast<unsigned>(others) + before
+                                               : place - before);
+  }
   // `feature`, the tile's index in its group, becomes a feature and rows.
   GLINT_HOST_DEVICE void walk_rows() {
     const RowCut cut = cut_rows<kTileRows>(num_rows, tiling.tile_rows);

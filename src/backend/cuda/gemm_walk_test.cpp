@@ -45,7 +45,8 @@ TEST(GemmWalk, TilesOfGroupsHoldMostOfThem) {
   }
   EXPECT_EQ(tile_of_groups(1).rows, 2 * kRowStep);
   EXPECT_EQ(tile_of_groups(64).rows, 96);
-  EXPECT_EQ(tile_of_groups(65).rows, kMostRowsWide);
+  EXPECT_EQ(tile_of_groups(90).rows, 128);
+  EXPECT_EQ(tile_of_groups(2000).rows, kMostRowsWide);
 }
 
 TEST(GemmWalk, TilesAreThoseThatBlocksAreDoneWithFirst) {
@@ -125,10 +126,37 @@ TEST(GemmWalk, EachRowAndFeatureIsInOneTile) {
     for (int& count : rows)
       if (tiling.is_listed) count = integer(0, 3) == 0 ? integer(0, 700) : integer(0, most);
     const int blocks = integer(0, 1) == 0 ? 132 : integer(1, 20);
+    tiling.num_shared = std::min(integer(0, 2), tiling.groups);
     ASSERT_NO_FATAL_FAILURE(expect_each_once<0>(tiling, rows, blocks));
     tiling.tile_rows = 64;
     ASSERT_NO_FATAL_FAILURE(expect_each_once<64>(tiling, rows, blocks));
   }
+}
+
+TEST(GemmWalk, LargeTilesOfSharedGroupsComeBetweenTheOthers) {
+  Tiling tiling{.groups = 65,
+                .max_rows = 1024,
+                .is_listed = true,
+                .num_shared = 1,
+                .feature_tiles = 12,
+                .tile_rows = 96};
+  std::vector<int> rows(65, 64);
+  rows.back() = 1024;
+  const TilePlan plan = plan_of<0>(tiling, rows);
+  const int all = plan.tile_begin[65], shared = 11 * 12;
+  ASSERT_EQ(all, 64 * 12 + shared);
+  TileWalk<0> tile{tiling, plan, 0, 1};
+  int seen = 0, last_group = 0;
+  for (int place = 1; tile.next(); ++place) {
+    if (tile.is_shared()) {
+      ++seen;
+    } else {
+      ASSERT_GE(tile.group, last_group) << "weights of one group are read side by side";
+      last_group = tile.group;
+    }
+    ASSERT_EQ(seen, place * shared / all) << "at " << place;
+  }
+  EXPECT_EQ(seen, shared);
 }
 
 }  // namespace

@@ -51,7 +51,8 @@ Problem problem_of(const GemmArgs& args) {
           .n = args.n(),
           .k = args.k(),
           .parts = parts_of_k(args),
-          .streams_weights = args.max_rows <= kFewRows && args.n() > 64,
+          .streams_weights = args.begin != nullptr ? args.rows_of_tile_choice() <= kMostRowsWide
+                                                   : args.max_rows <= kFewRows && args.n() > 64,
           .stores_whole = stores_whole(args),
           .begin_is_settled = args.begin_is_settled,
           .is_swiglu = args.is_swiglu,
@@ -92,8 +93,8 @@ void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmAr
   if (is_for_clusters(args)) return gemm_cluster(stream, maps, args, problem.parts);
   if (args.in_ids == nullptr && is_for_large_tiles(args))
     return run_large(stream, num_sms, maps, args, problem);
-  CHECK(args.num_shared == 0 && !args.w_is_transposed && problem.parts == 1,
-        "no kernel of few rows takes ", args.num_shared, " shared groups, transposed weights or ",
+  CHECK(args.shared_x.data == nullptr && !args.w_is_transposed && problem.parts == 1,
+        "no kernel of few rows takes other rows of shared groups, transposed weights or ",
         problem.parts, " parts of k");
   run_small(stream, num_sms, maps, args, problem);
 }

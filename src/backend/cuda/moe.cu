@@ -126,6 +126,7 @@ void CudaBackend::moe_gate_up(Matrix x, const Routing& routing, MatrixStack w, M
         ", ", act.cols, "]");
   if (x.rows == 0) return;
   GemmArgs args{.x = x,
+                .num_shared = routing.n_shared_experts,
                 .w = w,
                 .is_swiglu = true,
                 .out = act,
@@ -149,7 +150,6 @@ void CudaBackend::bring_rows_together(const Routing& routing, GemmArgs& args) {
       static_cast<size_t>(rows) * static_cast<size_t>(x.cols), sealed_);
   args.x = contiguous(data, x.type, rows, x.cols);
   args.shared_x = x;
-  args.num_shared = routing.n_shared_experts;
   args.in_ids = nullptr;
   args.in_divisor = 1;
   args.begin_is_settled = true;
@@ -168,6 +168,7 @@ void CudaBackend::moe_down(Matrix act, const Routing& routing, MatrixStack w, Ma
         "]");
   if (routing.num_tokens == 0) return;
   gemm({.x = act,
+        .num_shared = routing.n_shared_experts,
         .w = w,
         .out = parts,
         .max_rows = routing.num_tokens,
