@@ -271,7 +271,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     fence_barrier_init();
   }
   __syncthreads();
-  arrive_at_cluster();  // this block's barriers may be used
+  arrive_at_cluster_with_barriers();  // this block's barriers may be used
   if (threadIdx.x >= kWarpgroup) {
     if (threadIdx.x == kWarpgroup) produce(shared, args, head, block, w_q_b, w_uk, c_q);
     __syncwarp();

@@ -46,6 +46,7 @@ struct Shared {
   int32_t ids[kMostPairs];  // of the cluster's pairs, in its first block; then of all
   Groups::Shared groups;
   Barrier weights_full;
+  Barrier squares_full, logits_full, ids_full;  // by the bytes that all blocks send
   bool is_last;
 };
 
@@ -59,13 +60,12 @@ struct NormRouteArgs {
   unsigned* finished;  // clusters; 0 before and after
 };
 
-// x to the same place in block `rank` of the cluster.
+// x to the same place in block `rank` of the cluster, where `full` counts it.
 template <typename T>
-__device__ void store_in_block(T* at, int rank, T x) {
+__device__ void send_to_block(const T* at, int rank, T x, const Barrier& full) {
   static_assert(sizeof(T) == 4);
-  asm volatile("st.shared::cluster.b32 [%0], %1;" ::"r"(address_in_block(shared_address(at), rank)),
-               "r"(reinterpret_cast<const uint32_t&>(x))
-               : "memory");
+  send_4_bytes(address_in_block(shared_address(at), rank), reinterpret_cast<const uint32_t&>(x),
+               address_in_block(shared_address(&full), rank));
 }
 
 // A block's part in a cluster's rows.
@@ -99,7 +99,8 @@ struct Part {
       float squares = 0;
       for (const float x : sums[i].x) squares = fmaf(x, x, squares);
       squares = warp_sum(squares);
-      if (lane < kBlocks) store_in_block(&shared.squares[row][block], lane, squares);
+      if (lane < kBlocks)
+        send_to_block(&shared.squares[row][block], lane, squares, shared.squares_full);
     }
   }
 
@@ -138,7 +139,8 @@ struct Part {
 #pragma unroll
     for (int i = 0; i < kRows / 2; ++i) {
       const int expert = warp * 16 + lane / 4 + i / 2 % 2 * 8;
-      store_in_block(&shared.logits[block][i / 4][expert], lane % 4 * 2 + i % 2, d[i]);
+      send_to_block(&shared.logits[block][i / 4][expert], lane % 4 * 2 + i % 2, d[i],
+                    shared.logits_full);
     }
   }
 
@@ -154,7 +156,7 @@ struct Part {
     });
     const int32_t id =
         choose_row(logits, args.bias, args.num_experts, args.params, first_row + row, args.routing);
-    if (lane < per_row) store_in_block(&shared.ids[row * per_row + lane], 0, id);
+    if (lane < per_row) send_to_block(&shared.ids[row * per_row + lane], 0, id, shared.ids_full);
   }
 };
 
@@ -201,29 +203,39 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x == 0) {
     let_next_start();
     shared.weights_full.init(1);
+    shared.squares_full.init(1);
+    shared.logits_full.init(1);
+    shared.ids_full.init(1);
     fence_barrier_init();
     shared.weights_full.arrive_expecting(sizeof shared.weights);
+    shared.squares_full.arrive_expecting(part.num_rows * static_cast<int>(sizeof *shared.squares));
+    shared.logits_full.arrive_expecting(sizeof shared.logits);
+    shared.ids_full.arrive_expecting(part.num_rows * args.routing.experts_per_row *
+                                     static_cast<int>(sizeof *shared.ids));
     for (int tile = 0; tile < kTiles; ++tile)
       load_tile(shared.weights[tile], w, shared.weights_full, Reads::kAgain,
                 part.block * kColumns + tile * 64, 0, 0);
   }
   const Chunk norm_weights = load_chunk(args.norm, 0, part.column(), kHidden);
-  arrive_at_cluster();  // the blocks' memory is there
+  __syncwarp();
+  arrive_at_cluster_with_barriers();
   wait_for_previous();
   wait_for_cluster();
   Chunk sums[Part<kRows>::kRowsOfWarp];
   part.add(sums);
-  sync_cluster();
+  shared.squares_full.wait_cluster(0);
   part.norm(sums, norm_weights);
   fence_async_proxy();
   __syncthreads();
   if (threadIdx.x < 128) part.multiply();
   __syncwarp();
-  sync_cluster();
+  shared.logits_full.wait_cluster(0);  // without rows to choose for, too: nothing comes later
   part.choose();
   __syncwarp();
-  sync_cluster();
-  if (part.block > 0 || !is_last_to_finish(shared, args)) return;
+  if (gridDim.x > kBlocks) sync_cluster();  // other clusters want what the blocks wrote
+  if (part.block > 0) return;
+  shared.ids_full.wait_cluster(0);
+  if (!is_last_to_finish(shared, args)) return;
   group(shared, args);
 }
 

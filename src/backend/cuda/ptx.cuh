@@ -189,6 +189,11 @@ __device__ inline int cluster_rank() {
 __device__ inline void arrive_at_cluster() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }
+// The same where this thread has nothing to show but barriers that fence_barrier_init() followed: a
+// release waits for all its stores.
+__device__ inline void arrive_at_cluster_with_barriers() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+}
 __device__ inline void wait_for_cluster() {
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
@@ -222,6 +227,13 @@ __device__ inline void send_8_bytes(uint32_t to, float a, float b, uint32_t barr
 __device__ inline void send_8_bytes(uint32_t to, uint64_t x, uint32_t barrier) {
   asm volatile(
       "st.async.shared::cluster.mbarrier::complete_tx::bytes.b64 [%0], %1, [%2];" ::"r"(to), "l"(x),
+      "r"(barrier)
+      : "memory");
+}
+// The same of 4 bytes.
+__device__ inline void send_4_bytes(uint32_t to, uint32_t x, uint32_t barrier) {
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];" ::"r"(to), "r"(x),
       "r"(barrier)
       : "memory");
 }

@@ -374,7 +374,7 @@ __global__ void __launch_bounds__(kSampleThreads, 2) sample_kernel(const SampleA
   auto& shared = *reinterpret_cast<Shared*>(memory);
   if (threadIdx.x == 0) shared.exchange.init();
   __syncwarp();
-  arrive_at_cluster();  // the blocks' memory is there
+  arrive_at_cluster_with_barriers();
   int row = static_cast<int>(blockIdx.x) / kSampleBlocks;
   const bool is_first = row == 0 || args.row_slots[row] != args.row_slots[row - 1];
   wait_for_previous();
