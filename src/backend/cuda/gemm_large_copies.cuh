@@ -98,7 +98,8 @@ __device__ void store(const Problem& p, const Memory& memory, int consumer) {
       lane.store_numbers<float>(chunk, rows, ids, out, row_bytes);
     else
       lane.store_numbers<Bf16>(chunk, rows, ids, out, row_bytes);
-    arrive_as_warp(tail.stored[consumer][now.at]);
+    __syncwarp();
+    if (threadIdx.x % kWarp == 0) tail.stored[consumer][now.at].arrive();
     now.advance(memory.rings.chunks);
   };
   while (tile.next()) {
