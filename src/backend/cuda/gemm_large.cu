@@ -231,6 +231,7 @@ void run_large(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArg
     p.tiling.groups = 1;
   }
   p.tiling.num_shared = args.num_shared;
+  p.tiling.deals_shared = args.num_shared > 0 && p.streams_weights;  // memory is the limit
   p.shared_reads_other = args.shared_x.data != nullptr;
   const int weight_rows = p.n * p.heads * (args.is_swiglu ? 2 : 1);
   const ProductSize size{.rows = args.max_rows,

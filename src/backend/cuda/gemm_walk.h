@@ -18,11 +18,12 @@ inline constexpr int kRowChunk = 8;
 
 struct Tiling {
   int groups;
-  int max_rows;           // of a group; where rows are not listed by group, of each
-  bool is_listed;         // TilePlan::row_begin says which rows a group has
-  int num_shared = 0;     // the last groups, which have more rows than the others
-  int feature_tiles = 0;  // of a group
-  int tile_rows = 0;      // the most of a tile, a multiple of 8
+  int max_rows;               // of a group; where rows are not listed by group, of each
+  bool is_listed;             // TilePlan::row_begin says which rows a group has
+  int num_shared = 0;         // the last groups, which have more rows than the others
+  bool deals_shared = false;  // large tiles of them come between those of the others
+  int feature_tiles = 0;      // of a group
+  int tile_rows = 0;          // the most of a tile, a multiple of 8
 };
 
 // Of all groups, in shared memory: where their tiles begin, and their rows.
@@ -113,7 +114,7 @@ inline TileShape tile_of_groups(int mean) {
 
 // Walks over the tiles index, index + stride, ...: group after group, a group's rows fastest, so
 // that blocks side by side read the same weights; kRowChunk tiles of rows at a time, so that they
-// read few rows too. Large tiles of shared groups come between those of the others: they multiply
+// read few rows too. Tiles of shared groups may come between those of the others: they multiply
 // much and read little, which is best done beside others that do the opposite.
 template <int kTileRows = 0>
 struct TileWalk {
@@ -127,8 +128,9 @@ struct TileWalk {
 
   GLINT_HOST_DEVICE bool next() {
     if (index >= plan.tile_begin[tiling.groups]) return false;
-    const int tile = kTileRows > 0 ? index : dealt();
-    if (tiling.num_shared > 0) group = 0;  // of the last tile, which is not before this one
+    const bool deals = kTileRows == 0 && tiling.deals_shared;
+    const int tile = deals ? dealt() : index;
+    if (deals) group = 0;  // of the last tile, which may be behind this one
 #ifdef __CUDA_ARCH__
 #pragma unroll 1
 #endif
@@ -149,7 +151,6 @@ struct TileWalk {
  private:
   // Which tile comes in place `index`, with those of shared groups evenly between the others.
   GLINT_HOST_DEVICE int dealt() const {
-    if (tiling.num_shared == 0) return index;
     const auto all = static_cast<unsigned>(plan.tile_begin[tiling.groups]);
     const int others = plan.tile_begin[tiling.groups - tiling.num_shared];
     const unsigned shared = all - static_cast<unsigned>(others);

@@ -127,6 +127,7 @@ TEST(GemmWalk, EachRowAndFeatureIsInOneTile) {
       if (tiling.is_listed) count = integer(0, 3) == 0 ? integer(0, 700) : integer(0, most);
     const int blocks = integer(0, 1) == 0 ? 132 : integer(1, 20);
     tiling.num_shared = std::min(integer(0, 2), tiling.groups);
+    tiling.deals_shared = tiling.num_shared > 0;
     ASSERT_NO_FATAL_FAILURE(expect_each_once<0>(tiling, rows, blocks));
     tiling.tile_rows = 64;
     ASSERT_NO_FATAL_FAILURE(expect_each_once<64>(tiling, rows, blocks));
@@ -138,6 +139,7 @@ TEST(GemmWalk, LargeTilesOfSharedGroupsComeBetweenTheOthers) {
                 .max_rows = 1024,
                 .is_listed = true,
                 .num_shared = 1,
+                .deals_shared = true,
                 .feature_tiles = 12,
                 .tile_rows = 96};
   std::vector<int> rows(65, 64);
