@@ -23,7 +23,7 @@ struct MeasuredGpu {
 };
 constexpr MeasuredGpu kMeasured[] = {
     {"NVIDIA H100 80GB HBM3", "4de60f9", {{1, 4.74}, {16, 16.5}, {64, 24.6}, {100, 26.0}}},
-    {"NVIDIA H200", "480ed0a", {{1, 3.14}, {16, 10.95}, {64, 16.58}, {100, 17.89}}},
+    {"NVIDIA H200", "deca925", {{1, 3.00}, {16, 10.51}, {64, 15.90}, {100, 16.71}}},
 };
 constexpr int kMeasuredContext = 640;
 
