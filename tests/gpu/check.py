@@ -3,7 +3,8 @@
     python3 tests/gpu/check.py BIN_DIR [PART ...] [--out DIR] [--seeds 1,2,3] [--device cpu]
 
 BIN_DIR has the binaries of a build with CUDA; nothing is built here. Python needs torch,
-transformers and safetensors for the parts `logits` and `logits-full`, and nothing for the others.
+transformers and safetensors for the parts `logits` and `logits-full`, and nothing for the others;
+`memcheck`, `initcheck` and `racecheck` need the CUDA toolkit's compute-sanitizer on the path.
 Without a PART all of them run, one program after the other; each writes DIR/PART.log. The exit
 status is 1 if a part failed. `--device cpu` runs all parts small on the CPU, to try this script.
 """
@@ -48,6 +49,9 @@ def parts(args):
     # A prompt that is alone, as --unchunked-prefill-size 32768 lets it run.
     long_prompt = ["--sequences", 8, "--max-prompt-rows", 32768, "--max-block-rows", 8192]
     small_blocks = ["--sequences", 8, "--max-prompt-rows", 600, "--max-block-rows", 64]
+    # Under a tool all is some hundred times slower: rows enough for the large tiles, no more.
+    fewest_rows = [rule, MODEL, "--sequences", 5, "--max-context", 80, "--max-prompt-rows", 150]
+    sanitized = ["compute-sanitizer", "--error-exitcode", 1, "--tool"]
     return [
         Part("ops", "every op against its reference", 240,
              [bin_dir / "cuda_ops_test", "--gtest_brief=1"],
@@ -62,6 +66,9 @@ def parts(args):
         Part("rows-long", "a prompt of 32,768, full size", 120,
              [rule, full, *dummy, *long_prompt],
              [rule, full, "--load-format", "dummy", "--max-context", 200, *small_blocks]),
+        *(Part(tool, "compute-sanitizer, bundled model", 200,
+               [*sanitized, tool, *fewest_rows, "--device", "cuda"], fewest_rows)
+          for tool in ("memcheck", "initcheck", "racecheck")),
         Part("bundled", "bundled model beside the CPU's", 300, bundled,
              [*bundled, "--second", "--device cpu --dtype float32", "--prompts", 40,
               "--questions", 20]),

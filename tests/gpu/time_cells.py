@@ -9,6 +9,9 @@
     reason   16 long answers at once
     chat, summaries   1 to 100 and 1 to 64 requests of random lengths
     page     the nine loads of SGLang's page, some 16 minutes; or one of them, as chat_c1
+    page-texts  its summaries, 1 to 64 at once, one after the other on one server, with prompts cut
+             from conversations: as with SGLang's client, each load begins with those of the one
+             before, which the server has kept
     load     from the command to ready: random weights made in place, and read from memory-backed
              files; needs torch, transformers and safetensors
 
@@ -20,6 +23,7 @@ GROUP: tokens, first and whole. `--device cpu` runs a small model, to try this s
 import argparse
 import importlib.util
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -30,6 +34,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from glint_server import Server  # noqa: E402
 from shapes import config_of, write_config  # noqa: E402
+
+TOKENIZER = HERE.parents[1] / "models/glint-small"
 
 # The peers' seeds: 6 for the long answers, 5 for all else.
 CELLS = {
@@ -43,7 +49,8 @@ QUICK = ["tokens", "first", "whole"]
 # The long ones last.
 PAGE = [f"{load}_c{at_once}" for load in ("chat", "summarization", "reasoning")
         for at_once in ((1, 16, 100) if load == "chat" else (1, 16, 64))]  # fmt: skip
-GROUPS = [*CELLS, "whole", "longest", "load", "page", *PAGE]
+SUMMARIES = ",".join(cell for cell in PAGE if cell.startswith("summarization"))
+GROUPS = [*CELLS, "whole", "longest", "load", "page", "page-texts", *PAGE]
 LOADED_LAYERS = 10
 LOAD_NEEDS = ["torch", "transformers", "safetensors"]
 SHARED_MEMORY = Path("/dev/shm")
@@ -86,6 +93,22 @@ class Timing:
             with Server(self.args.bin_dir, *self.dummy) as server:
                 self.bench(server, "page", "--matrix", "page", "--cells", cell)
 
+    def page_texts(self):
+        folder = self.args.out / "with_tokenizer"
+        write_config(folder, self.config | ({"vocab_size": 4096} if self.small else {}))
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(TOKENIZER / name, folder)
+        conversations = write_conversations(self.args.out / "conversations.json")
+        texts = ["--dataset-path", conversations, "--tokenizer", folder]
+        flags = ["--load-format", "dummy", "--stream-output", "--device", self.args.device]
+        few = ["--random-input-len", 96, "--random-output-len", 8, "--num-prompts"]
+        loads = [["--dataset-name", "random", *few, count] for count in (4, 8)]
+        if not self.small:
+            loads = [["--matrix", "page", "--cells", SUMMARIES]]
+        with Server(self.args.bin_dir, folder, *flags) as server:
+            for load in loads:
+                self.bench(server, "page-texts", *load, *texts)
+
     def longest(self):
         tokens = self.config["max_position_embeddings"] if not self.small else 4096
         one = ["--num-prompts", 1, "--warmup-requests", 0, "--random-range-ratio", 1]
@@ -123,6 +146,20 @@ class Timing:
                 seconds = server.counter("sglang:engine_load_weights_time")
                 rate = size / seconds / 1e9
                 print(f"{size / 1e9:.2f} GB of files: {startup_text(server)}, {rate:.2f} GB/s")
+
+
+def write_conversations(path, count=1000):
+    """In ShareGPT's format: a question of random words, each its own, and an answer."""
+    words = random.Random(1)
+
+    def text(length):
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        return " ".join("".join(words.choices(letters, k=5)) for _ in range(length))
+
+    turns = [[{"from": "human", "value": text(300)}, {"from": "gpt", "value": text(20)}]
+             for _ in range(count)]  # fmt: skip
+    path.write_text(json.dumps([{"conversations": pair} for pair in turns]))
+    return path
 
 
 def startup_text(server):
@@ -168,7 +205,7 @@ def main():
         elif group in PAGE:
             timing.page([group])
         else:
-            getattr(timing, group)()
+            getattr(timing, group.replace("-", "_"))()
     print_results(args.out)
 
 
