@@ -11,6 +11,7 @@
 #include "apps/bundled_model.h"
 #include "apps/command_line.h"
 #include "apps/commands.h"
+#include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "client/url.h"
 #include "eval/answers_file.h"
@@ -86,21 +87,32 @@ Result<EvalReport> with_answers_kept(Options& o,
   if (o.output.empty()) return evaluate(o.eval);
   TRY(check_writable(o.output, "--output"));
   AnswersFile file(o.output);
-  o.eval.on_answer = [&file](const Judged& answer, size_t i) { file.add(answer, i); };
+  o.eval.on_answer = [&file](const Judged& answer) { file.add(answer); };
   Result<EvalReport> report = evaluate(o.eval);
   if (!report && file.has_some())
     report.error().message += cat("\nThe answers that came before are in ", o.output, ".");
   return report;
 }
 
+// What to say of a report that is not all that was wanted.
+Result<void> check_complete(const Options& o, const EvalReport& report) {
+  if (!o.output.empty()) TRY(write_answers(o.output, report));
+  const size_t answered = report.answers.size();
+  if (answered == report.num_questions) return {};
+  return Error{
+      ErrorCode::kCancelled,
+      cat("interrupted: ", answered, " of ", report.num_questions, " questions have been answered",
+          o.output.empty() ? "" : "; they are in ", o.output, "."),
+      {}};
+}
+
 Result<std::string> answers_text(Options& o, Result<EvalReport> (*evaluate)(const EvalOptions&)) {
   const EvalReport report = TRY(with_answers_kept(o, evaluate));
   const std::string text = o.json ? report_json(report) + "\n" : report_text(report);
-  if (o.output.empty()) return text;
-  const Result<void> written = write_answers(o.output, report);
-  if (written) return text;
-  std::fputs(text.c_str(), stdout);  // it was measured all the same
-  return written.error();
+  const Result<void> complete = check_complete(o, report);
+  if (complete) return text;
+  if (!report.answers.empty()) std::fputs(text.c_str(), stdout);  // it was measured all the same
+  return complete.error();
 }
 
 Result<std::string> gsm8k_text(Options& o) {
@@ -117,6 +129,7 @@ Result<std::string> perplexity_report_text(Options& o) {
   o.perplexity.url = o.eval.url;
   o.perplexity.parallel = o.eval.parallel;
   o.perplexity.on_progress = o.eval.on_progress;
+  o.perplexity.stop = o.eval.stop;
   const PerplexityReport report = TRY(eval_perplexity(o.perplexity));
   return o.json ? perplexity_json(report) + "\n" : perplexity_text(report);
 }
@@ -144,6 +157,8 @@ int measure(Options& o, const char* counted, Result<std::string> (*text_of)(Opti
   eval.thinking = !o.direct;
   eval.ask_examples = !o.held_out;
   eval.url = o.base_url.empty() ? server_url(o.host, o.port) : without_end_slashes(o.base_url);
+  eval.stop = &ctrl_c_came();
+  note_ctrl_c("\nWaiting for the answers that are under way; Ctrl-C again ends at once.\n");
   const auto ask = [&] {
     Progress bar("eval", counted);
     if (bar.is_terminal())

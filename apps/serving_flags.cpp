@@ -1,15 +1,13 @@
 #include "apps/serving_flags.h"
 
-#include <signal.h>
-
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <charconv>
 #include <cstdio>
 #include <limits>
 #include <utility>
 
 #include "apps/command_line.h"
+#include "apps/interrupt.h"
 #include "client/api_key.h"
 #include "client/url.h"
 
@@ -69,18 +67,6 @@ Result<HttpClient::Headers> parse_headers(const std::vector<std::string>& typed)
   }
   for (auto& field : api_key_headers()) headers.push_back(std::move(field));
   return headers;
-}
-
-std::atomic<bool> interrupted = false;
-
-void stop_at_ctrl_c() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = true; };
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  struct sigaction before {};
-  sigaction(SIGINT, nullptr, &before);
-  // A shell has its background jobs ignore it: it is meant for others then.
-  if (before.sa_handler != SIG_IGN) sigaction(SIGINT, &action, nullptr);
 }
 
 }  // namespace
@@ -194,7 +180,7 @@ Result<ServingOptions> complete(const ServingFlags& flags) {
   options.request_rate = TRY(parse_rate(flags.request_rate));
   options.headers = TRY(parse_headers(flags.headers));
   const int port = flags.port > 0 ? flags.port : format.backend->default_port;
-  options.stop = &interrupted;
+  options.stop = &ctrl_c_came();
   options.base_url = flags.base_url.empty() ? server_url(flags.host, port) : flags.base_url;
   return options;
 }
@@ -204,7 +190,7 @@ Result<BenchServer> wait_for_server(const ServingOptions& options) {
     std::fprintf(stderr, "%s Waiting for it, up to %.0f s.\n", why.c_str(),
                  options.ready_timeout_s);
   }));
-  stop_at_ctrl_c();
+  note_ctrl_c();
   return server;
 }
 

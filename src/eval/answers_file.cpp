@@ -8,8 +8,8 @@
 
 namespace glint {
 
-Json answer_json(const Judged& answer, size_t index) {
-  return {{"index", index},
+Json answer_json(const Judged& answer) {
+  return {{"index", answer.index},
           {"question", answer.question},
           {"group", answer.group},
           {"wanted", answer.wanted},
@@ -23,16 +23,15 @@ Json answer_json(const Judged& answer, size_t index) {
           {"latency_s", answer.latency_s}};
 }
 
-void AnswersFile::add(const Judged& answer, size_t index) {
+void AnswersFile::add(const Judged& answer) {
   const std::lock_guard lock(mutex_);
   if (!file_.is_open()) file_.open(path_);
-  file_ << to_json_text(answer_json(answer, index)) << std::endl;
+  file_ << to_json_text(answer_json(answer)) << std::endl;
 }
 
 Result<void> write_answers(const std::string& path, const EvalReport& report) {
   std::ofstream file(path);
-  for (size_t i = 0; i < report.answers.size(); ++i)
-    file << to_json_text(answer_json(report.answers[i], i)) << "\n";
+  for (const Judged& answer : report.answers) file << to_json_text(answer_json(answer)) << "\n";
   file.flush();
   if (file) return {};
   return Error{ErrorCode::kStartup,
@@ -49,7 +48,8 @@ Result<std::vector<Judged>> read_answers(const std::string& path) {
                    cat(path, " line ", answers.size() + 1, ": \"correct\" is ",
                        to_json_text(line["correct"]), "; expected true or false")};
     }
-    answers.push_back({.group = string_member(line, "group"),
+    answers.push_back({.index = answers.size(),
+                       .group = string_member(line, "group"),
                        .question = string_member(line, "question"),
                        .wanted = string_member(line, "wanted"),
                        .said = string_member(line, "said"),

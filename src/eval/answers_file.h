@@ -15,7 +15,7 @@ namespace glint {
 
 // {"index", "question", "group", "wanted", "said", "correct", "invalid", "text", "reasoning",
 // "finish_reason", "completion_tokens", "latency_s"}
-Json answer_json(const Judged& answer, size_t index);
+Json answer_json(const Judged& answer);
 
 // The file while answers come in, in that order: a run that breaks off leaves those it had.
 class AnswersFile {
@@ -23,7 +23,7 @@ class AnswersFile {
   // What is in it stays there until the first answer.
   explicit AnswersFile(std::string path) : path_(std::move(path)) {}
 
-  void add(const Judged& answer, size_t index);  // any thread
+  void add(const Judged& answer);  // any thread
   bool has_some() const { return file_.is_open(); }
 
  private:

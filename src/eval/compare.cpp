@@ -28,14 +28,14 @@ Result<void> check_same_questions(const std::vector<Judged>& a, const std::vecto
   return {};
 }
 
-void count(Comparison& result, size_t index, Judged a, Judged b) {
+void count(Comparison& result, Judged a, Judged b) {
   if (a.text != b.text) ++result.other_text;
   if (a.is_correct == b.is_correct) {
     ++(a.is_correct ? result.both : result.neither);
     return;
   }
   ++(a.is_correct ? result.only_a : result.only_b);
-  result.differences.push_back({.index = index, .a = std::move(a), .b = std::move(b)});
+  result.differences.push_back({.a = std::move(a), .b = std::move(b)});
 }
 
 std::string quoted(const Judged& answer) {
@@ -57,7 +57,7 @@ Result<Comparison> compare_answers(const std::string& path_a, const std::string&
   std::vector<Judged> b = TRY(read_answers(path_b));
   TRY(check_same_questions(a, b, path_a, path_b));
   Comparison result;
-  for (size_t i = 0; i < a.size(); ++i) count(result, i, std::move(a[i]), std::move(b[i]));
+  for (size_t i = 0; i < a.size(); ++i) count(result, std::move(a[i]), std::move(b[i]));
   result.p_value = mcnemar_p_value(result.only_a, result.only_b);
   return result;
 }
@@ -85,7 +85,7 @@ std::string comparison_text(const Comparison& c, const std::string& name_a,
                                  : "two equal models differ as much as this often");
   text += p_value;
   for (const Comparison::Difference& d : c.differences) {
-    text += cat("\n", d.index + 1, ". only ", d.a.is_correct ? "A" : "B",
+    text += cat("\n", d.a.index + 1, ". only ", d.a.is_correct ? "A" : "B",
                 " is right: ", d.a.question, "\n   expected \"", d.a.wanted, "\"; A said ",
                 quoted(d.a), ", B said ", quoted(d.b), "\n");
   }
@@ -98,8 +98,7 @@ std::string comparison_json(const Comparison& c) {
                {"both_wrong", c.neither},  {"other_text", c.other_text},
                {"mcnemar_p", c.p_value},   {"differences", Json::array()}};
   for (const Comparison::Difference& d : c.differences) {
-    json["differences"].push_back(
-        {{"a", answer_json(d.a, d.index)}, {"b", answer_json(d.b, d.index)}});
+    json["differences"].push_back({{"a", answer_json(d.a)}, {"b", answer_json(d.b)}});
   }
   return to_json_text(json);
 }

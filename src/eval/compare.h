@@ -13,8 +13,7 @@ namespace glint {
 
 struct Comparison {
   struct Difference {
-    size_t index = 0;  // in the files
-    Judged a, b;       // one of them is right
+    Judged a, b;  // one of them is right
   };
   size_t both = 0, only_a = 0, only_b = 0, neither = 0;
   size_t other_text = 0;  // questions whose answers differ by their text at all

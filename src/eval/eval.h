@@ -2,6 +2,7 @@
 
 // Accuracy of a running server, measured over its HTTP API.
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -31,17 +32,20 @@ struct EvalOptions {
   bool chat = false;     // gsm8k: each question as a chat turn, without examples
   bool thinking = true;  // in chat
   EvalProgress on_progress{};
-  // Each answer as it comes, and the place of its question; several at once, on other threads.
-  std::function<void(const Judged& answer, size_t index)> on_answer{};
+  // Each answer as it comes; several at once, on other threads.
+  std::function<void(const Judged& answer)> on_answer{};
+  // Once it is true no further question is asked, and the report has those that were.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 // One question and what came of it.
 struct Judged {
-  std::string group;  // as the data file says, or ""
-  std::string question;
-  std::string wanted;           // gsm8k: the number; tools: the calls as JSON
-  std::string said;             // the same, of the answer; "" if there was none
-  std::string text;             // the whole answer, without its reasoning
+  size_t index = 0;     // of its question among those that were to be asked
+  std::string group{};  // as the data file says, or ""
+  std::string question{};
+  std::string wanted{};         // gsm8k: the number; tools: the calls as JSON
+  std::string said{};           // the same, of the answer; "" if there was none
+  std::string text{};           // the whole answer, without its reasoning
   std::string reasoning{};      // in chat
   std::string finish_reason{};  // as the server names it
   long completion_tokens = 0;   // reasoning included
@@ -53,6 +57,7 @@ struct Judged {
 struct EvalReport {
   std::string task;
   std::string model{};            // as the server names it, or ""
+  size_t num_questions = 0;       // that were to be asked
   std::vector<Judged> answers{};  // in the order of the file
   double latency_s = 0;           // of all requests together
 

@@ -89,27 +89,22 @@ std::string few_shot_examples(const std::vector<Json>& lines, size_t count) {
 
 Result<EvalReport> eval_gsm8k(const EvalOptions& o) {
   const Questions questions = TRY(read_questions(o));
-  const size_t count = questions.lines.size();
-  EvalReport report{.task = o.chat ? "gsm8k, chat" : "gsm8k, few-shot",
-                    .model = model_of(o.url),
-                    .answers = std::vector<Judged>(count)};
+  EvalReport report{.task = o.chat ? "gsm8k, chat" : "gsm8k, few-shot", .model = model_of(o.url)};
   const int max_new_tokens = o.max_new_tokens.value_or(kDefaultMaxNewTokens);
-  const auto ask = [&](HttpClient& client, size_t i) -> Result<void> {
+  const auto ask = [&](HttpClient& client, size_t i) -> Result<Judged> {
     const Json& line = questions.lines[i];
     Judged answer =
         o.chat ? TRY(converse(client, o, string_member(line, "question")))
                : TRY(complete(client, o, questions.examples + question_of(line), max_new_tokens));
-    report.answers[i] = judge(line, questions.wanted[i], std::move(answer));
-    if (o.on_answer) o.on_answer(report.answers[i], i);
-    return {};
+    return judge(line, questions.wanted[i], std::move(answer));
   };
   const double begin_s = now_s();
   if (!questions.examples.empty()) {  // once alone, so that the prefix cache has them; timed, too
     HttpClient client;
     TRY(complete(client, o, questions.examples, 0));
   }
-  TRY(ask_in_parallel(count, o.parallel, ask, o.on_progress));
   report.latency_s = now_s() - begin_s;
+  TRY(answer_all(questions.lines.size(), o, ask, report));
   return report;
 }
 

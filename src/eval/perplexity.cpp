@@ -107,7 +107,9 @@ Result<PerplexityReport> eval_perplexity(const PerplexityOptions& options) {
     return {};
   };
   const double begin_s = now_s();
-  TRY(ask_in_parallel(windows.size(), options.parallel, ask, options.on_progress));
+  TRY(ask_in_parallel(windows.size(), {options.parallel, options.on_progress, options.stop}, ask));
+  if (options.stop != nullptr && *options.stop)
+    return Error{ErrorCode::kCancelled, "interrupted; a part of the text has no perplexity.", {}};
   PerplexityReport report{.num_windows = windows.size(), .latency_s = now_s() - begin_s};
   for (size_t i = 0; i < windows.size(); ++i) {
     report.num_tokens += scores[i].tokens;

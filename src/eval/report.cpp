@@ -74,6 +74,8 @@ std::string report_text(const EvalReport& report) {
   text += line("Output throughput: %.3f token/s\n", throughput(report));
   text += line("Standard error: %.3f (%zu of %zu right)\n", standard_error(all.correct, all.all),
                all.correct, all.all);
+  if (report.answers.size() < report.num_questions)
+    text += line("Not asked: %zu\n", report.num_questions - report.answers.size());
   if (all.cut_off > 0) text += line("Cut off by a limit: %zu\n", all.cut_off);
   for (const auto& [name, group] : counted.groups) {
     text += line("  %-20s %.3f (%zu of %zu)\n", name.c_str(), group.accuracy(), group.correct,
@@ -91,14 +93,14 @@ std::string report_json(const EvalReport& report) {
                {"standard_error", standard_error(all.correct, all.all)},
                {"invalid", Count::share(all.invalid, all.all)},
                {"questions", all.all},
+               {"not_asked", report.num_questions - report.answers.size()},
                {"cut_off", all.cut_off},
                {"latency_s", report.latency_s},
                {"output_throughput", throughput(report)}};
   for (const auto& [name, group] : counted.groups) {
     json["groups"][name] = {{"accuracy", group.accuracy()}, {"questions", group.all}};
   }
-  for (size_t i = 0; i < report.answers.size(); ++i)
-    json["answers"].push_back(answer_json(report.answers[i], i));
+  for (const Judged& answer : report.answers) json["answers"].push_back(answer_json(answer));
   return to_json_text(json);
 }
 

@@ -85,16 +85,16 @@ double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Result<void> ask_in_parallel(size_t count, int parallel,
-                             const std::function<Result<void>(HttpClient&, size_t)>& ask,
-                             const EvalProgress& on_progress) {
+Result<void> ask_in_parallel(size_t count, const AskOptions& options,
+                             const std::function<Result<void>(HttpClient&, size_t)>& ask) {
+  const auto& [parallel, on_progress, stop] = options;
   std::atomic<size_t> next = 0;
   size_t num_done = 0;
   std::mutex mutex;
   std::optional<Error> first_error;
   const auto work = [&] {
     HttpClient client;
-    for (size_t i = next++; i < count; i = next++) {
+    for (size_t i = next++; i < count && (stop == nullptr || !*stop); i = next++) {
       Result<void> asked = ask(client, i);
       const std::lock_guard lock(mutex);
       if (asked) {
@@ -111,6 +111,25 @@ Result<void> ask_in_parallel(size_t count, int parallel,
   for (size_t i = 0; i < workers; ++i) threads.emplace_back(work);
   for (std::thread& thread : threads) thread.join();
   if (first_error) return *first_error;
+  return {};
+}
+
+Result<void> answer_all(size_t count, const EvalOptions& options,
+                        const std::function<Result<Judged>(HttpClient&, size_t)>& ask,
+                        EvalReport& report) {
+  std::vector<std::optional<Judged>> answers(count);
+  const auto answer = [&](HttpClient& client, size_t i) -> Result<void> {
+    answers[i] = TRY(ask(client, i));
+    answers[i]->index = i;
+    if (options.on_answer) options.on_answer(*answers[i]);
+    return {};
+  };
+  const double begin_s = now_s();
+  TRY(ask_in_parallel(count, {options.parallel, options.on_progress, options.stop}, answer));
+  report.latency_s += now_s() - begin_s;
+  report.num_questions = count;
+  for (std::optional<Judged>& one : answers)
+    if (one) report.answers.push_back(std::move(*one));
   return {};
 }
 

@@ -64,17 +64,12 @@ Result<EvalReport> eval_tools(const EvalOptions& o) {
   const auto limit = static_cast<size_t>(o.num_questions);
   const std::vector<Json> lines =
       TRY(read_json_lines(o.data_path, {"messages", "tools", "calls"}, limit));
-  EvalReport report{
-      .task = "tools", .model = model_of(o.url), .answers = std::vector<Judged>(lines.size())};
-  const auto ask = [&](HttpClient& client, size_t i) -> Result<void> {
+  EvalReport report{.task = "tools", .model = model_of(o.url)};
+  const auto ask = [&](HttpClient& client, size_t i) -> Result<Judged> {
     const Json tools = {{"tools", as_openai(lines[i]["tools"])}};
-    report.answers[i] = judge(lines[i], TRY(ask_chat(client, o, lines[i]["messages"], tools)));
-    if (o.on_answer) o.on_answer(report.answers[i], i);
-    return {};
+    return judge(lines[i], TRY(ask_chat(client, o, lines[i]["messages"], tools)));
   };
-  const double begin_s = now_s();
-  TRY(ask_in_parallel(lines.size(), o.parallel, ask, o.on_progress));
-  report.latency_s = now_s() - begin_s;
+  TRY(answer_all(lines.size(), o, ask, report));
   return report;
 }
 

@@ -6,12 +6,13 @@ import os
 import pathlib
 import pty
 import re
+import signal
 import subprocess
 
 import pytest
 
 from command_line_test import glint
-from conftest import BIN, DEADLINE_S, Server
+from conftest import BIN, DEADLINE_S, Server, wait_until
 
 ANSWERS = pathlib.Path(os.environ["GLINT_SOURCE_DIR"]) / "tests/data/gsm8k_answers.jsonl"
 
@@ -61,6 +62,22 @@ def test_answers_are_written_and_compared(bundled, tmp_path):
     assert report["questions"] == 12 and 0 < report["mcnemar_p"] <= 1
     text = glint("eval", "gsm8k", "--compare", files[0], files[0]).stdout
     assert "only A right  0" in text and "p = 1.000" in text
+
+
+def test_ctrl_c_leaves_a_report_of_what_was_answered(bundled, tmp_path):
+    file = tmp_path / "answers.jsonl"
+    flags = ["--url", bundled.url, "--num-questions", 200, "--parallel", 2, "--output", file]
+    process = subprocess.Popen([BIN / "glint", "eval", "gsm8k", *map(str, flags)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    wait_until("three answers", lambda: file.exists() and file.read_text().count("\n") >= 3)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=DEADLINE_S * 4)
+    answers = [json.loads(line) for line in file.read_text().splitlines()]
+    assert process.returncode == 1 and 3 <= len(answers) < 200
+    assert [a["index"] for a in answers] == sorted({a["index"] for a in answers})
+    assert f"of {len(answers)} right)" in stdout and f"Not asked: {200 - len(answers)}\n" in stdout
+    assert "Ctrl-C again ends at once" in stderr
+    assert f"error: interrupted: {len(answers)} of 200 questions have been answered; they are in {file}." in stderr
 
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is(bundled):
