@@ -94,25 +94,26 @@ Result<EvalReport> with_answers_kept(Options& o,
   return report;
 }
 
-// What to say of a report that is not all that was wanted.
-Result<void> check_complete(const Options& o, const EvalReport& report) {
-  if (!o.output.empty()) TRY(write_answers(o.output, report));
+// Writes the answers to --output, if there are any, and says whether some are missing.
+Result<void> keep_answers(const Options& o, const EvalReport& report) {
+  const bool are_kept = !o.output.empty() && !report.answers.empty();
+  if (are_kept) TRY(write_answers(o.output, report));
   const size_t answered = report.answers.size();
   if (answered == report.num_questions) return {};
   return Error{
       ErrorCode::kCancelled,
       cat("interrupted: ", answered, " of ", report.num_questions, " questions have been answered",
-          o.output.empty() ? "" : "; they are in ", o.output, "."),
+          are_kept ? cat("; they are in ", o.output) : "", "."),
       {}};
 }
 
 Result<std::string> answers_text(Options& o, Result<EvalReport> (*evaluate)(const EvalOptions&)) {
   const EvalReport report = TRY(with_answers_kept(o, evaluate));
   const std::string text = o.json ? report_json(report) + "\n" : report_text(report);
-  const Result<void> complete = check_complete(o, report);
-  if (complete) return text;
+  const Result<void> kept = keep_answers(o, report);
+  if (kept) return text;
   if (!report.answers.empty()) std::fputs(text.c_str(), stdout);  // it was measured all the same
-  return complete.error();
+  return kept.error();
 }
 
 Result<std::string> gsm8k_text(Options& o) {
