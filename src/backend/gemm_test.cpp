@@ -156,6 +156,25 @@ TEST_P(GemmTest, Heads) {
   }
 }
 
+// As many heads as the model has, whose clusters are too many for short tiles.
+TEST_P(GemmTest, ManyHeads) {
+  constexpr int kHeads = 20, kLatent = 64, kV = 256;
+  const Numbers w = weights(kHeads * kV, kLatent);
+  for (const int rows : {129, 150, 190}) {
+    if (is_slow() && rows > 129) continue;
+    const Numbers x = filled_aligned(rows, kHeads * kLatent);
+    const auto run = [&](int begin, int count, Matrix out) {
+      const Integers list(*backend_, all_rows(count));
+      backend_->mla_expand_output(x.rows(begin, count), w.stack(kHeads), list.list(), out);
+    };
+    Numbers out = aligned(rows, kHeads * kV);
+    run(0, rows, out.view());
+    expect_near(out, first_and_last(rows),
+                [&](int t, int c) { return dot(x, t, c / kV * kLatent, w, c); });
+    expect_same_alone(out, first_and_last(rows), [&](int t, Matrix o) { run(t, 1, o); });
+  }
+}
+
 // By head, of rows from a list.
 TEST_P(GemmTest, HeadsOfManyRows) {
   constexpr int kHeads = 3, kLatent = 128, kV = 72, kRows = 420;
@@ -254,8 +273,9 @@ TEST_P(GemmTest, Experts) {
 TEST_P(GemmTest, SharedExperts) {
   constexpr int kRouted = 8, kShared = 2, kAll = kRouted + kShared, kPerToken = 2 + kShared;
   constexpr int kIn = 128, kWidth = 72;
-  const Numbers gate_up = weights(kAll * 2 * kWidth, kIn);
-  for (const int rows : {20, 150, 500}) {
+  const Numbers gate_up = weights(kAll * 2 * kWidth, kIn), down = weights(kAll * kIn, kWidth);
+  for (const int rows : {20, 150, 500, 900}) {
+    if (is_slow() && rows > 500) continue;
     std::vector<int32_t> ids;
     for (int t = 0; t < rows; ++t) {
       const int first = random_.integer(0, kRouted - 1);
@@ -271,6 +291,12 @@ TEST_P(GemmTest, SharedExperts) {
       const int pair = routing.pair(row), t = pair / kPerToken;
       const int first = routing.expert(t, pair % kPerToken) * 2 * kWidth + i;
       return silu(dot(x, t, 0, gate_up, first)) * dot(x, t, 0, gate_up, first + kWidth);
+    });
+    Numbers parts(*backend_, type(), rows * kPerToken, kIn);
+    backend_->moe_down(act.view(), routing.view(), down.stack(kAll), parts.view());
+    expect_near(parts, [&](int pair, int i) {
+      const int expert = routing.expert(pair / kPerToken, pair % kPerToken);
+      return dot(act, routing.row_of(pair), 0, down, expert * kIn + i);
     });
   }
 }

@@ -235,7 +235,7 @@ struct Consumer {
       store_rope(first_row);
     }
     shared.q_full.wait_cluster(chunk % 2);
-    fence_async_proxy();  // what came was sent by ordinary stores
+    fence_async_proxy();  // what came was not sent by the copy engine
     float latents[kLatentTiles][kRows / 2];
     multiply_w_uk(latents);
     sync_warpgroup(0);                    // all have read what was staged, and multiplied

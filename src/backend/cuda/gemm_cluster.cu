@@ -1,5 +1,5 @@
 // Products with matrices that are too narrow for a walk over tiles: a cluster for each 64 features
-// and up to 128 rows. k is cut into parts (parts_of_k), and the cluster's blocks sum one each; by
+// and up to 104 rows. k is cut into parts (parts_of_k), and the cluster's blocks sum one each; by
 // head it is whole, and the cluster one block.
 //
 //   producer thread       weights and rows by the copy engine, into a ring of stages of 64 columns;
@@ -23,7 +23,7 @@ namespace {
 constexpr int kThreads = kWarpgroup + kWarp;
 constexpr int kFeatures = 64;                         // of a cluster
 constexpr int kWeightBytes = kFeatures * kTileK * 2;  // of a stage
-constexpr int kMostStages = 11, kMostTileRows = 104;
+constexpr int kMostStages = 11, kMostTileRows = 104, kShortTileRows = 64;
 constexpr int kAlignment = 1024;
 // Of a multiprocessor's memory, less what it takes itself. As a rule two blocks have room, so that
 // a cluster finds its four among few, and the kernels before and behind run beside this one.
@@ -39,7 +39,7 @@ struct ClusterProblem {
   int k_of_block, log_parts;
   bool streams_weights, stores_whole, out_is_f32;
   int tile_rows = 0;  // of a cluster, a multiple of 8
-  // Of a feature's sums, in rows: what eight neighbours receive at once lies in different banks.
+  // Of a feature's sums, in rows: what four neighbours receive at once lies in different banks.
   int sums_stride = 0;
   int stages = 0;  // of the ring, as many as there are tiles or room
 
@@ -60,7 +60,7 @@ struct ClusterMemory {
   const ClusterProblem& p;
   __device__ char* weights(int stage) const { return shared + stage * p.stage_bytes(); }
   __device__ char* rows(int stage) const { return weights(stage) + kWeightBytes; }
-  // Of a row, in turns of sums_stride: parts, and of each this block's features.
+  // [part, feature of this block][row], sums_stride apart.
   __device__ float* sums() const { return reinterpret_cast<float*>(weights(p.stages)); }
   __device__ ClusterTail& tail() const {
     return *reinterpret_cast<ClusterTail*>(weights(p.stages) + p.sums_bytes());
@@ -110,8 +110,8 @@ __device__ void produce(const ClusterProblem& p, const ClusterMemory& memory,
   }
 }
 
-// d = this block's part of the products. Columns from tile_rows on are sums of whatever lies behind
-// the rows, and go nowhere.
+// d = this block's part of the products. Columns from tile_rows on, which is more than half of
+// kRows or all of them, are sums of what lies behind the rows, at most the sums, and go nowhere.
 template <int kRows>
 __device__ void multiply(const ClusterProblem& p, const ClusterMemory& memory,
                          float (&d)[kRows / 2]) {
@@ -255,16 +255,16 @@ dim3 grid_of(const ClusterProblem& p, int groups) {
               blocks_for(p.num_rows, p.tile_rows));
 }
 
-// All rows, or evenly cut: into tiles of 64 as long as those leave most multiprocessors a block
+// All rows, or evenly cut: into short tiles as long as those leave most multiprocessors a block
 // each, since k is then short and its latency is what counts, and also where one tile has all
-// features; otherwise into as few as can be, so that weights are read once.
+// features; otherwise into as few as can be, so that up to 104 rows read the weights once.
 int rows_of_tile(const ClusterProblem& p, int groups) {
   const auto cut = [&](int most) {
     const int tiles = (p.num_rows + most - 1) / most;
     return ((p.num_rows + tiles - 1) / tiles + 7) / 8 * 8;
   };
   ClusterProblem short_tiles = p;
-  short_tiles.tile_rows = cut(64);
+  short_tiles.tile_rows = cut(kShortTileRows);
   const dim3 grid = grid_of(short_tiles, groups);
   const bool is_small = 3 * grid.x * grid.y <= 4 * unsigned{kUsualSms};
   return is_small || groups * p.feature_tiles == 1 ? short_tiles.tile_rows : cut(kMostTileRows);

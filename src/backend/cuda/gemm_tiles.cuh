@@ -15,7 +15,6 @@ using Bf16 = __nv_bfloat16;
 
 inline constexpr int kTileK = 64;  // columns of a stage: 128 bytes
 inline constexpr int kWarpgroup = 128;
-inline constexpr int kMostParts = 8;  // of k: the blocks that a cluster may have anywhere
 
 struct Problem {
   Tiling tiling;
@@ -30,7 +29,7 @@ struct Problem {
   int in_divisor;
   int n, k;                    // of a group
   int parts;                   // of k, a power of two
-  bool streams_weights;        // nobody else reads them soon, but for shared groups
+  bool streams_weights;        // read about once, but for shared groups': memory is the limit
   bool stores_whole;           // out can take 16 bytes at every multiple of 8 features
   bool begin_is_settled;       // known before the kernel that makes x is done
   bool is_swiglu, out_is_f32;  // kernels that are not compiled for one of them ask

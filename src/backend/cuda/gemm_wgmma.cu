@@ -16,9 +16,16 @@ namespace glint::cuda {
 namespace product {
 namespace {
 
-// With few rows a layer's weights are read once, and more than L2 has room for: what they would
-// push out of it is everything else, the kernels' code too.
+constexpr int kMostParts = 8;  // of k: the blocks that a cluster may have anywhere
+
+// With few rows a layer's weights are read about once, and are more than L2 has room for: what they
+// would push out of it is everything else, the kernels' code too. So are a group's as long as most
+// groups have one tile of rows.
 constexpr int kFewRows = 256;
+bool streams_weights(const GemmArgs& args) {
+  if (args.begin != nullptr) return args.rows_of_tile_choice() <= kMostRowsWide;
+  return args.max_rows <= kFewRows && args.n() > 64;
+}
 
 // Into how many parts k falls: as many as keep kUsualSms busy with one tile each where rows are
 // few, in halves, and none shorter than 256. Decided by the weights alone: a row's bits depend on
@@ -51,8 +58,7 @@ Problem problem_of(const GemmArgs& args) {
           .n = args.n(),
           .k = args.k(),
           .parts = parts_of_k(args),
-          .streams_weights = args.begin != nullptr ? args.rows_of_tile_choice() <= kMostRowsWide
-                                                   : args.max_rows <= kFewRows && args.n() > 64,
+          .streams_weights = streams_weights(args),
           .stores_whole = stores_whole(args),
           .begin_is_settled = args.begin_is_settled,
           .is_swiglu = args.is_swiglu,
@@ -60,8 +66,8 @@ Problem problem_of(const GemmArgs& args) {
 }
 
 // Whether gemm_cluster() takes it: with k in parts or by head, all rows there are, and not more
-// blocks than can run at once, unless one tile has all features: the router's, where copies are
-// most of the work.
+// blocks of 64 rows than can run at once, beyond which large tiles were faster; unless one tile has
+// all features: the router's, where copies are most of the work.
 bool is_for_clusters(const GemmArgs& args) {
   const int parts = parts_of_k(args), feature_tiles = (args.n() + 63) / 64;
   const bool is_by_head = args.out_group_columns > 0 && !args.w_is_transposed && !args.is_swiglu &&

@@ -186,20 +186,19 @@ __device__ inline int cluster_rank() {
   asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return rank;
 }
-__device__ inline void arrive_at_cluster() {
-  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+__device__ inline void sync_cluster() {
+  asm volatile(
+      "barrier.cluster.arrive.release.aligned;\n"
+      "barrier.cluster.wait.acquire.aligned;" ::
+          : "memory");
 }
-// The same where this thread has nothing to show but barriers that fence_barrier_init() followed: a
-// release waits for all its stores.
+// The same in two steps where this thread has nothing to show but barriers that
+// fence_barrier_init() followed: a release waits for all its stores.
 __device__ inline void arrive_at_cluster_with_barriers() {
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
 }
 __device__ inline void wait_for_cluster() {
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
-__device__ inline void sync_cluster() {
-  arrive_at_cluster();
-  wait_for_cluster();
 }
 // Where `shared`, a shared_address() of this block, lies in the block of that rank.
 __device__ inline uint32_t address_in_block(uint32_t shared, int rank) {
