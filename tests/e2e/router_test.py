@@ -1,7 +1,10 @@
 """Two servers behind SGLang's router, as its users run it: what it asks of a worker, and what clients see through it."""
 
 import collections
+import itertools
 import json
+import pathlib
+import random
 import socket
 import subprocess
 import sys
@@ -20,13 +23,20 @@ WEATHER = {"type": "function", "function": {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
 
 
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def free_ports(count):
-    """Ports that nobody uses now: the router takes no 0, and a worker must come back under its old one."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that nobody uses now: the router takes no 0, and a worker must come back under its old one.
+    None that the system gives to who asks for 0, so that no other test gets one in between."""
+    given = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    others = [port for port in range(1_024, 65_536) if not int(given[0]) <= port <= int(given[1])]
+    return list(itertools.islice(filter(is_free, random.sample(others, len(others))), count))
 
 
 class Router:
