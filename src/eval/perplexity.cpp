@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -101,20 +102,25 @@ double PerplexityReport::bits_per_byte() const {
 Result<PerplexityReport> eval_perplexity(const PerplexityOptions& options) {
   const std::string text = TRY(read_text(options.text_path));
   const auto windows = text_windows(text, options.window_bytes);
-  std::vector<WindowScore> scores(windows.size());
+  std::vector<std::optional<WindowScore>> scores(windows.size());
   const auto ask = [&](HttpClient& client, size_t i) -> Result<void> {
     scores[i] = TRY(score_window(client, options.url, windows[i]));
     return {};
   };
   const double begin_s = now_s();
   TRY(ask_in_parallel(windows.size(), {options.parallel, options.on_progress, options.stop}, ask));
-  if (options.stop != nullptr && *options.stop)
-    return Error{ErrorCode::kCancelled, "interrupted; a part of the text has no perplexity.", {}};
+  const auto num_scored =
+      std::ranges::count_if(scores, [](const auto& s) { return s.has_value(); });
+  if (static_cast<size_t>(num_scored) < windows.size())
+    return Error{ErrorCode::kCancelled,
+                 cat("interrupted: ", num_scored, " of ", windows.size(),
+                     " windows have been scored; the perplexity is that of all."),
+                 {}};
   PerplexityReport report{.num_windows = windows.size(), .latency_s = now_s() - begin_s};
   for (size_t i = 0; i < windows.size(); ++i) {
-    report.num_tokens += scores[i].tokens;
-    report.nll += scores[i].nll;
-    report.num_bytes += windows[i].size() - std::min(windows[i].size(), scores[i].first_bytes);
+    report.num_tokens += scores[i]->tokens;
+    report.nll += scores[i]->nll;
+    report.num_bytes += windows[i].size() - std::min(windows[i].size(), scores[i]->first_bytes);
   }
   return report;
 }

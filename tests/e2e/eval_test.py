@@ -80,6 +80,20 @@ def test_ctrl_c_leaves_a_report_of_what_was_answered(bundled, tmp_path):
     assert f"error: interrupted: {len(answers)} of 200 questions have been answered; they are in {file}." in stderr
 
 
+def test_ctrl_c_leaves_no_perplexity_of_a_part(bundled, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("There are seven apples and two pears on the table. " * 4000)
+    process = subprocess.Popen([BIN / "glint", "eval", "perplexity", "--url", bundled.url, "--text", text,
+                                "--parallel", "1", "--window", "256"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = bundled.metrics().get("sglang:num_requests_total", 0)
+    wait_until("some windows", lambda: bundled.metrics().get("sglang:num_requests_total", 0) > before + 2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=DEADLINE_S * 4)
+    assert process.returncode == 1 and not stdout
+    assert re.search(r"error: interrupted: \d+ of \d+ windows have been scored; the perplexity is that of all\.", stderr)
+
+
 def test_on_a_terminal_a_bar_shows_how_far_it_is(bundled):
     master, slave = pty.openpty()
     flags = ["--host", "http://127.0.0.1", "--port", bundled.port, "--num-questions", 4]
