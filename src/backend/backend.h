@@ -216,9 +216,15 @@ class Backend {
   // o[h] = o_latent[h] W_uv[h]^T for the listed rows.  w_uv [H, v_head_dim, kv_lora_rank], o [T, H
   // * v_head_dim]
   virtual void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) = 0;
-  // The expanded form of the three above: k[h] = W_uk[h] latent | k_pe, v[h] = W_uv[h] latent,
-  // o[h] = softmax(scale q[h] . k[h]^T) v[h].  q after rope_query; w_uk, w_uv, o as above. The rows
-  // are those of step.prompts, which fast paths go by; others take any rows
+  // The two above. o_latent may be left as it was.
+  virtual void mla_attend_output(const StepView& step, Matrix q_row, MatrixStack w_uv, KvPages kv,
+                                 float scale, RowList rows, Matrix o_latent, Matrix o) {
+    mla_attend(step, q_row, w_uv.count, kv, scale, rows, o_latent);
+    mla_expand_output(o_latent, w_uv, rows, o);
+  }
+  // The expanded form, from mla_absorb_query() on: k[h] = W_uk[h] latent | k_pe, v[h] = W_uv[h]
+  // latent, o[h] = softmax(scale q[h] . k[h]^T) v[h].  q after rope_query; w_uk, w_uv, o as above.
+  // The rows are those of step.prompts, which fast paths go by; others take any rows
   virtual void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk,
                                    MatrixStack w_uv, KvPages kv, float scale, RowList rows,
                                    Matrix o) = 0;

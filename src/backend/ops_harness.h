@@ -279,6 +279,7 @@ class TestStep {
   int num_sequences() const { return static_cast<int>(page_begin_.size()); }
   int token_id(int t) const { return token_ids_[static_cast<size_t>(t)]; }
   int position(int t) const { return positions_[static_cast<size_t>(t)]; }
+  int sequence(int t) const { return token_sequence_[static_cast<size_t>(t)]; }
   // The row of a [num_pages * page_size, row_size] cache where position p of token t's sequence is.
   int kv_row(int t, int p) const {
     return pages_[static_cast<size_t>(page_begin(t) + p / page_size_)] * page_size_ +

@@ -215,6 +215,20 @@ OpCase OpCases::mla_expand_output() {
           }};
 }
 
+OpCase OpCases::mla_attend_output() {
+  const int heads = config_.num_attention_heads;
+  const auto kv = kv_pages();
+  const auto w = weights(heads, config_.v_head_dim, config_.kv_lora_rank);
+  const Matrix q_row = input(rows(), heads * config_.kv_row());
+  const Matrix o_latent = output(rows(), heads * config_.kv_lora_rank);
+  const Matrix o = output(rows(), heads * config_.v_head_dim);
+  if (!out_of_memory_) backend_.plan_attend(step_.view(), step_.all_rows(), kv[0]);
+  return {.num_copies = std::max(count(kv), count(w)), .call = [=, this](int i) {
+            backend_.mla_attend_output(step_.view(), q_row, turn(w, i), turn(kv, i), scale(),
+                                       step_.all_rows(), o_latent, o);
+          }};
+}
+
 // Both weights lie in the arena together.
 OpCase OpCases::mla_attend_expanded() {
   const int heads = config_.num_attention_heads, latent = config_.kv_lora_rank;

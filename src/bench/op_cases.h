@@ -52,6 +52,7 @@ class OpCases {
   OpCase plan_attend();
   OpCase mla_attend();
   OpCase mla_expand_output();
+  OpCase mla_attend_output();
   OpCase mla_attend_expanded();
   OpCase route();
   OpCase add_rms_norm_route();

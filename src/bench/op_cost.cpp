@@ -76,6 +76,15 @@ OpCost expand_output_cost(const ModelConfig& config, const StepSize& size) {
           .flops = 2 * r * weights};
 }
 
+// Without o_latent, which need not reach memory.
+OpCost attend_output_cost(const ModelConfig& config, const StepSize& size) {
+  const double r = size.rows, heads = config.num_attention_heads;
+  const double weights = heads * config.kv_lora_rank * config.v_head_dim;
+  const double numbers = config.kv_row() + config.v_head_dim;  // of a head's query and output
+  return {.bytes = kBf16 * (size.kv_rows() * config.kv_row() + weights + r * heads * numbers),
+          .flops = attend_cost(config, size).flops + 2 * r * weights};
+}
+
 OpCost attend_expanded_cost(const ModelConfig& config, const StepSize& size) {
   const double heads = config.num_attention_heads;
   const double numbers = config.qk_head_dim() + config.v_head_dim;

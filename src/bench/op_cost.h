@@ -52,6 +52,7 @@ OpCost absorb_query_cost(const ModelConfig& config, const StepSize& size);
 OpCost query_cost(const ModelConfig& config, const StepSize& size);
 OpCost attend_cost(const ModelConfig& config, const StepSize& size);
 OpCost expand_output_cost(const ModelConfig& config, const StepSize& size);
+OpCost attend_output_cost(const ModelConfig& config, const StepSize& size);
 OpCost attend_expanded_cost(const ModelConfig& config, const StepSize& size);
 OpCost route_cost(const ModelConfig& config, const StepSize& size);
 OpCost moe_gate_up_cost(const ModelConfig& config, const StepSize& size);

@@ -34,8 +34,8 @@ void attend(Backend& backend, const ModelConfig& config, const AttentionWeights&
     const Matrix o_latent = activations.o_latent.first_rows(tokens);
     if (inputs.expanded_rows.size > 0)
       backend.mla_absorb_query(q, weights.w_uk, rotation, inputs.absorbed_rows, q_row);
-    backend.mla_attend(step, q_row, heads, kv, scale, inputs.absorbed_rows, o_latent);
-    backend.mla_expand_output(o_latent, weights.w_uv, inputs.absorbed_rows, o);
+    backend.mla_attend_output(step, q_row, weights.w_uv, kv, scale, inputs.absorbed_rows, o_latent,
+                              o);
   }
   if (inputs.expanded_rows.size > 0) {
     backend.rope_query(q, heads, rotation, inputs.expanded_rows);

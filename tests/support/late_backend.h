@@ -93,6 +93,10 @@ class LateBackend final : public Backend {
   void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) override {
     later(&Backend::mla_expand_output, o_latent, w_uv, rows, o);
   }
+  void mla_attend_output(const StepView& step, Matrix q_row, MatrixStack w_uv, KvPages kv,
+                         float scale, RowList rows, Matrix o_latent, Matrix o) override {
+    later(&Backend::mla_attend_output, step, q_row, w_uv, kv, scale, rows, o_latent, o);
+  }
   void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk, MatrixStack w_uv,
                            KvPages kv, float scale, RowList rows, Matrix o) override {
     later(&Backend::mla_attend_expanded, step, q, w_uk, w_uv, kv, scale, rows, o);

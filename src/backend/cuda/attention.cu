@@ -4,6 +4,7 @@
 
 #include "backend/cuda/attention.cuh"
 #include "backend/cuda/attention_decode.cuh"
+#include "backend/cuda/attention_output.cuh"
 #include "backend/cuda/attention_query.cuh"
 #include "backend/cuda/cuda_backend.h"
 
@@ -239,14 +240,22 @@ void CudaBackend::plan_attend(const StepView& step, RowList rows, KvPages kv) {
   planned_rows_ = rows;
 }
 
+namespace {
+
+void check_planned(RowList planned, RowList rows) {
+  CHECK(planned.data == rows.data && planned.size == rows.size,
+        "rows that plan_attend() has not seen");
+}
+
+}  // namespace
+
 void CudaBackend::mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv,
                              float scale, RowList rows, Matrix o_latent) {
   const int latent = o_latent.cols / num_heads;
   CHECK(q_row.cols == num_heads * kv.row_size && latent <= kv.row_size, "q_row of ", q_row.cols,
         " for rows of ", kv.row_size);
   if (cuda::is_for_attend_decode(q_row, num_heads, kv, o_latent)) {
-    CHECK(planned_rows_.data == rows.data && planned_rows_.size == rows.size,
-          "rows that plan_attend() has not seen");
+    check_planned(planned_rows_, rows);
     cuda::attend_decode(stream_, num_sms_, {plan_scratch_, attention_scratch_, sealed_},
                         {step, q_row, num_heads, kv, scale, rows}, o_latent);
     return;
@@ -273,6 +282,20 @@ void CudaBackend::mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList r
   if (rows.size > 0 && cuda::is_for_wgmma(product)) return gemm(product);
   const cuda::RowMap map{rows.data};
   cuda::multiply_heads(stream_, {o_latent, latent, map}, w_uv, {o, v_dim, map}, rows.size);
+}
+
+void CudaBackend::mla_attend_output(const StepView& step, Matrix q_row, MatrixStack w_uv,
+                                    KvPages kv, float scale, RowList rows, Matrix o_latent,
+                                    Matrix o) {
+  const int heads = w_uv.count;
+  if (rows.size == 0 || !cuda::is_for_attend_decode(q_row, heads, kv, o_latent) ||
+      !cuda::is_for_output_of_parts(w_uv, rows.size, o))
+    return Backend::mla_attend_output(step, q_row, w_uv, kv, scale, rows, o_latent, o);
+  check_planned(planned_rows_, rows);
+  const cuda::DecodeParts parts =
+      cuda::attend_in_parts(stream_, num_sms_, {plan_scratch_, attention_scratch_, sealed_},
+                            {step, q_row, heads, kv, scale, rows}, o_latent);
+  cuda::output_of_parts(stream_, tensor_maps_, {parts, rows.size, o_latent, w_uv}, o);
 }
 
 }  // namespace glint

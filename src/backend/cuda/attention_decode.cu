@@ -74,10 +74,9 @@ void plan_attend_decode(cudaStream_t stream, int num_sms, Scratch& plan_scratch,
   launch_early(stream, 1, kWarp, 0, settle_plan);
 }
 
-void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
-                   const DecodeInputs& inputs, const Matrix& o_latent) {
+DecodeParts attend_in_parts(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
+                            const DecodeInputs& inputs, const Matrix& o_latent) {
   const int num_rows = inputs.rows.size, heads = inputs.num_heads;
-  if (num_rows == 0) return;
   const PlanMemory plan = plan_in(scratch.plan, /*sealed=*/true, num_rows);
   const size_t part_heads =
       static_cast<size_t>(most_parts(num_rows, inputs.kv)) * static_cast<size_t>(heads);
@@ -91,7 +90,14 @@ void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratc
                         .stats = stats,
                         .out = rows_of<Bf16>(o_latent)};
   attend_items(stream, num_sms, inputs, args);
-  combine(stream, num_rows, {plan.rows, sums, stats, heads}, rows_of<Bf16>(o_latent));
+  return {plan.rows, sums, stats, heads};
+}
+
+void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
+                   const DecodeInputs& inputs, const Matrix& o_latent) {
+  if (inputs.rows.size == 0) return;
+  const DecodeParts parts = attend_in_parts(stream, num_sms, scratch, inputs, o_latent);
+  combine(stream, inputs.rows.size, parts, rows_of<Bf16>(o_latent));
 }
 
 }  // namespace glint::cuda

@@ -2,7 +2,7 @@
 
 // Absorbed attention at the model's sizes in BF16 on tensor cores: docs/kernels/attention.md.
 
-#include "backend/cuda/kernel.cuh"
+#include "backend/cuda/attention_decode_plan.cuh"
 
 namespace glint::cuda {
 
@@ -32,6 +32,10 @@ struct DecodeScratch {
   bool sealed;
 };
 
+// mla_attend of at least one row, whose rows in several parts are left to be merged; those that are
+// one item are in o_latent.
+DecodeParts attend_in_parts(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
+                            const DecodeInputs& inputs, const Matrix& o_latent);
 // mla_attend.
 void attend_decode(cudaStream_t stream, int num_sms, const DecodeScratch& scratch,
                    const DecodeInputs& inputs, const Matrix& o_latent);

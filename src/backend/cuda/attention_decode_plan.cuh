@@ -132,7 +132,7 @@ __global__ void settle_plan();
 constexpr int kPartHalf = kDecodeLatent / 2;
 constexpr int kPartBoxes = kPartHalf / 64;
 
-// What the items came to.
+// What the items came to, but for rows that are one.
 struct DecodeParts {
   const DecodeRow* rows;   // [num_rows]
   const float* sums;       // [part, num_heads, kDecodeLatent], aligned to 16 bytes

@@ -61,6 +61,8 @@ class CudaBackend final : public Backend {
   void mla_attend(const StepView& step, Matrix q_row, int num_heads, KvPages kv, float scale,
                   RowList rows, Matrix o_latent) override;
   void mla_expand_output(Matrix o_latent, MatrixStack w_uv, RowList rows, Matrix o) override;
+  void mla_attend_output(const StepView& step, Matrix q_row, MatrixStack w_uv, KvPages kv,
+                         float scale, RowList rows, Matrix o_latent, Matrix o) override;
   void mla_attend_expanded(const StepView& step, Matrix q, MatrixStack w_uk, MatrixStack w_uv,
                            KvPages kv, float scale, RowList rows, Matrix o) override;
   void route(Matrix x, Matrix w, Matrix bias, const RouterParams& params, Routing routing) override;

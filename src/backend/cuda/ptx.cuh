@@ -245,7 +245,10 @@ __device__ inline void arrive_in_block(uint32_t barrier) {
 __device__ inline void sync_warpgroup(int warpgroup) {
   asm volatile("bar.sync %0, 128;" ::"r"(warpgroup + 1) : "memory");
 }
-// Waits until so many threads have come, of whole warps.
+// Waits until so many threads have come, of whole warps. Barrier 0 is __syncthreads().
+__device__ inline void sync_some(int barrier, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
 template <int kBarrier, int kThreads>
 __device__ void sync_threads() {
   asm volatile("bar.sync %0, %1;" ::"n"(kBarrier), "n"(kThreads) : "memory");
