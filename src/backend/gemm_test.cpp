@@ -96,6 +96,7 @@ TEST_P(GemmTest, LinearOfManyRows) {
       {64, 5120, {130, 190, 230, 280, 330, 380, 430, 470, 520, 570, 620, 660, 710, 760, 900, 2100}},
       {192, 1344, {500}},
       {64, 2056, {777, 1439}},
+      {64, 17'000, {64, 66, 100, 128}},
       {1024, 1344, {200, 450, 1030}},
       {1024,
        2048,
@@ -120,9 +121,10 @@ TEST_P(GemmTest, LinearOfManyRows) {
 }
 
 TEST_P(GemmTest, LinearSwigluOfManyRows) {
-  for (const int rows : {150, 600, 1100, 1300}) {
+  for (const int rows : {100, 150, 600, 1100, 1300}) {
     if (is_slow() && rows > 150) continue;
-    const int in = 64, width = 8 * random_.integer(100, 200);
+    // A wide matrix takes large tiles from fewer rows on.
+    const int in = 64, width = 8 * (rows == 100 ? 1060 : random_.integer(100, 200));
     const Numbers x = filled_aligned(rows, in), w = weights(2 * width, in);
     for (const int gap : {kGap, 3}) {
       Numbers out(*backend_, type(), rows, width, gap);
