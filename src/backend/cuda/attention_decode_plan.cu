@@ -213,7 +213,8 @@ __global__ void plan_decode(DecodeSequences step, int num_blocks, int max_parts,
                             PlanMemory memory) {
   let_next_start();
   wait_for_previous();
-  __shared__ int warp_totals[kMaxWarps];
+  // Aligned, so that reading all of it, four at once, reads nothing else.
+  __shared__ alignas(16) int warp_totals[kMaxWarps];
   __shared__ Order order;
   for_share(step.num_rows, [&](int row) { memory.lengths[row] = step.length(row); });
   const Choice choice =

@@ -87,8 +87,7 @@ __device__ void fill_chunks(const float (&d)[kSums], int rows, Consumer& c) {
     tail.stored[c.warpgroup][c.chunk.at].wait(c.chunk.parity ^ 1);
     const int filled = min(kRows, 2 * kSums - first);
     fill_chunk<Out, S::kSwiglu>(d + first / 2, filled, c.memory.chunk(c.warpgroup, c.chunk.at));
-    __syncwarp();
-    if (threadIdx.x % kWarp == 0) tail.filled[c.warpgroup][c.chunk.at].arrive();
+    arrive_as_warp(tail.filled[c.warpgroup][c.chunk.at]);
     c.chunk.advance(c.memory.rings.chunks);
   }
 }
@@ -143,8 +142,8 @@ __global__ void __launch_bounds__(kThreads, 1)
 #pragma unroll 1
     for (int i = 0; i < rings.chunks; ++i) {
       for (int consumer = 0; consumer < kConsumers; ++consumer) {
-        tail.filled[consumer][i].init(4);  // one arrival a warp
-        tail.stored[consumer][i].init(1);
+        tail.filled[consumer][i].init(4 * kArrivalsOfWarp);
+        tail.stored[consumer][i].init(kArrivalsOfWarp);
       }
     }
     fence_barrier_init();

@@ -98,8 +98,7 @@ __device__ void store(const Problem& p, const Memory& memory, int consumer) {
       lane.store_numbers<float>(chunk, rows, ids, out, row_bytes);
     else
       lane.store_numbers<Bf16>(chunk, rows, ids, out, row_bytes);
-    __syncwarp();
-    if (threadIdx.x % kWarp == 0) tail.stored[consumer][now.at].arrive();
+    arrive_as_warp(tail.stored[consumer][now.at]);
     now.advance(memory.rings.chunks);
   };
   while (tile.next()) {
