@@ -103,8 +103,7 @@ struct Consumer {
   }
 
   __device__ void release_query() {
-    __syncwarp();  // all lanes have seen that it came, and read the item
-    if (lane == 0) shared.query_empty[query].arrive();
+    arrive_as_warp(shared.query_empty[query]);  // all lanes have seen that it came, read the item
   }
 
   // Scores of the warp's heads to weights. `max` and `total` are the tile's; of the total, what
@@ -337,7 +336,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     }
     for (int q = 0; q < Shared<kHeadTiles>::kQueries; ++q) {
       shared.query_full[q].init(1);
-      shared.query_empty[q].init(kConsumerWarps);
+      shared.query_empty[q].init(kConsumerWarps * kArrivalsOfWarp);
     }
     fence_barrier_init();
   }

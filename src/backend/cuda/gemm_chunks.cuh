@@ -74,18 +74,6 @@ __device__ __forceinline__ void fill_chunk(const float* x, int rows, char* chunk
   }
 }
 
-// A warp arrives with what all its lanes did. One lane does it for them; but racecheck of
-// compute-sanitizer only follows the lane that arrives, so built for it (GLINT_RACECHECK) all do.
-#ifdef GLINT_RACECHECK
-inline constexpr int kArrivalsOfWarp = kWarp;
-#else
-inline constexpr int kArrivalsOfWarp = 1;
-#endif
-__device__ inline void arrive_as_warp(Barrier& barrier) {
-  __syncwarp();
-  if (threadIdx.x % kWarp < kArrivalsOfWarp) barrier.arrive();
-}
-
 // A lane's part in storing a chunk: a piece of every (32 >> log_pieces)th row.
 struct ChunkLane {
   static constexpr int kRows = kChunkPieces / kWarp;

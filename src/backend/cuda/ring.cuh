@@ -1,6 +1,7 @@
 #pragma once
 
-#include <cstdint>
+#include "backend/cuda/kernel.cuh"
+#include "backend/cuda/ptx.cuh"
 
 namespace glint::cuda {
 
@@ -15,5 +16,17 @@ struct RingCursor {
   }
   __device__ int before(int size) const { return (at == 0 ? size : at) - 1; }
 };
+
+// A warp arrives with what all its lanes did. One lane does it for them; but racecheck of
+// compute-sanitizer only follows the lane that arrives, so built for it (GLINT_RACECHECK) all do.
+#ifdef GLINT_RACECHECK
+inline constexpr int kArrivalsOfWarp = kWarp;
+#else
+inline constexpr int kArrivalsOfWarp = 1;
+#endif
+__device__ inline void arrive_as_warp(Barrier& barrier) {
+  __syncwarp();
+  if (threadIdx.x % kWarp < kArrivalsOfWarp) barrier.arrive();
+}
 
 }  // namespace glint::cuda
