@@ -23,7 +23,7 @@ struct MeasuredGpu {
 };
 constexpr MeasuredGpu kMeasured[] = {
     {"NVIDIA H100 80GB HBM3", "4de60f9", {{1, 4.74}, {16, 16.5}, {64, 24.6}, {100, 26.0}}},
-    {"NVIDIA H200", "deca925", {{1, 3.00}, {16, 10.51}, {64, 15.90}, {100, 16.71}}},
+    {"NVIDIA H200", "f8d661f", {{1, 2.91}, {16, 10.64}, {64, 16.21}, {100, 17.11}}},
 };
 constexpr int kMeasuredContext = 640;
 

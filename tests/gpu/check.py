@@ -4,7 +4,8 @@
 
 BIN_DIR has the binaries of a build with CUDA; nothing is built here. Python needs torch,
 transformers and safetensors for the parts `logits` and `logits-full`, and nothing for the others;
-`memcheck`, `initcheck` and `racecheck` need the CUDA toolkit's compute-sanitizer on the path.
+`memcheck`, `initcheck` and `racecheck` need the CUDA toolkit's compute-sanitizer on the path,
+the last also a build with -DGLINT_RACECHECK=ON (docs/performance.md).
 Without a PART all but these run, one program after the other; each writes DIR/PART.log. The exit
 status is 1 if a part failed. `--device cpu` runs all parts small on the CPU, to try this script.
 """
