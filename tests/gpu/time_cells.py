@@ -9,9 +9,10 @@
     reason   16 long answers at once
     chat, summaries   1 to 100 and 1 to 64 requests of random lengths
     page     the nine loads of SGLang's page, some 16 minutes; or one of them, as chat_c1
-    page-texts  its summaries, 1 to 64 at once, one after the other on one server, with prompts cut
-             from conversations: as with SGLang's client, each load begins with those of the one
-             before, which the server has kept
+    summaries-texts, reasoning-texts   its summaries, 1 to 64 at once, or its chat and reasoning, 16
+             at once, one after the other on one server, with prompts cut from conversations: as
+             with SGLang's client, each load begins with those of the one before, which the server
+             has kept
     load     from the command to ready: random weights made in place, and read from memory-backed
              files; needs torch, transformers and safetensors
 
@@ -49,8 +50,11 @@ QUICK = ["tokens", "first", "whole"]
 # The long ones last.
 PAGE = [f"{load}_c{at_once}" for load in ("chat", "summarization", "reasoning")
         for at_once in ((1, 16, 100) if load == "chat" else (1, 16, 64))]  # fmt: skip
-SUMMARIES = ",".join(cell for cell in PAGE if cell.startswith("summarization"))
-GROUPS = [*CELLS, "whole", "longest", "load", "page", "page-texts", *PAGE]
+TEXTS = {
+    "summaries-texts": "summarization_c1,summarization_c16,summarization_c64",
+    "reasoning-texts": "chat_c16,reasoning_c16",
+}
+GROUPS = [*CELLS, "whole", "longest", "load", "page", *TEXTS, *PAGE]
 LOADED_LAYERS = 10
 LOAD_NEEDS = ["torch", "transformers", "safetensors"]
 SHARED_MEMORY = Path("/dev/shm")
@@ -93,7 +97,7 @@ class Timing:
             with Server(self.args.bin_dir, *self.dummy) as server:
                 self.bench(server, "page", "--matrix", "page", "--cells", cell)
 
-    def page_texts(self):
+    def page_texts(self, group):
         folder = self.args.out / "with_tokenizer"
         write_config(folder, self.config | ({"vocab_size": 4096} if self.small else {}))
         for name in ("tokenizer.json", "tokenizer_config.json"):
@@ -104,10 +108,10 @@ class Timing:
         few = ["--random-input-len", 96, "--random-output-len", 8, "--num-prompts"]
         loads = [["--dataset-name", "random", *few, count] for count in (4, 8)]
         if not self.small:
-            loads = [["--matrix", "page", "--cells", SUMMARIES]]
+            loads = [["--matrix", "page", "--cells", TEXTS[group]]]
         with Server(self.args.bin_dir, folder, *flags) as server:
             for load in loads:
-                self.bench(server, "page-texts", *load, *texts)
+                self.bench(server, group, *load, *texts)
 
     def longest(self):
         tokens = self.config["max_position_embeddings"] if not self.small else 4096
@@ -204,8 +208,10 @@ def main():
             timing.cells(group)
         elif group in PAGE:
             timing.page([group])
+        elif group in TEXTS:
+            timing.page_texts(group)
         else:
-            getattr(timing, group.replace("-", "_"))()
+            getattr(timing, group)()
     print_results(args.out)
 
 
