@@ -288,8 +288,10 @@ void CudaBackend::mla_attend_output(const StepView& step, Matrix q_row, MatrixSt
                                     KvPages kv, float scale, RowList rows, Matrix o_latent,
                                     Matrix o) {
   const int heads = w_uv.count;
-  if (rows.size == 0 || !cuda::is_for_attend_decode(q_row, heads, kv, o_latent) ||
-      !cuda::is_for_output_of_parts(w_uv, rows.size, o))
+  CHECK(q_row.cols == heads * kv.row_size && o.cols == heads * w_uv.rows && o.rows == q_row.rows,
+        "q_row of ", q_row.cols, " for rows of ", kv.row_size, ", o [", o.rows, ", ", o.cols, "]");
+  if (!cuda::is_for_attend_decode(q_row, heads, kv, o_latent) ||
+      !cuda::is_for_output_of_parts(o_latent, w_uv, rows.size, o))
     return Backend::mla_attend_output(step, q_row, w_uv, kv, scale, rows, o_latent, o);
   check_planned(planned_rows_, rows);
   const cuda::DecodeParts parts =

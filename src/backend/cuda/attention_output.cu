@@ -190,17 +190,19 @@ void launch_output(cudaStream_t stream, TensorMaps& maps, const OutputInputs& in
 
 }  // namespace
 
-bool is_for_output_of_parts(const MatrixStack& w_uv, int num_rows, const Matrix& o) {
-  const bool is_bf16 = w_uv.type == NumberType::kBf16 && o.type == NumberType::kBf16;
-  return is_bf16 && num_rows <= kMostRows && w_uv.rows == kHeadOutput &&
-         w_uv.cols == kDecodeLatent && o.stride % 8 == 0 && product::is_aligned(w_uv.data) &&
-         product::is_aligned(o.data);
+bool is_for_output_of_parts(const Matrix& o_latent, const MatrixStack& w_uv, int num_rows,
+                            const Matrix& o) {
+  const auto is_bf16_in_pieces = [](const Matrix& m) {
+    return m.type == NumberType::kBf16 && m.stride % 8 == 0 && product::is_aligned(m.data);
+  };
+  return num_rows > 0 && num_rows <= kMostRows && w_uv.type == NumberType::kBf16 &&
+         w_uv.rows == kHeadOutput && w_uv.cols == kDecodeLatent && product::is_aligned(w_uv.data) &&
+         is_bf16_in_pieces(o_latent) && is_bf16_in_pieces(o);
 }
 
 void output_of_parts(cudaStream_t stream, TensorMaps& maps, const OutputInputs& inputs,
                      const Matrix& o) {
   const int rows = inputs.num_rows;
-  if (rows == 0) return;
   const OutputArgs args{
       .parts = inputs.parts,
       .num_rows = rows,

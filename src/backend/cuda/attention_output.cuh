@@ -14,9 +14,10 @@ struct OutputInputs {
   MatrixStack w_uv;  // [H, 256, 512]
 };
 
-// Whether output_of_parts() takes them, in BF16: at most 16 rows, as each block reads all of their
+// Whether output_of_parts() takes them, in BF16: 1 to 16 rows, as four blocks read all of a head's
 // parts.
-bool is_for_output_of_parts(const MatrixStack& w_uv, int num_rows, const Matrix& o);
+bool is_for_output_of_parts(const Matrix& o_latent, const MatrixStack& w_uv, int num_rows,
+                            const Matrix& o);
 
 // o [T, H * 256] of the plan's rows, with the bits of merged rows in o_latent and
 // mla_expand_output().

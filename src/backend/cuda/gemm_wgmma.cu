@@ -89,12 +89,13 @@ bool is_for_wgmma(const GemmArgs& args) {
          product::is_aligned(args.x.data) && product::is_aligned(args.w.data);
 }
 
-// Up to 128 rows take small tiles, two blocks a multiprocessor, unless a matrix has a large tile
-// for each.
+// Up to 128 rows take small tiles, two blocks a multiprocessor; of wide matrices, large ones were
+// faster from 65 on (docs/kernels/gemm.md).
+constexpr int kWideMatrix = 128 * kUsualSms;
 bool is_for_large_tiles(const GemmArgs& args) {
   if (args.w_is_transposed) return true;
-  const bool fills_sms = args.begin == nullptr && args.w.rows >= 128 * kUsualSms;
-  return args.max_rows > (fills_sms ? 64 : 128) && args.rows_of_tile_choice() > 16;
+  const bool is_wide = args.begin == nullptr && args.w.rows >= kWideMatrix;
+  return args.max_rows > (is_wide ? 64 : 128) && args.rows_of_tile_choice() > 16;
 }
 
 void gemm_wgmma(cudaStream_t stream, int num_sms, TensorMaps& maps, const GemmArgs& args) {
