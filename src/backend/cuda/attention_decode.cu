@@ -9,22 +9,14 @@
 #include "backend/cuda/attention_decode_plan.cuh"
 
 namespace glint::cuda {
-namespace {
-
-bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
-
-}  // namespace
-
 bool is_for_attend_decode(const KvPages& kv) {
   return kv.type == NumberType::kBf16 && kv.row_size == kDecodeRow && kv.page_size == kDecodeTile &&
          is_aligned(kv.data);
 }
 bool is_for_attend_decode(const Matrix& q_row, int num_heads, const KvPages& kv,
                           const Matrix& o_latent) {
-  const bool is_bf16 = q_row.type == NumberType::kBf16 && o_latent.type == NumberType::kBf16;
-  return is_for_attend_decode(kv) && is_bf16 && num_heads <= 32 &&
-         o_latent.cols == num_heads * kDecodeLatent && is_aligned(q_row.data) &&
-         q_row.stride % 8 == 0;
+  return is_for_attend_decode(kv) && is_bf16_in_pieces(q_row) && num_heads <= 32 &&
+         o_latent.type == NumberType::kBf16 && o_latent.cols == num_heads * kDecodeLatent;
 }
 
 namespace {

@@ -113,9 +113,7 @@ __device__ void multiply(Shared<kRows>& shared, float (&d)[kRows / 2]) {
   for (int i = 0; i < kTiles; ++i) {
     const uint64_t a = matrix_descriptor(shared_address(shared.w[i]));
     const uint64_t b = matrix_descriptor(shared_address(shared.latents[i]));
-#pragma unroll
-    for (int step = 0; step < kTileK / 16; ++step)
-      Wgmma<kRows>::multiply(d, a + 2 * step, b + 2 * step, i > 0 || step > 0);
+    multiply_64_columns<kRows>(d, a, b, i > 0);
   }
   wgmma_commit();
   wgmma_wait<0>();
@@ -192,11 +190,8 @@ void launch_output(cudaStream_t stream, TensorMaps& maps, const OutputInputs& in
 
 bool is_for_output_of_parts(const Matrix& o_latent, const MatrixStack& w_uv, int num_rows,
                             const Matrix& o) {
-  const auto is_bf16_in_pieces = [](const Matrix& m) {
-    return m.type == NumberType::kBf16 && m.stride % 8 == 0 && product::is_aligned(m.data);
-  };
   return num_rows > 0 && num_rows <= kMostRows && w_uv.type == NumberType::kBf16 &&
-         w_uv.rows == kHeadOutput && w_uv.cols == kDecodeLatent && product::is_aligned(w_uv.data) &&
+         w_uv.rows == kHeadOutput && w_uv.cols == kDecodeLatent && is_aligned(w_uv.data) &&
          is_bf16_in_pieces(o_latent) && is_bf16_in_pieces(o);
 }
 

@@ -47,7 +47,6 @@ __global__ void __launch_bounds__(kGatherThreads)
     reinterpret_cast<uint4*>(keys + head * kHead + kNope)[lane % 8] = rotated;
 }
 
-bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 int padded(int rows) { return (rows + kKeys - 1) / kKeys * kKeys; }
 int tiles_of(int rows) { return (rows + kQueries - 1) / kQueries; }
 // Context rows of a block, where no context is longer than `longest`: whole tiles.

@@ -137,9 +137,7 @@ struct Consumer {
       const uint64_t a = matrix_descriptor(shared_address(shared.w_q_b[i]));
       const uint64_t b = matrix_descriptor(shared_address(shared.c_q[now.at]));
       wgmma_fence();
-#pragma unroll
-      for (int step = 0; step < kTileK / 16; ++step)
-        Wgmma<kRows>::multiply(d, a + 2 * step, b + 2 * step, i > 0 || step > 0);
+      multiply_64_columns<kRows>(d, a, b, i > 0);
       wgmma_commit();
       if (i > 0) {
         wgmma_wait<1>();
@@ -164,9 +162,7 @@ struct Consumer {
 #pragma unroll
       for (int tile = 0; tile < kLatentTiles; ++tile) {
         const uint64_t a = matrix_descriptor(shared_address(shared.w_uk[i][tile]));
-#pragma unroll
-        for (int step = 0; step < kTileK / 16; ++step)
-          Wgmma<kRows>::multiply(d[tile], a + 2 * step, b + 2 * step, i > 0 || step > 0);
+        multiply_64_columns<kRows>(d[tile], a, b, i > 0);
       }
     }
     wgmma_commit();
@@ -300,11 +296,6 @@ void launch_make_query(cudaStream_t stream, TensorMaps& maps, const QueryInputs&
                         maps.of_weights(inputs.w_uk, false, 64), map_of_rows(inputs.c_q, kRows));
 }
 
-bool is_bf16_in_pieces(const Matrix& m) {
-  return m.type == NumberType::kBf16 && m.stride % 8 == 0 &&
-         reinterpret_cast<uintptr_t>(m.data) % 16 == 0;
-}
-
 }  // namespace
 
 bool is_for_make_query(const QueryInputs& inputs, const Matrix& q_row) {
@@ -315,9 +306,8 @@ bool is_for_make_query(const QueryInputs& inputs, const Matrix& q_row) {
                     is_whole && w_uk.rows == kLatent && w_uk.cols == kNope &&
                     rotation.cos_sin.cols == kRope && w_q_b.rows == w_uk.count * kHead &&
                     w_q_b.stride == w_q_b.cols;
-  return fits && w_uk.type == NumberType::kBf16 &&
-         reinterpret_cast<uintptr_t>(w_uk.data) % 16 == 0 && is_bf16_in_pieces(c_q) &&
-         is_bf16_in_pieces(w_q_b) && is_bf16_in_pieces(q_row);
+  return fits && w_uk.type == NumberType::kBf16 && is_aligned(w_uk.data) &&
+         is_bf16_in_pieces(c_q) && is_bf16_in_pieces(w_q_b) && is_bf16_in_pieces(q_row);
 }
 
 void make_query(cudaStream_t stream, TensorMaps& maps, const QueryInputs& inputs,

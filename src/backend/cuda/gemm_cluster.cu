@@ -126,9 +126,7 @@ __device__ void multiply(const ClusterProblem& p, const ClusterMemory& memory,
     const uint64_t a = matrix_descriptor(shared_address(memory.weights(now.at)));
     const uint64_t b = matrix_descriptor(shared_address(memory.rows(now.at)));
     wgmma_fence();
-#pragma unroll
-    for (int step = 0; step < kTileK / 16; ++step)
-      Wgmma<kRows>::multiply(d, a + 2 * step, b + 2 * step, i > 0 || step > 0);
+    multiply_64_columns<kRows>(d, a, b, i > 0);
     wgmma_commit();
     if (i == 0) continue;
     wgmma_wait<1>();

@@ -90,16 +90,6 @@ __device__ void produce(const Problem& p, const CUtensorMap& map, char* ring, Ta
   wait_copies<0>();
 }
 
-// The products of a stage.
-template <int kRows>
-__device__ void multiply_stage(float (&d)[kRows / 2], uint32_t weights, uint32_t rows,
-                               bool is_first) {
-  const uint64_t a = matrix_descriptor(weights), b = matrix_descriptor(rows);
-#pragma unroll
-  for (int step = 0; step < kTileK / 16; ++step)
-    Wgmma<kRows>::multiply(d, a + 2 * step, b + 2 * step, !is_first || step > 0);
-}
-
 // Where a block's consumer is in the ring.
 template <typename S>
 struct Consumer {
@@ -129,7 +119,8 @@ __device__ void multiply_rows(float (&all_rows)[S::kTileRows / 2], int k_end, Co
     fence_async_proxy();  // the copies of x were made by ordinary stores
     const uint32_t weights = shared_address(c.ring + c.now.at * S::kStageBytes);
     wgmma_fence();
-    multiply_stage<kRows>(d, weights, weights + S::kWeightBytes, k == 0);
+    multiply_64_columns<kRows>(d, matrix_descriptor(weights),
+                               matrix_descriptor(weights + S::kWeightBytes), k > 0);
     wgmma_commit();
     if (k > 0) {
       wgmma_wait<1>();

@@ -38,8 +38,6 @@ struct Problem {
   bool shared_reads_other = false;  // GemmArgs::shared_x
 };
 
-inline bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
-
 inline bool stores_whole(const GemmArgs& args) {
   return is_aligned(args.out.data) && args.out.stride % 8 == 0 && args.out_group_columns % 8 == 0;
 }

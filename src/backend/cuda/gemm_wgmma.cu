@@ -86,7 +86,7 @@ bool is_for_wgmma(const GemmArgs& args) {
   const bool fits =
       args.k() % product::kTileK == 0 && args.n() % 8 == 0 && args.w.count <= product::kMaxGroups;
   return is_bf16 && fits && args.x.stride % 8 == 0 && args.x_group_columns % 8 == 0 &&
-         product::is_aligned(args.x.data) && product::is_aligned(args.w.data);
+         is_aligned(args.x.data) && is_aligned(args.w.data);
 }
 
 // Up to 128 rows take small tiles, two blocks a multiprocessor; of wide matrices, large ones were

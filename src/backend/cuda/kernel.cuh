@@ -65,6 +65,12 @@ Rows<T> rows_of(const Matrix& matrix) {
   return {static_cast<T*>(matrix.data), matrix.stride};
 }
 
+// Whether 16 bytes can be read at once from there, and from each row of a BF16 matrix.
+inline bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
+inline bool is_bf16_in_pieces(const Matrix& m) {
+  return m.type == NumberType::kBf16 && m.stride % 8 == 0 && is_aligned(m.data);
+}
+
 // The sum over the warp, the same in every lane, added in a fixed order.
 __device__ inline float warp_sum(float x) {
   for (int offset = kWarp / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(~0u, x, offset);

@@ -23,8 +23,7 @@ __device__ void copy_piece(T* to, const T* from) {
 }
 
 bool in_pieces_of(const Matrix& rows, int count) {
-  return rows.stride % count == 0 && rows.cols % count == 0 &&
-         reinterpret_cast<uintptr_t>(rows.data) % 16 == 0;
+  return rows.stride % count == 0 && rows.cols % count == 0 && is_aligned(rows.data);
 }
 
 // out[t] = sum over j of weights[t, j] parts[t * P + j], in this order. A thread has 16

@@ -129,9 +129,7 @@ struct Part {
     for (int tile = 0; tile < kTiles; ++tile) {
       const uint64_t a = matrix_descriptor(shared_address(shared.weights[tile]));
       const uint64_t b = matrix_descriptor(shared_address(shared.normed[tile]));
-#pragma unroll
-      for (int step = 0; step < 4; ++step)
-        Wgmma<kRows>::multiply(d, a + 2 * step, b + 2 * step, tile > 0 || step > 0);
+      multiply_64_columns<kRows>(d, a, b, tile > 0);
     }
     wgmma_commit();
     wgmma_wait<0>();

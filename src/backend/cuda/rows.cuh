@@ -34,7 +34,7 @@ struct AnyRows {
 
 inline AnyRows any_rows(void* data, NumberType type, int64_t stride) {
   const int64_t row_bytes = stride * bytes_per_number(type);
-  const bool aligned = reinterpret_cast<uintptr_t>(data) % 16 == 0 && row_bytes % 16 == 0;
+  const bool aligned = is_aligned(data) && row_bytes % 16 == 0;
   return {static_cast<char*>(data), row_bytes, type, aligned};
 }
 inline AnyRows any_rows(const Matrix& matrix) {

@@ -111,6 +111,14 @@ GLINT_WGMMA(224, "%112", "%113", "%114", "%115", "%116")
 GLINT_WGMMA(240, "%120", "%121", "%122", "%123", "%124")
 GLINT_WGMMA(256, "%128", "%129", "%130", "%131", "%132")
 
+// d[64, N] (+)= a[64, 64] b[N, 64]^T: both operands as matrix_descriptor() takes them.
+template <int N>
+__device__ void multiply_64_columns(float (&d)[N / 2], uint64_t a, uint64_t b, bool accumulate) {
+#pragma unroll
+  for (int step = 0; step < 4; ++step)
+    Wgmma<N>::multiply(d, a + 2 * step, b + 2 * step, accumulate || step > 0);
+}
+
 // d[64, 256] += a[64, 16] b[16, 256], a in registers and b transposed. Of the same thread, a[r + 2
 // h] is the pair in row 16 w + l / 4 + 8 r, columns 8 h + 2 (l % 4) and the next.
 __device__ inline void multiply_rows_by_256(float (&d)[128], const uint32_t (&a)[4], uint64_t b) {
