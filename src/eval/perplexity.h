@@ -19,8 +19,8 @@ struct PerplexityOptions {
   size_t window_bytes = 4096;  // of text in one request at most
   int parallel = 128;
   EvalProgress on_progress{};
-  const std::atomic<bool>* stop =
-      nullptr;  // once it is true, the windows that are left are not asked
+  // Once it is true, the windows that are left are not asked.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 struct PerplexityReport {

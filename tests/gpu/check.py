@@ -51,7 +51,7 @@ def parts(args):
     # A prompt that is alone, as --unchunked-prefill-size 32768 lets it run.
     long_prompt = ["--sequences", 8, "--max-prompt-rows", 32768, "--max-block-rows", 8192]
     small_blocks = ["--sequences", 8, "--max-prompt-rows", 600, "--max-block-rows", 64]
-    # Under a tool all is some hundred times slower: rows enough for the large tiles, no more.
+    # racecheck takes minutes: rows enough for the large tiles, no more.
     fewest_rows = [rule, MODEL, "--sequences", 5, "--max-context", 80, "--max-prompt-rows", 150]
     sanitized = ["compute-sanitizer", "--error-exitcode", 1, "--tool"]
     return [
