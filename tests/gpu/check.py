@@ -51,8 +51,9 @@ def parts(args):
     # A prompt that is alone, as --unchunked-prefill-size 32768 lets it run.
     long_prompt = ["--sequences", 8, "--max-prompt-rows", 32768, "--max-block-rows", 8192]
     small_blocks = ["--sequences", 8, "--max-prompt-rows", 600, "--max-block-rows", 64]
-    # racecheck takes minutes: rows enough for the large tiles, no more.
+    # compute-sanitizer takes minutes: rows enough for the large tiles, no more.
     fewest_rows = [rule, MODEL, "--sequences", 5, "--max-context", 80, "--max-prompt-rows", 150]
+    op_by_op = {"racecheck": ["--op-by-op"]}
     sanitized = ["compute-sanitizer", "--error-exitcode", 1, "--tool"]
     return [
         Part("ops", "every op against its reference", 240,
@@ -69,7 +70,8 @@ def parts(args):
              [rule, full, *dummy, *long_prompt],
              [rule, full, "--load-format", "dummy", "--max-context", 200, *small_blocks]),
         *(Part(tool, "compute-sanitizer, bundled model", 200,
-               [*sanitized, tool, *fewest_rows, "--device", "cuda"], fewest_rows, is_usual=False)
+               [*sanitized, tool, *fewest_rows, *op_by_op.get(tool, []), "--device", "cuda"],
+               [*fewest_rows, *op_by_op.get(tool, [])], is_usual=False)
           for tool in ("memcheck", "initcheck", "racecheck")),
         Part("bundled", "bundled model beside the CPU's", 300, bundled,
              [*bundled, "--second", "--device cpu --dtype float32", "--prompts", 40,
