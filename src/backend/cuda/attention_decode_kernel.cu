@@ -66,7 +66,7 @@ struct Consumer {
         first_head(warp * kHeadTiles),
         scale_log2(scale) {}
 
-  __device__ static void sync() { sync_threads<1, kConsumerThreads>(); }
+  __device__ static void sync() { sync_threads(1, kConsumerThreads); }
 
   // Number i of a product is of this head, and of this of its 64 rows.
   __device__ int head_of(int i) const { return i / 4 * 8 + lane % 4 * 2 + i % 2; }
@@ -103,7 +103,7 @@ struct Consumer {
   }
 
   __device__ void release_query() {
-    arrive_as_warp(shared.query_empty[query]);  // all lanes have seen that it came, read the item
+    arrive_as_warp(shared.query_empty[query]);  // all lanes have seen it come and read the item
   }
 
   // Scores of the warp's heads to weights. `max` and `total` are the tile's; of the total, what

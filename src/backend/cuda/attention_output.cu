@@ -84,7 +84,7 @@ __device__ void merge_row(Shared<kRows>& shared, const OutputArgs& args, const D
   const Part whole =
       warps == 1 ? whole_row(args.parts, row, columns)
                  : whole_row(args.parts, row, columns, of_row, warps, shared.groups + place * warps,
-                             [&] { sync_some(2 + place, warps * kWarp); });
+                             [&] { sync_threads(2 + place, warps * kWarp); });
 #pragma unroll
   for (int i = 0; i < kPartBoxes; ++i)
     if (of_row == 0) to[i][lane] = whole.output(i);

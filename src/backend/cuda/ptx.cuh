@@ -241,18 +241,12 @@ __device__ inline void arrive_in_block(uint32_t barrier) {
   asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier)
                : "memory");
 }
-// Waits for the other warps of this warpgroup; barrier 0 is __syncthreads().
-__device__ inline void sync_warpgroup(int warpgroup) {
-  asm volatile("bar.sync %0, 128;" ::"r"(warpgroup + 1) : "memory");
-}
-// Waits until so many threads have come, of whole warps. Barrier 0 is __syncthreads().
-__device__ inline void sync_some(int barrier, int threads) {
+// Waits until so many threads have come to `barrier`, of whole warps. 0 is __syncthreads()'s.
+__device__ inline void sync_threads(int barrier, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 }
-template <int kBarrier, int kThreads>
-__device__ void sync_threads() {
-  asm volatile("bar.sync %0, %1;" ::"n"(kBarrier), "n"(kThreads) : "memory");
-}
+// Waits for the other warps of this warpgroup.
+__device__ inline void sync_warpgroup(int warpgroup) { sync_threads(warpgroup + 1, 128); }
 
 __device__ inline void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void wgmma_commit() {
