@@ -23,7 +23,7 @@ struct MeasuredGpu {
 };
 constexpr MeasuredGpu kMeasured[] = {
     {"NVIDIA H100 80GB HBM3", "4de60f9", {{1, 4.74}, {16, 16.5}, {64, 24.6}, {100, 26.0}}},
-    {"NVIDIA H200", "f8d661f", {{1, 2.91}, {16, 10.64}, {64, 16.21}, {100, 17.11}}},
+    {"NVIDIA H200", "3078ee5", {{1, 2.90}, {16, 10.62}, {64, 16.20}, {100, 17.01}}},
 };
 constexpr int kMeasuredContext = 640;
 

@@ -28,10 +28,10 @@ TEST(ExpectedSpeed, GivesBackTheMeasurementsOfTheH100) {
 }
 
 TEST(ExpectedSpeed, GivesBackTheMeasurementsOfTheH200) {
-  EXPECT_NEAR(on(kH200, 1, 640).step_ms, 2.91, 1e-6);
-  EXPECT_NEAR(on(kH200, 16, 640).step_ms, 10.64, 1e-6);
-  EXPECT_NEAR(on(kH200, 64, 640).step_ms, 16.21, 1e-6);
-  EXPECT_NEAR(on(kH200, 100, 640).step_ms, 17.11, 1e-6);
+  EXPECT_NEAR(on(kH200, 1, 640).step_ms, 2.90, 1e-6);
+  EXPECT_NEAR(on(kH200, 16, 640).step_ms, 10.62, 1e-6);
+  EXPECT_NEAR(on(kH200, 64, 640).step_ms, 16.20, 1e-6);
+  EXPECT_NEAR(on(kH200, 100, 640).step_ms, 17.01, 1e-6);
 }
 
 TEST(ExpectedSpeed, MoreRequestsAreSlowerEachAndFasterTogether) {

@@ -51,10 +51,15 @@ def parts(args):
     # A prompt that is alone, as --unchunked-prefill-size 32768 lets it run.
     long_prompt = ["--sequences", 8, "--max-prompt-rows", 32768, "--max-block-rows", 8192]
     small_blocks = ["--sequences", 8, "--max-prompt-rows", 600, "--max-block-rows", 64]
-    # compute-sanitizer takes minutes: rows enough for the large tiles, no more.
+    # racecheck takes minutes: rows enough for the large tiles, no more.
     fewest_rows = [rule, MODEL, "--sequences", 5, "--max-context", 80, "--max-prompt-rows", 150]
-    op_by_op = {"racecheck": ["--op-by-op"]}
-    sanitized = ["compute-sanitizer", "--error-exitcode", 1, "--tool"]
+
+    def sanitized(tool, *flags):
+        command = [*fewest_rows, *flags]
+        under = ["compute-sanitizer", "--error-exitcode", 1, "--tool", tool]
+        return Part(tool, "compute-sanitizer, bundled model", 200,
+                    [*under, *command, "--device", "cuda"], command, is_usual=False)  # fmt: skip
+
     return [
         Part("ops", "every op against its reference", 240,
              [bin_dir / "cuda_ops_test", "--gtest_brief=1"],
@@ -69,10 +74,7 @@ def parts(args):
         Part("rows-long", "a prompt of 32,768, full size", 120,
              [rule, full, *dummy, *long_prompt],
              [rule, full, "--load-format", "dummy", "--max-context", 200, *small_blocks]),
-        *(Part(tool, "compute-sanitizer, bundled model", 200,
-               [*sanitized, tool, *fewest_rows, *op_by_op.get(tool, []), "--device", "cuda"],
-               [*fewest_rows, *op_by_op.get(tool, [])], is_usual=False)
-          for tool in ("memcheck", "initcheck", "racecheck")),
+        sanitized("memcheck"), sanitized("initcheck"), sanitized("racecheck", "--op-by-op"),
         Part("bundled", "bundled model beside the CPU's", 300, bundled,
              [*bundled, "--second", "--device cpu --dtype float32", "--prompts", 40,
               "--questions", 20]),
